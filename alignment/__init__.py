@@ -1,0 +1,1 @@
+"""Numbers in, numbers out: scores of clips against described events, and the spans they decide."""

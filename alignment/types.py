@@ -1,0 +1,85 @@
+"""What passes between the stages of alignment. Frozen; every array states shape, dtype and unit.
+
+T clips on one time axis (a clip is one sampled frame and the time around it), S utterances, D and D' the widths of
+the frame space and of the sentence space, K sound tags.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+Modality = Literal["vision", "speech", "sound"]
+MODALITIES: tuple[Modality, ...] = ("vision", "speech", "sound")
+SOUND_TAGS: tuple[str, ...] = ("speech", "music", "singing")
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """One described event as embeddings (P paraphrases, C contrasts; rows have unit length).
+
+    ``prior`` is the belief, 0 to 1 and in the order of ``MODALITIES``, that the description is about what is seen,
+    said or heard; 0 switches a modality off.
+    """
+
+    event: str
+    vision: F32  # [P, D]
+    vision_unlike: F32  # [C, D]
+    speech: F32  # [P, D']
+    speech_unlike: F32  # [C, D']
+    sound: F32  # [K] weight of each tag of SOUND_TAGS
+    prior: F32  # [3]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureWindow:
+    """Consecutive clips of one camera with everything seen, said and heard in them."""
+
+    bounds: F64  # [T, 2] start and end of each clip, stream seconds, rising
+    frames: F32  # [T, D] unit rows; rows without a frame are zero
+    frame_mask: Bools  # [T] True where a frame was seen
+    speech: F32  # [S, D'] unit rows
+    speech_t: F64  # [S, 2] start and end, stream seconds
+    sound: F32  # [T, K] probability of each tag of SOUND_TAGS
+    sound_mask: Bools  # [T] True where sound was analysed
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTrack:
+    """How probable one event is in each clip of a window."""
+
+    event: str
+    p: F32  # [T] calibrated probability
+    bounds: F64  # [T, 2] where a span that begins (or ends) with this clip really begins (ends), stream seconds
+    shares: F32  # [T, 3] each modality's part in p, in the order of MODALITIES; rows sum to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One occurrence of an event, in stream seconds. ``score`` is the mean of its three highest probabilities."""
+
+    event: str
+    start: float
+    end: float
+    score: float
+    open: bool
+    shares: tuple[float, float, float]
+    track: tuple[tuple[float, float], ...]  # (time, probability) of its clips, at most 75
+
+
+SpanChangeType = Literal["new", "update", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanChange:
+    """What happened to a span; ``opened`` (its first start, stream seconds) names the span for its whole life."""
+
+    type: SpanChangeType
+    opened: float
+    revision: int
+    span: Span

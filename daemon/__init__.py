@@ -1,0 +1,1 @@
+"""The process people run: command line, configuration, runtimes, supervision, health and metrics."""

@@ -1,0 +1,1 @@
+"""One stream's input, features and output: sources, speech, encoders, the pipeline and publishing."""

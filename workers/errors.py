@@ -1,0 +1,70 @@
+"""Errors of this package: each has a stable ``code``, says whether a retry can help, and what to do.
+
+Only the boundary modules (``sources/native.py``, ``publish/redis_errors.py``) turn a native library's error into these.
+"""
+
+from alignment.errors import WatchwordError
+
+
+class SourceError(WatchwordError):
+    """A source could not be opened or read."""
+
+    code = "source_failed"
+    retryable = True
+
+
+class SourceNotFound(SourceError):
+    """The file, path or stream name does not exist (missing file, HTTP or RTSP 404)."""
+
+    code = "source_not_found"
+
+
+class SourceUnauthorized(SourceError):
+    """The server wants other credentials (401, 403)."""
+
+    code = "source_unauthorized"
+
+
+class SourceUnreachable(SourceError):
+    """No connection: unknown host, refused, no route."""
+
+    code = "source_unreachable"
+
+
+class SourceTimeout(SourceError):
+    """The server accepted but sent nothing in time, or a running stream stalled."""
+
+    code = "source_timeout"
+
+
+class SourceInvalid(SourceError):
+    """The bytes are no media that can be decoded."""
+
+    code = "source_invalid"
+    retryable = False
+
+
+class SourceUnsupported(SourceError):
+    """Media of a kind, protocol or codec that this installation cannot read."""
+
+    code = "source_unsupported"
+    retryable = False
+
+
+class ModelUnavailable(WatchwordError):
+    """A model's package or weights are missing, or its files are not what they should be."""
+
+    code = "model_unavailable"
+
+
+class PublishError(WatchwordError):
+    """Events could not be handed to their store; they wait in the spool."""
+
+    code = "publish_failed"
+    retryable = True
+
+
+class SpoolError(WatchwordError):
+    """The spool cannot take an event (disk full, size cap, damaged beyond its last record)."""
+
+    code = "spool_failed"

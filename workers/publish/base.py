@@ -1,0 +1,40 @@
+"""The Protocol of every place events go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.types import Event, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSnapshot:
+    """A sink's counters, copied at one moment."""
+
+    connected: bool = True
+    published: int = 0
+    duplicates: int = 0
+    retries: int = 0
+    spool_bytes: int = 0
+    spool_oldest_s: float = 0.0  # age of the oldest event that waits
+    last_error: str | None = None
+
+
+class Sink(Protocol):
+    """Takes events for good: once ``publish`` returns, they survive a crash of this process."""
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Accept events in order; raise ``SpoolError`` where they cannot be kept. Idempotent by (id, revision)."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until nothing waits in the spool; return whether that came true in time."""
+        ...
+
+    def snapshot(self) -> SinkSnapshot:
+        """Return the counters. May be called from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Stop publishing; what is left waits in the spool for the next start."""
+        ...

@@ -1,0 +1,62 @@
+"""Credentials are hidden by type: what prints a ``RedactedUrl`` cannot print a secret.
+
+User info and the values of query parameters are replaced, for cameras carry passwords in both. Only ``reveal`` gives
+the real thing, and only the code that opens the connection calls it.
+"""
+
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+MASK = "***"
+
+
+class RedactedUrl:
+    """A URL or path whose ``str``, ``repr`` and ``format`` show no credentials."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: str) -> None:
+        self._raw = raw
+
+    def reveal(self) -> str:
+        """Return the URL with its credentials, to open it."""
+        return self._raw
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be printed, raw and percent-decoded, longest first."""
+        parts = urlsplit(self._raw) if "://" in self._raw else None
+        if parts is None:
+            return ()
+        found = {v for _, v in parse_qsl(parts.query)}
+        info = parts.netloc.rpartition("@")[0]
+        if info:
+            found |= {info, info.partition(":")[2], parts.password or ""}
+            found |= {quote(x, safe="") for x in list(found)}
+        return tuple(sorted((x for x in found if len(x) >= 3), key=len, reverse=True))
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` (a native library's message, say) without this URL's credentials."""
+        text = text.replace(self._raw, str(self))
+        for secret in self.secrets():
+            text = text.replace(secret, MASK)
+        return text
+
+    def __str__(self) -> str:
+        if "://" not in self._raw:
+            return self._raw
+        try:
+            parts = urlsplit(self._raw)
+            host = parts.netloc.rpartition("@")[2]
+            netloc = f"{MASK}@{host}" if "@" in parts.netloc else host
+            query = urlencode([(k, MASK) for k, _ in parse_qsl(parts.query, keep_blank_values=True)], safe="*")
+            return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+        except ValueError:
+            return MASK
+
+    def __repr__(self) -> str:
+        return f"RedactedUrl({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RedactedUrl) and other._raw == self._raw
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
