@@ -1,6 +1,6 @@
 """The Protocol every aligner fulfils. Implementations: ``similarity`` (calibrated cosine).
 
-The cross-attention aligner comes beside it as ``model.py``; ``workers/registry`` chooses between them by name,
+The cross-attention aligner comes beside it as ``model.py``; ``workers/aligners`` chooses between them by name,
 and nothing else in the pipeline knows which aligner runs.
 """
 

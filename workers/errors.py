@@ -68,3 +68,10 @@ class SpoolError(WatchwordError):
     """The spool cannot take an event (disk full, size cap, damaged beyond its last record)."""
 
     code = "spool_failed"
+
+
+class ServiceLost(WatchwordError):
+    """An actor or worker died with a request; it is being restarted."""
+
+    code = "service_lost"
+    retryable = True

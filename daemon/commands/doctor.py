@@ -1,0 +1,51 @@
+"""``watchword doctor``: what works on this machine, and the one line that improves it."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from daemon.doctor import EMBEDDED, Check, examine, usable
+from workers.redaction import RedactedUrl
+
+MARKS = {"ok": Text("ok", "green"), "warn": Text("warn", "yellow"), "fail": Text("fail", "bold red")}
+
+
+def doctor(
+    redis: Annotated[
+        str, typer.Option("--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Server to try.")
+    ] = EMBEDDED,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Try decoders, hardware, models and Redis. Exit code 1 where the daemon could not run."""
+    checks = tuple(_shown_progress(examine(RedactedUrl(redis))))
+    if as_json:
+        document = {"usable": usable(checks), "checks": [asdict(check) for check in checks]}
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        Console(soft_wrap=not sys.stdout.isatty()).print(_table(checks))
+    raise typer.Exit(0 if usable(checks) else 1)
+
+
+def _shown_progress(checks: Iterable[Check]) -> Iterable[Check]:
+    with Console(stderr=True).status("looking around") as status:
+        for check in checks:
+            status.update(f"{check.area}: {check.name}")
+            yield check
+
+
+def _table(checks: tuple[Check, ...]) -> Table:
+    table = Table("", "what", "found", "what improves it", title="Watchword on this machine", title_justify="left")
+    area = checks[0].area
+    for check in checks:
+        if check.area != area:
+            table.add_section()
+            area = check.area
+        table.add_row(MARKS[check.status], Text(check.name), Text(check.detail), Text(check.advice))
+    return table

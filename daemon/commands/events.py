@@ -1,0 +1,251 @@
+"""``watchword events``: follow the stream, list what happened, look at one event."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from alignment.errors import WatchwordError
+from daemon.commands.exits import ended
+from workers.publish.embedded import EmbeddedServer
+from workers.publish.reader import Entry, EventReader, Wanted
+from workers.publish.redis_errors import RedisUnreachable
+from workers.publish.redis_settings import RedisSettings
+from workers.redaction import RedactedUrl
+from workers.types import Event
+
+app = typer.Typer(help="Read events from the stream.", no_args_is_help=True)
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BARS = "▁▂▃▄▅▆▇█"
+_ID_SHOWN = 10
+
+RedisUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Server; default: the embedded one."
+    ),
+]
+Stream = Annotated[str, typer.Option(help="Name of the stream.")]
+StateDir = Annotated[Path, typer.Option(envvar="WATCHWORD_STATE_DIR", help="The daemon's state folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document a line.")]
+Camera = Annotated[str | None, typer.Option(help="Only this camera.")]
+EventName = Annotated[str | None, typer.Option("--event", help="Only this event.")]
+
+_STREAM = "watchword:events"
+_STATE = Path(".watchword")
+
+
+@app.command()
+def tail(
+    camera: Camera = None,
+    event: EventName = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the oldest entry kept.")
+    ] = False,
+    as_json: AsJson = False,
+    redis: RedisUrl = None,
+    stream: Stream = _STREAM,
+    state_dir: StateDir = _STATE,
+) -> None:
+    """Show every revision as it is published, until Ctrl-C."""
+    with _exit_codes(), _reader(redis, stream, state_dir, start=False) as reader:
+        for entry in reader.tail(Wanted(camera, event), "0" if from_start else "$"):
+            if entry:
+                typer.echo(
+                    json.dumps(entry.event.body, ensure_ascii=False) if as_json else _line(entry.event)
+                )
+
+
+@app.command("list")
+def list_events(
+    since: Annotated[
+        str | None, typer.Option(metavar="AGO", help="Published since: 90s, 15m, 1h, 2d.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="AGO", help="Published until.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, counted from the last.")] = 50,
+    camera: Camera = None,
+    event: EventName = None,
+    all_revisions: Annotated[
+        bool, typer.Option("--all-revisions", help="Not only the latest of each event.")
+    ] = False,
+    as_json: AsJson = False,
+    redis: RedisUrl = None,
+    stream: Stream = _STREAM,
+    state_dir: StateDir = _STATE,
+) -> None:
+    """List the last events, oldest first."""
+    wanted = Wanted(camera, event, _ago(since, "--since"), _ago(until, "--until"))
+    with _exit_codes(), _reader(redis, stream, state_dir, start=True) as reader:
+        entries = reader.revisions(wanted, limit) if all_revisions else reader.latest(wanted, limit)
+        _print_entries(entries, as_json)
+
+
+@app.command()
+def show(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id, or how it starts.")],
+    as_json: AsJson = False,
+    redis: RedisUrl = None,
+    stream: Stream = _STREAM,
+    state_dir: StateDir = _STATE,
+) -> None:
+    """Show the latest revision of one event."""
+    with _exit_codes(), _reader(redis, stream, state_dir, start=True) as reader:
+        found = reader.find(event_id)
+    if len(found) == 1 and as_json:
+        typer.echo(json.dumps(found[0].event.body, ensure_ascii=False))
+    elif len(found) == 1:
+        Console().print(_details(found[0]))
+    elif found:
+        names = ", ".join(sorted(e.event.id for e in found)[:8])
+        _say(f"{len(found)} events start with {event_id}: {names} — give more of the id")
+        raise typer.Exit(2)
+    else:
+        _say(f"no event {event_id} in the stream — `watchword events list` shows what it holds")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _reader(url: str | None, stream: str, state_dir: Path, start: bool) -> Iterator[EventReader]:
+    """Yield a reader of the named server, else the embedded one, started for the moment with ``start``."""
+    server = None
+    found = url if url not in (None, "embedded") else EmbeddedServer.discover(state_dir)
+    if found is None:
+        if not start or not (state_dir / "redis" / "appendonlydir").is_dir():
+            text = f"no embedded server runs for {state_dir}"
+            raise RedisUnreachable(
+                text, "start `watchword run`, or name a server with --redis or a folder with --state-dir"
+            )
+        server = EmbeddedServer(state_dir, brief=True)
+        found = server.start()
+    try:
+        reader = EventReader(RedisSettings(RedactedUrl(found), stream))
+        try:
+            yield reader
+        finally:
+            reader.close()
+    finally:
+        if server:
+            server.stop()
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn errors into a line for people and the exit codes of all commands."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except WatchwordError as error:
+        raise ended(error) from None
+
+
+def _say(text: str) -> None:
+    typer.echo(f"watchword: {text}", err=True)
+
+
+def _ago(text: str | None, option: str) -> float | None:
+    """Return the Unix time that ``text`` (a number and a unit) lies back."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if not match:
+        raise typer.BadParameter(f"{text!r} is no time: write 90s, 15m, 1h or 2d", param_hint=option)
+    return time.time() - float(match[1]) * _UNITS[match[2]]
+
+
+def _print_entries(entries: list[Entry], as_json: bool) -> None:
+    if as_json:
+        for entry in entries:
+            typer.echo(json.dumps(entry.event.body, ensure_ascii=False))
+        return
+    table = Table("id", "camera", "event", "start", "end", "score", "state", "heard")
+    for entry in entries:
+        event = entry.event
+        cells = (
+            event.id[:_ID_SHOWN],
+            event.camera,
+            event.event,
+            *_times(event),
+            f"{event.score:.2f}",
+            _state(event),
+        )
+        table.add_row(*(_plain(c) for c in (*cells, _heard(event))))
+    Console().print(table)
+
+
+def _details(entry: Entry) -> Table:
+    event, body = entry.event, entry.event.body
+    start, end = _times(event)
+    track = [float(p) for _, p in body.get("score_track", ())]
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in body.get("modalities", {}).items())
+    evidence = body.get("evidence", {})
+    rows = {
+        "id": f"{event.id} revision {event.revision} ({_state(event)})",
+        "event": event.event,
+        "described as": "; ".join(body.get("description", ())),
+        "camera": event.camera,
+        "from – to": f"{start} – {end} ({event.end - event.start:.1f} s)",
+        "score": f"{event.score:.3f}",
+        "along time": _sparkline(track),
+        "judged by": shares,
+        "best frames": ", ".join(f"{_clock(t, event)} ({p:.2f})" for t, p in evidence.get("top_frames", ())),
+        "snapshot": evidence.get("snapshot") or "",
+        "clip": evidence.get("clip") or "",
+        "model": body.get("model", ""),
+        "published": datetime.fromtimestamp(entry.published_s, UTC).isoformat(timespec="seconds"),
+    }
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, _plain(str(value)))
+    for word in evidence.get("words", ()):
+        table.add_row(
+            "heard", _plain(f"{_clock(word['start'], event)} “{word['text']}” ({word['confidence']:.0%})")
+        )
+    return table
+
+
+def _line(event: Event) -> str:
+    start, end = _times(event)
+    what = f"{event.type:<6} {event.camera} {event.event} {start} – {end}"
+    return _plain(f"{what} {event.score:.2f} {event.id[:_ID_SHOWN]} {_heard(event)}".rstrip()).plain
+
+
+def _state(event: Event) -> str:
+    return "closed" if event.type == "end" else "open"
+
+
+def _heard(event: Event) -> str:
+    return " ".join(str(w["text"]).strip() for w in event.body.get("evidence", {}).get("words", ()))
+
+
+def _times(event: Event) -> tuple[str, str]:
+    return _clock(event.start, event), _clock(event.end, event)
+
+
+def _clock(seconds: float, event: Event) -> str:
+    """Return a live stream's time as UTC, a file's as hours, minutes and seconds from its start."""
+    if event.body.get("live"):
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+
+
+def _sparkline(track: list[float]) -> str:
+    return "".join(_BARS[min(len(_BARS) - 1, max(0, int(p * len(_BARS))))] for p in track)
+
+
+def _plain(text: str) -> Text:
+    """Return text as it is: no markup, no control characters that speech or names could carry."""
+    return Text("".join(c if c.isprintable() else " " for c in text))

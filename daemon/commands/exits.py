@@ -1,0 +1,38 @@
+"""Exit codes: 0 ok, 1 unexpected, 2 usage or config, 3 input could not be read, 4 service unreachable."""
+
+import typer
+
+from alignment.annotations import AnnotationError
+from alignment.errors import WatchwordError
+from daemon.config import ConfigError
+from daemon.evaluate import MissingVideosError, UnreadableVideosError
+from daemon.exports import ExportError
+from workers.errors import PublishError, SourceError
+
+INPUT_UNREADABLE = 3
+
+_CODES: tuple[tuple[type[WatchwordError], int], ...] = (
+    (ConfigError, 2),
+    (ExportError, 2),
+    (SourceError, INPUT_UNREADABLE),
+    (AnnotationError, INPUT_UNREADABLE),
+    (MissingVideosError, INPUT_UNREADABLE),
+    (UnreadableVideosError, INPUT_UNREADABLE),
+    (PublishError, 4),
+)
+
+
+def exit_code(error: WatchwordError) -> int:
+    """Return the exit code of a command that ends with this error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
+
+
+def report(error: WatchwordError) -> None:
+    """Write one error to stderr: its stable code, what is wrong and what to do."""
+    typer.echo(f"error [{error.code}]: {error}", err=True)
+
+
+def ended(error: WatchwordError) -> typer.Exit:
+    """Report the error that ends a command; return what to raise."""
+    report(error)
+    return typer.Exit(exit_code(error))

@@ -1,0 +1,79 @@
+"""Mistakes that lie between values, looked for in the plain data, so that no other mistake hides them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from daemon.config.document import KeyPath
+from daemon.config.editor_schema import nearest
+from daemon.config.services import LOOPBACK
+
+Finding = tuple[KeyPath, str, str]
+"""Where, what is wrong, what to do."""
+
+
+def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what makes a configuration unusable although each value may be fine."""
+    yield from _unknown_events(data)
+    for path, rule in _rules(data):
+        if rule.get("threshold") is not None and rule.get("max_false_alerts") is not None:
+            text = "threshold and max_false_alerts exclude each other"
+            yield (*path, "threshold"), text, "keep the budget, or the threshold"
+    yield from _open_port(_mapping(data.get("http")))
+    uploads = _mapping(data.get("uploads"))
+    if uploads.get("folder") and uploads.get("folder") == uploads.get("done"):
+        yield ("uploads", "done"), "the same folder as uploads.folder", "name another folder for what is done"
+
+
+def nothing_to_watch(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a finding where a daemon would have no input."""
+    if data.get("cameras", {}) == {} and "uploads" not in data:
+        yield (), "neither cameras nor uploads", "add a camera with its url, or a folder of uploads"
+
+
+def oversights(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what is allowed but surely not meant."""
+    cameras = _mapping(data.get("cameras"))
+    chosen = [_chosen(_mapping(camera)) for camera in cameras.values()]
+    if "uploads" in data or any(names is None for names in chosen):
+        return
+    used = {name for names in chosen for _, name in names or ()}
+    for name in _mapping(data.get("events")):
+        if name not in used:
+            yield ("events", name), "no camera watches for this event", "name it under a camera, or remove it"
+
+
+def _unknown_events(data: Mapping[str, Any]) -> Iterator[Finding]:
+    known = sorted(_mapping(data.get("events")))
+    for name, camera in _mapping(data.get("cameras")).items():
+        for step, event in _chosen(_mapping(camera)) or ():
+            if isinstance(event, str) and event not in known:
+                hint = nearest(event, known) or f"events are {', '.join(known) or 'none'}"
+                yield ("cameras", name, "events", step), f'no event is called "{event}"', hint
+
+
+def _rules(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """Yield every event and every override with its path."""
+    for name, event in _mapping(data.get("events")).items():
+        yield ("events", name), _mapping(event)
+    for camera, settings in _mapping(data.get("cameras")).items():
+        for name, rule in _mapping(_mapping(settings).get("events")).items():
+            yield ("cameras", camera, "events", name), _mapping(rule)
+
+
+def _open_port(http: Mapping[str, Any]) -> Iterator[Finding]:
+    host = http.get("host")
+    if isinstance(host, str) and host not in LOOPBACK and not http.get("token"):
+        hint = 'add `token: "{WATCHWORD_TOKEN}"` below http:, or listen on 127.0.0.1'
+        yield ("http", "host"), "listening beyond this machine needs a token", hint
+
+
+def _chosen(camera: Mapping[str, Any]) -> list[tuple[str | int, Any]] | None:
+    """Return the events a camera names, each with its last path step; None: it takes all."""
+    events = camera.get("events")
+    if isinstance(events, dict):
+        return [(name, name) for name in events]
+    return list(enumerate(events)) if isinstance(events, list) else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,211 @@
+"""YAML into plain data, with the line and column of every value and every mistake of form at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daemon.config.environment import substitute
+from daemon.config.errors import ConfigError, Problem
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+MAX_VALUES = 50_000  # after the expansion of aliases
+
+KeyPath = tuple[str | int, ...]
+
+_PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
+_AS_TEXT = "tag:yaml.org,2002:timestamp"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def dotted(path: KeyPath) -> str:
+    """Return ``cameras.front.events[0]`` for a path."""
+    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    return text.removeprefix(".")
+
+
+@dataclass(slots=True)
+class Document:
+    """One file as plain data. ``marks`` gives line and column (from 1) of each path."""
+
+    file: str
+    folder: Path
+    data: dict[str, Any] = field(default_factory=dict)
+    marks: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    rejected: set[KeyPath] = field(default_factory=set)  # paths whose value already has a problem
+    secrets: set[str] = field(default_factory=set)
+
+    def problem(self, path: KeyPath, message: str, hint: str = "") -> Problem:
+        """Return a problem at a path, or at the nearest enclosing one that stands in the file."""
+        at = next((m for n in range(len(path), 0, -1) if (m := self.marks.get(path[:n]))), (0, 0))
+        return Problem(self.file, at[0], dotted(path), message, hint, at[1])
+
+
+def read_document(path: Path, env: Mapping[str, str]) -> Document:
+    """Read a file; raise ``ConfigError`` where nothing in it can be used. Lesser problems go along."""
+    document = Document(str(path), path.resolve().parent)
+    root = _compose(path)
+    if not isinstance(root, yaml.MappingNode) or not root.value:
+        what = (
+            "the file is empty"
+            if root is None or not root.value
+            else "the file is not a mapping of keys to values"
+        )
+        hint = "it needs at least `cameras:` (or `uploads:`) and `events:`"
+        raise ConfigError((Problem(str(path), 0, "", what, hint),))
+    document.data = _Reader(document, env).mapping(root, (), 0)
+    return document
+
+
+def _compose(path: Path) -> yaml.Node | None:
+    text = _read_text(path)
+    try:
+        return _Composer(text).get_single_node()
+    except yaml.YAMLError as error:
+        raise ConfigError((_yaml_problem(path, text, error),)) from None
+
+
+def _read_text(path: Path) -> str:
+    def fail(message: str, hint: str) -> ConfigError:
+        return ConfigError((Problem(str(path), 0, "", message, hint),))
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        text = raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise fail("no such file", "name the config file, or copy one from deploy/examples") from None
+    except OSError as error:
+        raise fail(f"cannot be read: {error.strerror}", "name a YAML file that this user may read") from None
+    except UnicodeDecodeError:
+        raise fail("not a text file in UTF-8", "name a YAML file") from None
+    if len(raw) > MAX_BYTES:
+        raise fail("larger than 1 MB", "name a YAML file, not a video")
+    return text
+
+
+def _yaml_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:  # a character that YAML does not allow; it has a position instead of a mark
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        return Problem(str(path), line, "", "not YAML: a control character", "name a YAML file")
+    lines = text.splitlines()
+    here = lines[mark.line] if mark.line < len(lines) else ""
+    if "\t" in here[: mark.column + 1]:
+        return Problem(str(path), mark.line + 1, "", "a tab", "indent with spaces", mark.column + 1)
+    what = getattr(error, "problem", None) or "cannot be parsed"
+    hint = "look at the indentation, colons and quotes of this line and the one before"
+    return Problem(str(path), mark.line + 1, "", f"not YAML: {what}", hint, mark.column + 1)
+
+
+class _Composer(yaml.SafeLoader):
+    """Composes nodes and refuses nesting that would exhaust the stack."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            mark = yaml.Mark("", 0, self.line, self.column, "", 0)
+            raise yaml.MarkedYAMLError(None, None, f"nested more than {MAX_DEPTH} deep", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+class _Reader:
+    """Turns nodes into data, substituting the environment and collecting marks and problems."""
+
+    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+        self._doc = document
+        self._env = env
+        self._values = 0
+        self._construct = yaml.constructor.SafeConstructor()
+
+    def mapping(self, node: yaml.MappingNode, path: KeyPath, depth: int) -> dict[str, Any]:
+        """Return a mapping's data; keys are always text, so that an event may be called ``no``."""
+        result: dict[str, Any] = {}
+        for key, value, merged in self._pairs(node, path, depth):
+            at = (*path, key.value)
+            if key.value in result:
+                if not merged:
+                    line, _ = self._doc.marks[at]
+                    self._add(
+                        key, at, "the key stands here a second time", f"it stands in line {line} already"
+                    )
+                continue
+            self._doc.marks[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            result[key.value] = self._value(value, at, depth + 1)
+        return result
+
+    def _pairs(
+        self, node: yaml.MappingNode, path: KeyPath, depth: int
+    ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node, bool]]:
+        """Yield key, value and whether a merge (``<<: *base``) brought them; own keys come first and win."""
+        merges: list[yaml.Node] = []
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._add(key, path, "a key must be a plain word")
+            elif key.tag == _MERGE:
+                merges += value.value if isinstance(value, yaml.SequenceNode) else [value]
+            else:
+                yield key, value, False
+        for base in merges:
+            if not isinstance(base, yaml.MappingNode) or depth > MAX_DEPTH:
+                self._add(base, path, "only a mapping can be merged with <<")
+                continue
+            for key, value, _ in self._pairs(base, path, depth + 1):
+                yield key, value, True
+
+    def _value(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES or depth > MAX_DEPTH:
+            line = node.start_mark.line + 1
+            text = "too many values, or nested too deep, once its aliases are expanded"
+            raise ConfigError(
+                (Problem(self._doc.file, line, dotted(path), text, "write it without aliases"),)
+            )
+        if node.tag not in _PLAIN and node.tag != _AS_TEXT:
+            self._reject(node, path, f"the tag {node.tag} is not allowed", "write plain values")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._item(child, (*path, i), depth + 1) for i, child in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _item(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
+        self._doc.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        return self._value(node, path, depth)
+
+    def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        if node.tag != "tag:yaml.org,2002:str":
+            return node.value if node.tag == _AS_TEXT else self._typed(node, path)
+        filled = substitute(node.value, self._env)
+        self._doc.secrets |= filled.secrets
+        for name in filled.missing:
+            hint = f"export {name}=… before starting, or write {{{{ and }}}} for braces that mean themselves"
+            self._reject(node, path, f"the environment variable {name} is not set", hint)
+        return filled.text
+
+    def _typed(self, node: yaml.Node, path: KeyPath) -> Any:
+        try:
+            return self._construct.construct_object(node)
+        except (ValueError, KeyError):  # an explicit tag that does not fit, `!!int abc`
+            self._reject(node, path, f"the tag {node.tag} does not fit the value", "write plain values")
+            return None
+
+    def _reject(self, node: yaml.Node, path: KeyPath, message: str, hint: str) -> None:
+        self._doc.rejected.add(path)
+        self._add(node, path, message, hint)
+
+    def _add(self, node: yaml.Node, path: KeyPath, message: str, hint: str = "") -> None:
+        mark = node.start_mark
+        self._doc.problems.append(
+            Problem(self._doc.file, mark.line + 1, dotted(path), message, hint, mark.column + 1)
+        )

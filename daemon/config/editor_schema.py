@@ -1,0 +1,74 @@
+"""The JSON Schema of the file as people write it, for editors and for naming the nearest valid key."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from daemon.config.document import KeyPath
+from daemon.config.schema import Config
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a configuration file, with units in their written forms."""
+    schema = Config.model_json_schema()
+    for node in _nodes(schema):
+        if "patternProperties" in node:
+            node["additionalProperties"] = False
+        if isinstance(node.get("title"), str):
+            del node["title"]
+    # What is left out has a default; `null` in its place is allowed by the reader but not worth suggesting.
+    return {"$schema": DIALECT, "title": "Watchword configuration", **schema}
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+    children = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for child in children:
+        yield from _nodes(child)
+
+
+def nearest_key(path: KeyPath) -> str:
+    """Return a hint for an unknown key: the nearest valid one, else all that are valid there."""
+    known = sorted(_keys_at(path[:-1]))
+    return nearest(str(path[-1]), known) or f"known keys: {', '.join(known)}"
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Return ``did you mean "…"?``, or nothing where no known word is near."""
+    close = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    return f'did you mean "{close[0]}"?' if close else ""
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return json_schema()
+
+
+def _keys_at(path: KeyPath) -> set[str]:
+    nodes = [_schema()]
+    for key in path:
+        nodes = [child for node in nodes for child in _children(node, key)]
+    return {key for node in nodes for form in _forms(node) for key in form.get("properties", {})}
+
+
+def _forms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a schema and all its alternatives, references resolved."""
+    if "$ref" in node:
+        node = _schema()["$defs"][node["$ref"].rpartition("/")[2]]
+    yield node
+    for choice in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        yield from _forms(choice)
+
+
+def _children(node: dict[str, Any], key: str | int) -> Iterator[dict[str, Any]]:
+    for form in _forms(node):
+        if isinstance(key, int):
+            yield from [form["items"]] if "items" in form else []
+        elif key in form.get("properties", {}):
+            yield form["properties"][key]
+        else:
+            yield from form.get("patternProperties", {}).values()

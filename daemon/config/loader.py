@@ -1,0 +1,132 @@
+"""From a file to a ``Config``, or to everything that is wrong with it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from daemon.config.crosscheck import Finding, mistakes, nothing_to_watch, oversights
+from daemon.config.document import Document, KeyPath, read_document
+from daemon.config.editor_schema import nearest, nearest_key
+from daemon.config.errors import ConfigError, Problem
+from daemon.config.schema import Config
+from workers.redaction import MASK
+
+UNKNOWN, MISSING = "unknown key", "missing"
+_TYPES = {"dict": "a mapping of keys to values", "list": "a list", "string": "text", "bool": "true or false"}
+_TYPES |= {
+    "int": "a whole number",
+    "float": "a number",
+    "tuple": "a list",
+    "model": "a mapping of keys to values",
+}
+
+
+def load_config(path: Path, env: Mapping[str, str] = os.environ, inputs_required: bool = True) -> Config:
+    """Read, substitute and validate; raise ``ConfigError`` with all problems.
+
+    ``inputs_required`` is False for commands that bring their own files instead of cameras and uploads.
+    """
+    document = read_document(Path(path), env)
+    if inputs_required:
+        document.problems += [document.problem(*finding) for finding in nothing_to_watch(document.data)]
+    return _validate(document)
+
+
+def config_from(data: Mapping[str, Any], folder: Path, origin: str = "settings") -> Config:
+    """Validate plain data as if it stood in a file in ``folder``; raise ``ConfigError`` with all problems."""
+    return _validate(Document(origin, folder, dict(data)))
+
+
+def _validate(document: Document) -> Config:
+    warnings = tuple(document.problem(*finding) for finding in oversights(document.data))
+    context = {"folder": document.folder, "warnings": warnings, "secrets": document.secrets}
+    problems = list(document.problems)
+    found = list(mistakes(document.data))
+    try:
+        config = Config.model_validate(document.data, context=context)
+    except ValidationError as error:
+        found += _findings(document.data, error.errors(include_url=False, include_input=False))
+    # A value that has a problem already is not reported again for what follows from it.
+    found = [f for f in found if not any(f[0][: len(bad)] == bad for bad in document.rejected)]
+    problems += [document.problem(*finding) for finding in dict.fromkeys(found)]
+    if problems:
+        raise ConfigError(tuple(_masked(p, document.secrets) for p in sorted(problems, key=_place)))
+    return config
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
+
+
+def _masked(problem: Problem, secrets: set[str]) -> Problem:
+    message, hint = problem.message, problem.hint
+    for secret in sorted((s for s in secrets if len(s) >= 3), key=len, reverse=True):
+        message, hint = message.replace(secret, MASK), hint.replace(secret, MASK)
+    return Problem(problem.file, problem.line, problem.key, message, hint, problem.column)
+
+
+def _findings(data: Any, details: list[ErrorDetails]) -> list[Finding]:
+    """Return one finding a mistake, without those that only follow from another one.
+
+    A key may be missing because it is misspelt, and a list too short because its items were refused.
+    """
+    found = [_finding(data, detail) for detail in details]
+    meant = {(*path[:-1], hint.split('"')[1]) for path, text, hint in found if text == UNKNOWN and '"' in hint}
+    spoilt = [f[0] for f, detail in zip(found, details, strict=True) if detail["type"] != "too_short"]
+    return [
+        finding
+        for finding, detail in zip(found, details, strict=True)
+        if (finding[1] != MISSING or finding[0] not in meant)
+        and (detail["type"] != "too_short" or not any(p[: len(finding[0])] == finding[0] for p in spoilt))
+    ]
+
+
+def _finding(data: Any, detail: ErrorDetails) -> Finding:
+    path = _path(data, detail)
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return path, UNKNOWN, nearest_key(path)
+    if kind == "missing":
+        return path, MISSING, "add this key"
+    if "[key]" in detail["loc"]:
+        return path, "not a valid name", "use 1 to 64 letters, digits, _ and -"
+    if kind == "value_error" and _value_at(data, path) is None:
+        return path, "has no value", "write its value, or remove the key"
+    if kind == "value_error":
+        return path, str(context["error"]), ""
+    if kind == "literal_error":
+        choices = [c.strip("'") for c in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        return path, f"must be one of {', '.join(choices)}", nearest(str(_value_at(data, path)), choices)
+    return path, *_plain(kind, detail["msg"], _value_at(data, path))
+
+
+def _plain(kind: str, message: str, value: Any) -> tuple[str, str]:
+    """Return message and hint for pydantic's own checks of type and bounds."""
+    expected = _TYPES.get(kind.split("_")[0])
+    if value is None and expected:
+        return f"has no value, but must be {expected}", "write its value, or remove the key"
+    if kind.endswith(("_type", "_parsing", "_from_float")) and expected:
+        hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
+        return f"must be {expected}", hint
+    text = message.removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
+    return text[:1].lower() + text[1:], ""
+
+
+def _path(data: Any, detail: ErrorDetails) -> KeyPath:
+    """Return the part of pydantic's location that is in the file; it also names the branches of unions."""
+    path: KeyPath = ()
+    for step in detail["loc"]:
+        known = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list | tuple) else ()
+        if step in known:
+            path, data = (*path, step), data[step]
+    return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
+
+
+def _value_at(data: Any, path: KeyPath) -> Any:
+    for step in path:
+        data = data[step]
+    return data

@@ -1,0 +1,129 @@
+"""Texts of the configuration with their bounds: names, descriptions, URLs, paths."""
+
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from workers.errors import SourceUnsupported
+from workers.redaction import RedactedUrl
+from workers.sources.url import parse_target
+
+REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+
+
+def _plain_text(value: str) -> str:
+    text = value.strip()
+    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
+        raise ValueError("a description must not hold line breaks or control characters")
+    if not 1 <= len(text) <= 1000:
+        raise ValueError("a description has 1 to 1000 characters")
+    return text
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _within(value: str, info: ValidationInfo) -> str:
+    """Return a path that does not depend on where the program was started."""
+    folder = (info.context or {}).get("folder", Path.cwd())
+    return str(Path(folder, Path(value).expanduser()))
+
+
+def _path(value: Any, info: ValidationInfo) -> Path:
+    if isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("not a path")
+    return Path(_within(value, info))
+
+
+def _camera_url(value: Any, info: ValidationInfo) -> RedactedUrl:
+    if isinstance(value, RedactedUrl):
+        return value
+    if not isinstance(value, str) or not value.strip() or any(ord(c) < 32 for c in value):
+        raise ValueError("not a URL or file path")
+    url = RedactedUrl(value if "://" in value else _within(value, info))
+    try:
+        parse_target(url)
+    except SourceUnsupported as error:
+        raise ValueError(f"nothing here reads {value.partition('://')[0]}:// URLs; {error.hint}") from None
+    return url
+
+
+def _redis_url(value: Any) -> RedactedUrl:
+    if isinstance(value, RedactedUrl):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not a Redis URL")
+    if value != "embedded" and value.partition("://")[0] not in REDIS_SCHEMES:
+        raise ValueError('write "embedded", or redis://, rediss:// or unix:// with the server')
+    return RedactedUrl(value)
+
+
+def _model(value: str, info: ValidationInfo) -> str:
+    return _within(value, info) if value.startswith((".", "~")) else value
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""A name of a camera or event: a metric label, a part of file names and of ids."""
+
+Description = Annotated[
+    str, AfterValidator(_plain_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1000})
+]
+"""One sentence that tells what to look or listen for."""
+
+
+def _descriptions_schema(least: int) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1, "maxLength": 1000}
+    return {"anyOf": [text, {"type": "array", "items": text, "minItems": least, "maxItems": 50}]}
+
+
+Descriptions = Annotated[
+    tuple[Description, ...],
+    Field(min_length=1, max_length=50),
+    BeforeValidator(_as_list),
+    WithJsonSchema(_descriptions_schema(1)),
+]
+"""One description, or 1 to 50 paraphrases."""
+
+Contrasts = Annotated[
+    tuple[Description, ...],
+    Field(max_length=50),
+    BeforeValidator(_as_list),
+    WithJsonSchema(_descriptions_schema(0)),
+]
+"""Up to 50 descriptions of what the event is not."""
+
+AnyPath = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A path; a relative one starts at the config file's folder."""
+
+_shown = PlainSerializer(str, return_type=str)
+
+CameraUrl = Annotated[
+    RedactedUrl, PlainValidator(_camera_url), _shown, WithJsonSchema({"type": "string", "minLength": 1})
+]
+"""A camera's URL or a file's path; printing or dumping it shows no credentials."""
+
+RedisUrl = Annotated[
+    RedactedUrl,
+    PlainValidator(_redis_url),
+    _shown,
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^(embedded|(redis|rediss|unix)://.*|.*\{[A-Z_][A-Z0-9_]*\}.*)$"}
+    ),
+]
+"""``embedded`` or the URL of a server; printing or dumping it shows no credentials."""
+
+ModelName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_model)]
+"""A model's name, hub id, or folder; a folder that starts with ``.`` starts at the config file's."""

@@ -1,0 +1,102 @@
+"""Values with units as people write them: durations, false-alert budgets, sampling rates.
+
+Each parser raises ``ValueError`` with a sentence for people; each type has the schema of its written form.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+PER_HOUR = {"h": 1.0, "hour": 1.0, "d": 1 / 24, "day": 1 / 24, "w": 1 / 168, "week": 1 / 168}
+MAX_DURATION_S = 31 * 86_400.0
+MAX_FPS = 60.0
+
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)?", re.ASCII)
+_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*/\s*(hour|h|day|d|week|w)", re.ASCII)
+
+
+def parse_duration(value: object) -> float:
+    """Return seconds for ``2s``, ``1m``, ``500ms``, ``1h``, ``1d`` or bare seconds; at most 31 days."""
+    seconds = _seconds(value)
+    if seconds is None:
+        raise ValueError('not a duration; write a number of seconds or "500ms", "2s", "1m", "1h"')
+    if not 0 <= seconds <= MAX_DURATION_S:
+        raise ValueError("a duration lies between 0 and 31 days")
+    return seconds
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    return float(match[1]) * SECONDS[match[2] or "s"] if match else None
+
+
+def parse_rate(value: object) -> float:
+    """Return events per hour for ``1/day``, ``2/h``, ``3/week``."""
+    match = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('not a budget; write "1/day", "2/h" or "3/week"')
+    rate = float(match[1]) * PER_HOUR[match[2]]
+    if rate <= 0:
+        raise ValueError("a budget must be above 0; to allow none at all set a threshold instead")
+    return rate
+
+
+def parse_fps(value: object) -> float | Literal["keyframes"]:
+    """Return frames per second above 0 and up to 60, or ``keyframes``."""
+    if value == "keyframes":
+        return "keyframes"
+    try:
+        fps = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps <= MAX_FPS:
+        raise ValueError('a sampling rate is a number above 0 and up to 60, or "keyframes"')
+    return fps
+
+
+def _positive(value: object) -> float:
+    seconds = parse_duration(value)
+    if seconds < 0.1:
+        raise ValueError("must be at least 100ms")
+    return seconds
+
+
+_DURATION_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": MAX_DURATION_S},
+        {
+            "type": "string",
+            "pattern": rf"^\s*{_DURATION.pattern}\s*$",
+            "examples": ["500ms", "2s", "1m", "1h"],
+        },
+    ]
+}
+
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+"""Seconds, 0 to 31 days."""
+
+Timeout = Annotated[float, BeforeValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
+"""Seconds, at least 0.1."""
+
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    WithJsonSchema({"type": "string", "pattern": rf"^\s*{_RATE.pattern}\s*$", "examples": ["1/day", "2/h"]}),
+]
+"""Events per hour."""
+
+Fps = Annotated[
+    float | Literal["keyframes"],
+    BeforeValidator(parse_fps),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FPS}, {"const": "keyframes"}]}
+    ),
+]
+"""Frames per second, or ``keyframes``."""
+
+Priority = Annotated[int, Field(ge=0, le=10)]
+"""0 to 10; higher goes first."""

@@ -1,0 +1,144 @@
+"""The life of the daemon: start in order, run, drain in order.
+
+Drain, each step with a deadline, after the first SIGTERM or SIGINT (a second one exits at once):
+
+1. streams: sources stop, what was asked for is answered, open spans are closed and handed to the publisher
+2. publisher: what waits in the spool goes to Redis; what cannot stays on disk for the next start
+3. the HTTP port, the runtime, the embedded server
+"""
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+
+from daemon.config import Config, config_hash
+from daemon.http import HttpServer, build_app
+from daemon.local_runtime import LocalRuntime
+from daemon.observe import Observer
+from daemon.runtime import Runtime
+from daemon.supervisor import Supervisor, all_done
+from daemon.uploads import UploadFolder
+from workers.publish.embedded import EmbeddedServer
+from workers.publish.redis_settings import RedisSettings
+from workers.redaction import RedactedUrl
+from workers.settings import ServiceSettings
+from workers.types import Event
+
+STEP_S = 0.5
+STREAMS_DEADLINE_S = 6.0
+FLUSH_DEADLINE_S = 3.0
+ONCE_FLUSH_DEADLINE_S = 30.0
+INTERRUPTED = 130
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run: the events, the cameras that failed with why, whether Redis has everything."""
+
+    events: tuple[Event, ...]
+    failed: dict[str, str]
+    flushed: bool
+
+
+class Daemon:
+    """Everything that ``watchword run`` starts, in one object."""
+
+    def __init__(self, config: Config, once: bool = False) -> None:
+        self._config, self._once = config, once
+        self._stopping = threading.Event()
+        self._embedded: EmbeddedServer | None = None
+        self._observer = Observer()
+        token = config.http.token
+        app = build_app(self._observer.snapshot, token.get_secret_value() if token else None)
+        self._http = HttpServer(app, config.http.host, config.http.port)
+
+    def run(self) -> Outcome:
+        """Run until stopped, or with ``once`` until every file has ended; return what came of it."""
+        config = self._config
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+        self._http.start()
+        try:
+            settings = self._settings()
+            self._runtime = self._build_runtime(settings)
+            self._model = self._runtime.start().info
+            try:
+                self._catch_signals()  # after ray.init, which sets its own
+                log.info("models loaded", model=self._model.id, device=self._model.device)
+                return self._watch()
+            finally:
+                self._runtime.stop()
+        finally:
+            self._http.stop()
+            if self._embedded is not None:
+                self._embedded.stop()
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._stopping.set()
+
+    def _watch(self) -> Outcome:
+        """Supervise until the end, then drain."""
+        supervisor = Supervisor(self._runtime, retry=not self._once)
+        uploads = self._uploads()
+        for camera in self._config.camera_specs():
+            supervisor.watch(camera, self._config.event_specs(camera.name))
+        while not self._stopping.is_set():
+            supervisor.step()
+            if uploads is not None:
+                uploads.step(supervisor)
+            self._observer.update(self._runtime, supervisor, self._model)
+            if self._once and all_done(supervisor.watched) and (uploads is None or uploads.idle):
+                break
+            self._stopping.wait(STEP_S)
+        log.info("draining", step=1, of=3)
+        supervisor.drain(STREAMS_DEADLINE_S)
+        log.info("draining", step=2, of=3)
+        interrupted = self._stopping.is_set()
+        flushed = self._runtime.flush(FLUSH_DEADLINE_S if interrupted else ONCE_FLUSH_DEADLINE_S)
+        self._observer.update(self._runtime, supervisor, self._model)
+        if not flushed:
+            log.warning("Redis did not take every event in time: the rest waits in the spool")
+        log.info("draining", step=3, of=3)
+        failed = {w.camera.name: w.snapshot.error or "" for w in supervisor.watched if w.snapshot.state == "failed"}
+        return Outcome(self._runtime.take_events(), failed, flushed)
+
+    def _settings(self) -> ServiceSettings:
+        """Return what the services are built from; the embedded server is started here."""
+        config = self._config
+        url = config.redis.url
+        if url == RedactedUrl("embedded"):
+            self._embedded = EmbeddedServer(config.state_dir)
+            url = RedactedUrl(self._embedded.start())
+        return ServiceSettings(
+            encoder=config.models.encoder_options(),
+            speech=config.speech.options(),
+            config_hash=config_hash(config),
+            redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
+            state_dir=config.state_dir,
+        )
+
+    def _build_runtime(self, settings: ServiceSettings) -> Runtime:
+        if self._config.runtime == "local":
+            return LocalRuntime(settings)
+        from daemon.ray_runtime import RayRuntime  # Ray takes seconds to import
+
+        return RayRuntime(settings, self._config.ray.address, self._config.logs.format, self._config.logs.level)
+
+    def _uploads(self) -> UploadFolder | None:
+        uploads = self._config.uploads
+        return UploadFolder(uploads.folder, uploads.done, self._config.event_specs()) if uploads else None
+
+    def _catch_signals(self) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._stopping.is_set():
+                os._exit(INTERRUPTED)
+            self._stopping.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handle)

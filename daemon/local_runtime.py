@@ -1,0 +1,82 @@
+"""Everything in threads of this process: for tests, for tagging files, and for machines too small for Ray."""
+
+import structlog
+
+from daemon.runtime import ServicesSnapshot, StreamHandle
+from workers.encoder_service import EncoderService
+from workers.errors import ModelUnavailable
+from workers.publisher_service import open_publisher
+from workers.services import EncoderDescription
+from workers.settings import ServiceSettings
+from workers.snapshots import StreamSnapshot
+from workers.speech import SpeechRecognizer
+from workers.speech_queue import SpeechQueue
+from workers.stream_worker import StreamWorker
+from workers.types import CameraSpec, Event, EventSpec
+
+log = structlog.get_logger()
+
+
+class LocalStream:
+    """``StreamHandle`` over a thread, which can be asked to stop but not be killed."""
+
+    def __init__(self, worker: StreamWorker) -> None:
+        self._worker = worker
+        worker.start()
+
+    def snapshot(self) -> StreamSnapshot:
+        """Return how it is."""
+        return self._worker.snapshot()
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._worker.stop()
+
+    def kill(self) -> None:
+        """Ask again: a thread cannot be killed, and ends with its source's read timeout."""
+        self._worker.stop()
+
+
+class LocalRuntime:
+    """The ``Runtime`` of one process. Without ``settings.redis`` events wait to be taken."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._speech: SpeechQueue | None = None
+
+    def start(self) -> EncoderDescription:
+        """Load models and open the spool."""
+        settings = self._settings
+        self._sink = open_publisher(settings.redis, settings.spool_folder)
+        self._encoder = EncoderService(settings.encoder)
+        if settings.speech is not None:
+            try:
+                self._speech = SpeechQueue(SpeechRecognizer(settings.speech))
+            except ModelUnavailable as error:
+                log.warning("speech is not transcribed", code=error.code, error=str(error))
+        return self._encoder.describe()
+
+    def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
+        """Begin to watch."""
+        worker = StreamWorker(camera, events, self._settings, self._encoder, self._speech, self._sink)
+        return LocalStream(worker)
+
+    def snapshot(self) -> ServicesSnapshot:
+        """Return how the services are."""
+        speech = self._speech.snapshot() if self._speech else None
+        return ServicesSnapshot(self._encoder.snapshot(), speech, self._sink.snapshot())
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        return self._sink.take()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every event is published."""
+        return self._sink.flush(timeout_s)
+
+    def stop(self) -> None:
+        """End the services."""
+        self._sink.close()
+        if self._speech is not None:
+            self._speech.close()
+        self._encoder.close()

@@ -1,0 +1,52 @@
+"""What metrics and health see: a snapshot of the whole, taken by the supervising loop, read by the HTTP thread."""
+
+from daemon.runtime import Runtime, ServicesSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot, SpeechSnapshot
+from daemon.supervisor import Supervisor
+from workers.clock import Clock, SystemClock
+from workers.types import ModelInfo
+
+
+class Observer:
+    """Holds the latest ``DaemonSnapshot``."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._latest = DaemonSnapshot()
+        self._encoder_progress = (0, self._clock.wall())  # frames, since when
+
+    def snapshot(self) -> DaemonSnapshot:
+        """Return the latest snapshot. From any thread."""
+        return self._latest
+
+    def update(self, runtime: Runtime, supervisor: Supervisor, model: ModelInfo) -> None:
+        """Take a new snapshot."""
+        services = runtime.snapshot()
+        watched = supervisor.watched
+        self._latest = DaemonSnapshot(
+            streams=tuple(w.snapshot for w in watched),
+            encoder=self._encoder(services, model),
+            speech=_speech(services),
+            publisher=PublisherSnapshot(services.sink) if services.sink else None,
+            beat_wall=self._clock.wall(),
+            restarts={w.camera.name: w.restarts for w in watched},
+            degraded=frozenset(w.camera.name for w in watched if w.degraded),
+        )
+
+    def _encoder(self, services: ServicesSnapshot, model: ModelInfo) -> EncoderSnapshot:
+        """Progress is a frame more than last time, or nothing to do."""
+        counters = services.encoder
+        if counters is None:
+            return EncoderSnapshot(model=model, progress_wall=self._encoder_progress[1])
+        if counters.frames != self._encoder_progress[0] or not counters.queue_depth:
+            self._encoder_progress = (counters.frames, self._clock.wall())
+        return EncoderSnapshot(
+            model, counters.batches, counters.queue_depth, counters.failures, self._encoder_progress[1]
+        )
+
+
+def _speech(services: ServicesSnapshot) -> SpeechSnapshot | None:
+    if services.speech is None:
+        return None
+    s = services.speech
+    return SpeechSnapshot(s.depth, {str(k): n for k, n in s.dropped.items()}, s.realtime_factor)

@@ -1,0 +1,98 @@
+"""Files through the daemon's own pipeline, one after the other, without Redis: for ``tag`` and ``eval``."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from alignment.errors import WatchwordError
+from daemon.config.services import SpeechConfig
+from daemon.local_runtime import LocalRuntime
+from daemon.runtime import Runtime
+from workers.encoders.options import EncoderOptions
+from workers.errors import SourceError
+from workers.redaction import RedactedUrl
+from workers.settings import ServiceSettings
+from workers.snapshots import StreamSnapshot
+from workers.types import CameraSpec, Event, EventSpec
+
+CAMERA = "file"
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSettings:
+    """How files are watched. ``fps``: frames a second to look at."""
+
+    models: EncoderOptions = field(default_factory=EncoderOptions)
+    speech: SpeechConfig = field(default_factory=SpeechConfig)
+    runtime: Literal["local", "ray"] = "local"
+    fps: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What came of one file: the last revision of each of its events, or an error."""
+
+    path: Path
+    events: tuple[Event, ...]
+    duration_s: float
+    error: WatchwordError | None
+    warnings: tuple[str, ...]
+
+
+def tag_files(
+    files: Sequence[Path],
+    events_for: Callable[[Path], Sequence[EventSpec]],
+    settings: OfflineSettings,
+    on_progress: Callable[[Path, float, float | None], None],
+) -> Iterator[FileResult]:
+    """Yield the result of each file; ``on_progress`` gets the file, position and duration in seconds."""
+    runtime = _runtime(settings)
+    runtime.start()
+    try:
+        for path in files:
+            yield _tag(runtime, path, tuple(events_for(path)), settings.fps, on_progress)
+    finally:
+        runtime.stop()
+
+
+def _runtime(settings: OfflineSettings) -> Runtime:
+    services = ServiceSettings(encoder=settings.models, speech=settings.speech.options())
+    if settings.runtime == "local":
+        return LocalRuntime(services)
+    from daemon.ray_runtime import RayRuntime  # Ray takes seconds to import
+
+    return RayRuntime(services)
+
+
+def _tag(
+    runtime: Runtime,
+    path: Path,
+    events: tuple[EventSpec, ...],
+    fps: float,
+    on_progress: Callable[[Path, float, float | None], None],
+) -> FileResult:
+    """Watch one file to its end."""
+    camera = CameraSpec(CAMERA, RedactedUrl(str(path)), fps, events=tuple(e.name for e in events))
+    stream = runtime.start_stream(camera, events)
+    snapshot = stream.snapshot()
+    while snapshot.state not in ("finished", "failed"):
+        time.sleep(POLL_S)
+        snapshot = stream.snapshot()
+        on_progress(path, snapshot.position_s, snapshot.duration_s)
+    stream.kill()
+    found = runtime.take_events()
+    length = snapshot.duration_s or snapshot.position_s
+    return FileResult(path, found, length, _error(snapshot), _warnings(snapshot))
+
+
+def _error(snapshot: StreamSnapshot) -> WatchwordError | None:
+    return SourceError(snapshot.error or "unknown") if snapshot.state == "failed" else None
+
+
+def _warnings(snapshot: StreamSnapshot) -> tuple[str, ...]:
+    lost = sum(snapshot.source.dropped.values())
+    found = [snapshot.source.last_error] if snapshot.source.last_error else []
+    return tuple(found + ([f"{lost} frames or packets could not be used"] if lost and not found else []))

@@ -1,0 +1,154 @@
+"""Everything in Ray actors: one a camera, one encoder, one transcriber, one publisher."""
+
+import logging
+import os
+from typing import Any
+
+import ray
+import structlog
+
+from daemon.logs import adopt_libraries
+from daemon.runtime import ServicesSnapshot, StreamHandle
+from daemon.worker_logs import worker_environment
+from workers.actors import (
+    EncoderActor,
+    Handle,
+    PublisherActor,
+    RayEncoder,
+    RaySink,
+    SpeechActor,
+    StreamActor,
+    get,
+)
+from workers.errors import ModelUnavailable, ServiceLost
+from workers.services import EncoderDescription
+from workers.settings import ServiceSettings
+from workers.snapshots import StreamSnapshot
+from workers.types import CameraSpec, Event, EventSpec
+
+SNAPSHOT_TIMEOUT_S = 5.0
+KEPT = {
+    "max_restarts": -1,
+    "max_task_retries": -1,
+}  # Ray restarts the actor and asks it again; streams are the supervisor's
+
+log = structlog.get_logger()
+
+
+class RayStream:
+    """``StreamHandle`` over a ``StreamActor``."""
+
+    def __init__(self, actor: Handle) -> None:
+        self._actor = actor
+
+    def snapshot(self) -> StreamSnapshot:
+        """Return how it is; raise ``ServiceLost``."""
+        found: StreamSnapshot = get(self._actor.snapshot.remote(), SNAPSHOT_TIMEOUT_S)
+        return found
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._actor.stop.remote()
+
+    def kill(self) -> None:
+        """End the actor's process."""
+        ray.kill(self._actor)
+
+
+class RayRuntime:
+    """The ``Runtime`` on Ray: a cluster of its own on this machine, or an existing one at ``address``."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        address: str | None = None,
+        log_format: str = "auto",
+        log_level: str = "info",
+    ) -> None:
+        self._settings, self._address = settings, address
+        self._environment = worker_environment(log_format, log_level)
+        self._speech: Handle | None = None
+
+    def start(self) -> EncoderDescription:
+        """Start or join Ray, load models, open the spool."""
+        settings = self._settings
+        self._init()
+        options = settings.encoder
+        gpu = 1 if self._gpus() and options.device in ("auto", "cuda") else 0
+        encoder = _remote(EncoderActor, num_gpus=gpu, num_cpus=0 if gpu else 1, **KEPT).remote(options)
+        if settings.speech is not None:
+            self._speech = _remote(SpeechActor, num_cpus=1, **KEPT).remote(settings.speech)
+        publisher = _remote(PublisherActor, num_cpus=0, max_concurrency=16, **KEPT).remote(
+            settings.redis, settings.spool_folder
+        )
+        self._encoder, self._sink = encoder, RaySink(publisher)
+        self._sink.snapshot()
+        description = RayEncoder(encoder).describe()
+        self._check_speech()
+        return description
+
+    def _init(self) -> None:
+        """Start Ray quietly: its dashboard and usage reports are not ours to start."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        local = {} if self._address else {"include_dashboard": False, "num_cpus": max(4, os.cpu_count() or 1)}
+        ray.init(
+            address=self._address,
+            namespace="watchword",
+            logging_level=logging.WARNING,
+            configure_logging=True,
+            runtime_env={
+                "env_vars": self._environment,
+                "worker_process_setup_hook": "daemon.worker_logs.configure_worker",
+            },
+            **local,
+        )
+        adopt_libraries()
+
+    def _gpus(self) -> float:
+        return float(ray.cluster_resources().get("GPU", 0))
+
+    def _check_speech(self) -> None:
+        try:
+            if self._speech is not None:
+                get(self._speech.check.remote())
+        except ModelUnavailable as error:
+            log.warning("speech is not transcribed", code=error.code, error=str(error))
+            self._speech = None
+
+    def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
+        """Begin to watch."""
+        services = (self._encoder, self._speech, self._sink.actor)
+        return RayStream(
+            _remote(StreamActor, num_cpus=0, max_restarts=0).remote(camera, events, self._settings, *services)
+        )
+
+    def snapshot(self) -> ServicesSnapshot:
+        """Return how the services are; None for one that does not answer in time."""
+
+        def ask(actor: Handle | None) -> Handle:
+            try:
+                return get(actor.snapshot.remote(), SNAPSHOT_TIMEOUT_S) if actor is not None else None
+            except ServiceLost:
+                return None
+
+        return ServicesSnapshot(ask(self._encoder), ask(self._speech), ask(self._sink.actor))
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        return self._sink.take()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every event is published."""
+        return self._sink.flush(timeout_s)
+
+    def stop(self) -> None:
+        """End the services and leave Ray."""
+        self._sink.close()
+        ray.shutdown()
+
+
+def _remote(shell: type, **options: Any) -> Handle:
+    """Return a class as Ray's actor class."""
+    return ray.remote(**options)(shell)

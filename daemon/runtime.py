@@ -1,0 +1,64 @@
+"""Where streams run: the Protocol of both runtimes. ``local_runtime``: threads; ``ray_runtime``: actors."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.batching import BatcherSnapshot
+from workers.publish.base import SinkSnapshot
+from workers.services import EncoderDescription
+from workers.snapshots import StreamSnapshot
+from workers.speech_queue import SpeechSnapshot
+from workers.types import CameraSpec, Event, EventSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesSnapshot:
+    """The services that all streams share; None where one does not answer or does not exist."""
+
+    encoder: BatcherSnapshot | None
+    speech: SpeechSnapshot | None
+    sink: SinkSnapshot | None
+
+
+class StreamHandle(Protocol):
+    """One running attempt at one camera."""
+
+    def snapshot(self) -> StreamSnapshot:
+        """Return how it is; raise ``ServiceLost`` if it died or does not answer."""
+        ...
+
+    def stop(self) -> None:
+        """Ask for an orderly end; return at once."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once, as far as the runtime can."""
+        ...
+
+
+class Runtime(Protocol):
+    """Starts the shared services and the streams."""
+
+    def start(self) -> EncoderDescription:
+        """Load models and open the spool; raise ``WatchwordError`` where that fails."""
+        ...
+
+    def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
+        """Begin to watch."""
+        ...
+
+    def snapshot(self) -> ServicesSnapshot:
+        """Return how the services are."""
+        ...
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every event is published; return whether that came true in time."""
+        ...
+
+    def stop(self) -> None:
+        """End the services; streams have been stopped before."""
+        ...

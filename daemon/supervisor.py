@@ -1,0 +1,172 @@
+"""Desired against actual: every camera that should run has a stream, and one that fails is started again.
+
+A stream that fails is restarted after a jittered back-off. Five restarts within a minute use up its budget: it is
+then *degraded*, tried again only once a minute, and never given up silently. A file that is no media at all will not
+become one, so it is not tried again. *Stuck* means no progress for several stall timeouts while the source says it
+is up: such a stream is asked to stop, given a deadline, and killed.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from alignment.errors import WatchwordError
+from daemon.runtime import Runtime, StreamHandle
+from workers.backoff import Backoff
+from workers.clock import Clock, SystemClock
+from workers.errors import ServiceLost
+from workers.snapshots import StreamSnapshot
+from workers.types import CameraSpec, EventSpec
+
+RESTARTS = 5
+BUDGET_S = 60.0
+DEGRADED_RETRY_S = 60.0
+STUCK_STALLS = 4  # stall timeouts without progress
+STOP_DEADLINE_S = 10.0
+LOST_SNAPSHOTS = 3  # unanswered in a row before an actor counts as dead
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Watched:
+    """One camera: what is wanted of it, its running attempt, and its history."""
+
+    camera: CameraSpec
+    events: tuple[EventSpec, ...]
+    backoff: Backoff
+    handle: StreamHandle | None = None
+    snapshot: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))
+    retry_at: float | None = 0.0  # monotonic; None: not to be started again
+    restarts: int = 0
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
+    degraded: bool = False
+    stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
+    lost: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come: finished, or failed for good."""
+        return self.handle is None and self.retry_at is None
+
+
+class Supervisor:
+    """Keeps the streams of a runtime going. Call ``step`` about twice a second; it does not block for long."""
+
+    def __init__(self, runtime: Runtime, clock: Clock | None = None, retry: bool = True) -> None:
+        """``retry`` False (``--once``): a stream that fails stays down."""
+        self._runtime = runtime
+        self._clock = clock or SystemClock()
+        self._retry = retry
+        self._watched: dict[str, Watched] = {}
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """Return all cameras."""
+        return tuple(self._watched.values())
+
+    def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> None:
+        """Want a camera watched; it is started by the next ``step``."""
+        entry = Watched(
+            camera, events, Backoff(self._clock, max_s=DEGRADED_RETRY_S), snapshot=StreamSnapshot(camera.name)
+        )
+        self._watched[camera.name] = entry
+
+    def forget(self, name: str) -> None:
+        """Drop a camera that is done."""
+        del self._watched[name]
+
+    def step(self) -> None:
+        """Look at every stream once, and start, restart or kill what needs it."""
+        for entry in self._watched.values():
+            if entry.handle is not None:
+                self._look(entry)
+            elif entry.retry_at is not None and self._clock.monotonic() >= entry.retry_at:
+                entry.handle = self._runtime.start_stream(entry.camera, entry.events)
+                entry.stop_by, entry.lost = None, 0
+
+    def drain(self, deadline_s: float) -> bool:
+        """Ask every stream for an orderly end and wait; kill what has not ended by then; return whether all did."""
+        for entry in self._watched.values():
+            entry.retry_at = None
+            if entry.handle is not None:
+                entry.handle.stop()
+        end = self._clock.monotonic() + deadline_s
+        while self._running() and self._clock.monotonic() < end:
+            self._clock.sleep(0.1)
+            for entry in self._running():
+                self._look(entry, retry=False)
+        late = self._running()
+        for entry in late:
+            log.warning("stream did not stop in time", camera=entry.camera.name, deadline_s=deadline_s)
+            assert entry.handle is not None
+            entry.handle.kill()
+        return not late
+
+    def _running(self) -> list[Watched]:
+        return [e for e in self._watched.values() if e.handle is not None]
+
+    def _look(self, entry: Watched, retry: bool = True) -> None:
+        """Take a stream's snapshot and act on it."""
+        assert entry.handle is not None
+        try:
+            entry.snapshot = entry.handle.snapshot()
+            entry.lost = 0
+        except ServiceLost as error:
+            entry.lost += 1
+            if error.message == "an actor died" or entry.lost >= LOST_SNAPSHOTS:
+                self._ended(entry, error, retry)
+            return
+        state = entry.snapshot.state
+        if state == "finished":
+            entry.handle, entry.retry_at = None, None
+            log.info("stream finished", camera=entry.camera.name)
+        elif state == "failed":
+            failure = WatchwordError(entry.snapshot.error or "unknown")
+            self._ended(entry, failure, retry and entry.snapshot.retryable)
+        elif state == "running":
+            entry.backoff.succeeded()
+            self._check_stuck(entry)
+
+    def _check_stuck(self, entry: Watched) -> None:
+        assert entry.handle is not None
+        snap, now = entry.snapshot, self._clock.monotonic()
+        idle = self._clock.wall() - snap.progress_wall
+        if entry.stop_by is None:
+            if snap.source.up and idle > STUCK_STALLS * snap.stall_timeout_s:
+                log.error("stream is stuck, stopping it", camera=entry.camera.name, idle_s=round(idle, 1))
+                entry.handle.stop()
+                entry.stop_by = now + STOP_DEADLINE_S
+        elif now > entry.stop_by:
+            self._ended(entry, ServiceLost(f"no progress for {idle:.0f} s", "the stream is started again"), True)
+
+    def _ended(self, entry: Watched, error: WatchwordError, retry: bool) -> None:
+        """Put an end to an attempt and plan the next one."""
+        assert entry.handle is not None
+        entry.handle.kill()
+        entry.handle = None
+        entry.snapshot = replace(entry.snapshot, state="failed", error=entry.snapshot.error or str(error))
+        if not (retry and self._retry):
+            entry.retry_at = None
+            log.error("stream failed", camera=entry.camera.name, error=entry.snapshot.error)
+            return
+        now = self._clock.monotonic()
+        entry.recent.append(now)
+        entry.restarts += 1
+        entry.degraded = len(entry.recent) == RESTARTS and now - entry.recent[0] < BUDGET_S
+        wait = DEGRADED_RETRY_S if entry.degraded else entry.backoff.failed()
+        entry.retry_at = now + wait
+        log.error(
+            "stream failed, starting it again",
+            camera=entry.camera.name,
+            error=entry.snapshot.error,
+            wait_s=round(wait, 1),
+            degraded=entry.degraded,
+        )
+
+
+def all_done(watched: Iterable[Watched]) -> bool:
+    """Whether every stream has finished or failed for good."""
+    return all(w.done for w in watched)

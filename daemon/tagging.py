@@ -1,0 +1,186 @@
+"""Tagging of uploads: files and descriptions in, one document a file out.
+
+What finds the events is handed in as a ``Tagger``; here is only what happens around it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from alignment.errors import WatchwordError
+from daemon.config import Config
+from daemon.config.services import ModelsConfig, SpeechConfig
+from daemon.exports import ExportError, Format, Tagged, csv_text, json_line, render, write_atomic
+from daemon.media_files import MediaFile
+from workers.encoders.options import Profile
+from workers.types import Event, EventSpec
+
+NAME_LENGTH = 40
+
+
+class FileResult(Protocol):
+    """What came of one file: the last revision of each of its events, or an error."""
+
+    @property
+    def path(self) -> Path:
+        """The file, as it was asked for."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The last revision of each event."""
+
+    @property
+    def duration_s(self) -> float:
+        """How much of the file was read, s."""
+
+    @property
+    def error(self) -> WatchwordError | None:
+        """Why the file could not be read."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with a file that could be read all the same."""
+
+
+OnProgress = Callable[[Path, float, float | None], None]  # file, position s, duration s
+EventsFor = Callable[[Path], Sequence[EventSpec]]
+Tagger = Callable[[Sequence[Path], EventsFor, OnProgress], Iterator[FileResult]]
+
+
+class Deliver(Protocol):
+    """Takes the result of one file to where it belongs and says in a few words where that is."""
+
+    def __call__(self, file: MediaFile, tagged: Tagged) -> str:
+        """Raise ``ExportError`` where the result cannot be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one upload: the number of its events and where they are, or the error."""
+
+    file: MediaFile
+    events: int
+    place: str
+    warnings: tuple[str, ...]
+    error: WatchwordError | None
+
+
+def tag_media(
+    files: Sequence[MediaFile],
+    specs: Sequence[EventSpec],
+    tagger: Tagger,
+    deliver: Deliver,
+    on_progress: OnProgress,
+) -> Iterator[Outcome]:
+    """Tag files and deliver each result as soon as it is there; a file that cannot be read stops no other."""
+    by_path = {file.path: file for file in files}
+    for result in tagger(list(by_path), lambda _: specs, on_progress):
+        file = by_path[result.path]
+        if result.error is not None:
+            yield Outcome(file, 0, "", result.warnings, result.error)
+            continue
+        tagged = Tagged(str(file.path), result.duration_s, result.events, result.warnings)
+        yield Outcome(file, len(result.events), deliver(file, tagged), result.warnings, None)
+
+
+class ToFiles:
+    """Writes ``NAME.watchword.FORMAT`` for each file, beside it or below ``folder``."""
+
+    def __init__(self, files: Sequence[MediaFile], formats: Sequence[Format], folder: Path | None) -> None:
+        """Plan all names and make the folders: hours of work must not end at a folder that is read-only."""
+        self._formats = formats
+        self._bases = plan_outputs(files, folder)
+        for parent in sorted({base.parent for base in self._bases.values()}):
+            _make_writable(parent)
+
+    def __call__(self, file: MediaFile, tagged: Tagged) -> str:
+        """Write one file's results, each at once or not at all."""
+        base = self._bases[file]
+        for form in self._formats:
+            write_atomic(base.with_name(f"{base.name}.{form}"), render(tagged, form))
+        endings = ",".join(self._formats)
+        return f"{base}.{{{endings}}}" if len(self._formats) > 1 else f"{base}.{endings}"
+
+
+class ToStream:
+    """Writes all results to one stream: a JSON line a file, one CSV table, or a single file's WebVTT."""
+
+    def __init__(self, form: Format, stream: TextIO) -> None:
+        self._form = form
+        self._stream = stream
+        self._first = True
+
+    def __call__(self, file: MediaFile, tagged: Tagged) -> str:
+        """Write one file's result and flush it, for a reader at the other end of a pipe."""
+        if self._form == "json":
+            self._stream.write(json_line(tagged))
+        elif self._form == "csv":
+            self._stream.write(csv_text(tagged, header=self._first))
+        else:
+            self._stream.write(render(tagged, self._form))
+        self._first = False
+        self._stream.flush()
+        return "standard output"
+
+
+def plan_outputs(files: Sequence[MediaFile], folder: Path | None) -> Mapping[MediaFile, Path]:
+    """Return where each file's results go, without the format's ending; raise ``ExportError`` for a clash.
+
+    ``clip.mp4`` gives ``clip.watchword``; where ``clip.mkv`` lies beside it both keep their endings.
+    """
+    wanted = {f: f.path.parent / f.path.name if folder is None else folder / f.relative for f in files}
+    stems = [path.with_suffix("") for path in wanted.values()]
+    bases: dict[MediaFile, Path] = {}
+    for file, path in wanted.items():
+        named = path if stems.count(path.with_suffix("")) > 1 else path.with_suffix("")
+        base = named.with_name(named.name + ".watchword")
+        if base in bases.values():
+            raise ExportError(
+                f"two files would be written to {base}", "tag them with different --out folders"
+            )
+        bases[file] = base
+    return bases
+
+
+def specs_of_texts(texts: Sequence[str], taken: Sequence[str] = ()) -> tuple[EventSpec, ...]:
+    """Return an event for each description, under a name made of its words that nothing in ``taken`` has."""
+    names = set(taken)
+    specs = []
+    for text in texts:
+        stem = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")[:NAME_LENGTH].strip("_") or "event"
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}_{number}"
+        names.add(name)
+        specs.append(EventSpec(name=name, describe=(" ".join(text.split()),)))
+    return tuple(specs)
+
+
+def _make_writable(folder: Path) -> None:
+    probe = folder / ".watchword.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as e:
+        raise ExportError(
+            f"cannot write to {folder}: {e.strerror or e}", "choose another folder with --out"
+        ) from e
+
+
+def offline_tagger(config: Config | None, profile: Profile | None) -> Tagger:
+    """Return the daemon's own pipeline, set up by ``config`` (None: defaults); ``profile`` comes first."""
+    from daemon.offline import OfflineSettings, tag_files  # loads torch: not for `--help`
+
+    models = config.models if config else ModelsConfig()
+    if profile and profile != models.profile:  # a model of one profile means nothing to another
+        models = models.model_copy(update={"profile": profile, "model": None, "revision": None})
+    settings = OfflineSettings(
+        models=models.encoder_options(),
+        speech=config.speech if config else SpeechConfig(),
+        runtime=config.runtime if config else "local",
+    )
+    return lambda files, events_for, on_progress: tag_files(files, events_for, settings, on_progress)

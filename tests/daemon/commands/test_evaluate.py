@@ -1,0 +1,185 @@
+"""``watchword eval`` on real little videos with a true timeline."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from daemon.commands.evaluate import Request, evaluate, print_table, run
+from daemon.evaluate import MissingVideosError, UnreadableVideosError, find_videos
+from daemon.tagging import Tagger
+
+MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
+
+
+def row(
+    qid: int, query: str, vid: str, duration: float, *windows: list[float], kind: str = "object"
+) -> dict[str, Any]:
+    return {
+        "qid": qid,
+        "query": query,
+        "vid": vid,
+        "duration": duration,
+        "relevant_windows": list(windows),
+        "modality": "vision",
+        "kind": kind if windows else "absent",
+        "source": "test",
+    }
+
+
+ROWS = (
+    row(0, "a red wall", "one", 6, [2, 5]),
+    row(1, "a blue wall", "one", 6, [0, 2]),
+    row(2, "a blue wall", "two", 2),
+    row(3, "a green wall", "two", 2, [0, 2], kind="paraphrase"),
+    row(4, "someone says red alert", "one", 6),  # the tagger falls for the word
+)
+
+
+@pytest.fixture
+def task(tmp_path: Path, make_video: MakeVideo) -> Request:
+    make_video(tmp_path / "videos" / "one.mp4", [("blue", 2), ("red", 3), ("green", 1)])
+    make_video(tmp_path / "videos" / "two.mp4", [("green", 2)])
+    make_video(tmp_path / "videos" / "not annotated.mp4", [("green", 1)])
+    annotations = tmp_path / "a.jsonl"
+    annotations.write_text("".join(json.dumps(r) + "\n" for r in ROWS))
+    return Request(annotations, tmp_path / "videos", tmp_path / "p.jsonl", None)
+
+
+def never() -> Tagger:
+    raise AssertionError("there was nothing to watch")
+
+
+def invoke(*arguments: Any) -> Any:
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
+
+
+def test_decided_events_are_held_against_the_truth(task: Request, tagger: Any) -> None:
+    document = run(task, lambda: tagger)
+    figures = document["overall"]
+    assert (figures["n_queries"], figures["n_gt"], figures["n_pred"]) == (5, 3, 4)
+    assert figures["tIoU@0.5"] | {"false_alerts_per_query_hour": 0} == {
+        "precision": 0.75,
+        "recall": 1,
+        "f1": 0.8571,
+        "tp": 3,
+        "false_alerts_per_query_hour": 0,
+        "detection_delay_s": 0,
+        "abs_start_error_s": 0,
+        "abs_end_error_s": 0,
+    }
+    assert document["per_kind"]["absent"]["silent_absent_rate"] == 0.5
+    assert document["per_kind"]["paraphrase"]["tIoU@0.5"]["f1"] == 1
+    assert document["input"]["annotations"] == str(task.annotations)
+
+
+def test_each_video_is_watched_once_for_its_own_queries_and_no_other_is(task: Request, tagger: Any) -> None:
+    run(task, lambda: tagger)
+    asked = {path.stem: [(s.name, s.describe) for s in specs] for path, specs in tagger.asked.items()}
+    assert asked == {
+        "one": [("q0", ("a red wall",)), ("q1", ("a blue wall",)), ("q4", ("someone says red alert",))],
+        "two": [("q2", ("a blue wall",)), ("q3", ("a green wall",))],
+    }
+
+
+def test_predictions_are_written_a_line_a_query_and_give_the_same_figures(task: Request, tagger: Any) -> None:
+    document = run(task, lambda: tagger)
+    assert task.predictions is not None
+    lines = [json.loads(line) for line in task.predictions.read_text().splitlines()]
+    assert lines[0] == {
+        "qid": 0,
+        "query": "a red wall",
+        "vid": "one",
+        "pred_relevant_windows": [[2.0, 5.0, 0.75]],
+    }
+    assert [x["qid"] for x in lines] == [0, 1, 2, 3, 4]
+    assert lines[2]["pred_relevant_windows"] == []
+    again = run(Request(task.annotations, None, None, task.predictions), never)
+    assert {k: v for k, v in again.items() if k != "input"} == {
+        k: v for k, v in document.items() if k != "input"
+    }
+    assert again["input"]["queries_without_line"] == 0
+
+
+def test_the_table_has_every_kind(task: Request, tagger: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(run(task, lambda: tagger))
+    table = capsys.readouterr().out
+    for word in ("overall", "object", "paraphrase", "absent", "F1@.5", "HIT@1", "0.857", "95 % interval"):
+        assert word in table
+    assert "…" not in table  # nothing was cut off
+
+
+def test_the_command_prints_json_of_given_predictions(task: Request, tmp_path: Path) -> None:
+    given = tmp_path / "given.jsonl"
+    given.write_text('{"qid": 0, "pred_relevant_windows": [[2, 5]]}\n{"qid": 77}\n')
+    result = invoke("--annotations", task.annotations, "--from-predictions", given, "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["overall"]["tIoU@0.5"]["recall"] == 0.3333
+    assert document["input"]["unknown_qids"] == 1
+    assert document["input"]["from_predictions"] == str(given)
+    assert "overall" in invoke("--annotations", task.annotations, "--from-predictions", given).stdout
+
+
+def test_videos_that_are_missing_are_listed(task: Request) -> None:
+    assert task.videos is not None
+    (task.videos / "one.mp4").unlink()
+    (task.videos / "two.mp4").rename(task.videos / "two.json")
+    result = invoke("--annotations", task.annotations, "--videos", task.videos)
+    assert result.exit_code == 3
+    assert "no video for one, two" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_name_that_two_files_have_is_told(task: Request, make_video: MakeVideo) -> None:
+    assert task.videos is not None
+    make_video(task.videos / "two.mkv", [("red", 1)])
+    with pytest.raises(MissingVideosError, match=r"two\.mkv, two\.mp4"):
+        find_videos(task.videos, ["one", "two"])
+    with pytest.raises(MissingVideosError, match="is no folder"):
+        find_videos(task.annotations, ["one"])
+
+
+def test_many_missing_videos_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(MissingVideosError, match=r"v09 and 20 more"):
+        find_videos(tmp_path, [f"v{i:02d}" for i in range(30)])
+
+
+def test_a_video_that_cannot_be_read_gives_no_figures(task: Request, tagger: Any) -> None:
+    assert task.videos is not None
+    assert task.predictions is not None
+    (task.videos / "two.mp4").write_text("no video")
+    with pytest.raises(UnreadableVideosError, match=r"1 of 2 videos could not be read: two\.mp4: no media"):
+        run(task, lambda: tagger)
+    assert not task.predictions.exists()
+
+
+def test_a_bad_line_exits_3_and_is_named(task: Request) -> None:
+    task.annotations.write_text(json.dumps(ROWS[0]) + '\n{"qid": 1}\n')
+    result = invoke("--annotations", task.annotations, "--videos", task.videos)
+    assert result.exit_code == 3
+    assert "a.jsonl:2: duration is missing" in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"\n"])
+def test_annotations_that_cannot_be_read_exit_3(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    result = invoke("--annotations", path, "--videos", tmp_path)
+    assert result.exit_code == 3
+    assert "a.jsonl" in result.stderr
+
+
+def test_videos_or_predictions_are_needed_and_not_both(task: Request) -> None:
+    assert invoke("--annotations", task.annotations).exit_code == 2
+    both = ("--videos", task.videos, "--from-predictions", task.annotations)
+    assert invoke("--annotations", task.annotations, *both).exit_code == 2
+    written = ("--predictions", "p", "--from-predictions", task.annotations)
+    assert invoke("--annotations", task.annotations, *written).exit_code == 2

@@ -1,0 +1,216 @@
+"""Every mistake is reported at once, where it stands, with what to do."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon.config import ConfigError, Problem, config_from, load_config
+
+Problems = Callable[..., tuple[Problem, ...]]
+
+TEN = """\
+redis: {url: embeded}
+modles: {profile: lite}
+cameras:
+  front:
+    url: "rtsp://viewer:{WATCHWORD_NOPE}@10.0.0.5/1"
+    fsp: 1
+    events: [cat, hepl]
+  back:
+    url: "rtsp://viewer:x@10.0.0.6/1"
+    fps: 600
+events:
+  cat:
+    describe: ["a cat", ""]
+    threshold: 0.6
+    max_false_alerts: 1/day
+    min_duration: 2 parsecs
+  help: {descibe: "help"}
+"""
+
+
+def test_ten_mistakes_are_ten_problems_with_their_lines(problems: Problems) -> None:
+    found = problems(TEN)
+    assert [(p.line, p.key) for p in found] == [
+        (1, "redis.url"),
+        (2, "modles"),
+        (5, "cameras.front.url"),
+        (6, "cameras.front.fsp"),
+        (7, "cameras.front.events[1]"),
+        (10, "cameras.back.fps"),
+        (13, "events.cat.describe[1]"),
+        (14, "events.cat.threshold"),
+        (16, "events.cat.min_duration"),
+        (17, "events.help.descibe"),
+    ]
+    hints = {p.key: p.hint for p in found}
+    assert hints["modles"] == 'did you mean "models"?'
+    assert hints["cameras.front.fsp"] == 'did you mean "fps"?'
+    assert hints["cameras.front.events[1]"] == 'did you mean "help"?'
+    assert hints["events.help.descibe"] == 'did you mean "describe"?'
+    assert "WATCHWORD_NOPE" in hints["cameras.front.url"]
+    assert [p.column for p in found[:3]] == [9, 1, 10]
+
+
+def test_a_problem_is_one_line_that_editors_can_jump_to(problems: Problems, tmp_path: Path) -> None:
+    text = str(problems(TEN)[3])
+    assert text == f'{tmp_path}/config.yaml:6: cameras.front.fsp: unknown key — did you mean "fps"?'
+
+
+def test_the_error_crosses_processes() -> None:
+    error = ConfigError((Problem("f", 1, "k", "m", "h"), Problem("f", 2, "k", "m")))
+    copy = pickle.loads(pickle.dumps(error))
+    assert copy.problems == error.problems
+    assert str(copy) == "f:1: k: m — h\nf:2: k: m"
+
+
+GOOD = "cameras: {a: {url: a.mp4}}\nevents: {cat: {describe: a cat}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("", 0, "the file is empty"),
+        ("# nothing\n", 0, "the file is empty"),
+        ("just words\n", 0, "not a mapping"),
+        ("- a\n- b\n", 0, "not a mapping"),
+        ("cameras:\n\ta: 1\n", 2, "a tab"),
+        ("events: {a: [}\n", 1, "not YAML"),
+        ("events:\n  a: 'open\n", 3, "not YAML"),
+        ("a: 1\n---\nb: 2\n", 2, "not YAML"),
+        ("a: \x01\n", 1, "control character"),
+        ("a: " + "[" * 5000, 1, "deep"),
+        ("a: &a [*a]\n", 1, "aliases"),
+        ("a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+         "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
+         "e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n", 1, "aliases"),
+    ],
+)  # fmt: skip
+def test_what_is_no_configuration(problems: Problems, text: str, line: int, message: str) -> None:
+    first = problems(text)[0]
+    assert message in first.message
+    assert first.line == line
+    assert first.hint
+
+
+def test_a_merge_of_itself_ends(problems: Problems) -> None:
+    assert "only a mapping can be merged with <<" in {p.message for p in problems("cameras: &a {<<: *a}\n")}
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "video.mp4").write_bytes(b"\xff\xfe\x00" * 1000)
+    (tmp_path / "big.yaml").write_bytes(b"a" * 1_000_001)
+    told = []
+    for name in ("missing.yaml", ".", "video.mp4", "big.yaml"):
+        with pytest.raises(ConfigError) as caught:
+            load_config(tmp_path / name, {})
+        (problem,) = caught.value.problems
+        told.append(problem.message)
+        assert problem.hint
+    assert told[0] == "no such file"
+    assert told[1].startswith("cannot be read")
+    assert told[2:] == ["not a text file in UTF-8", "larger than 1 MB"]
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "message"),
+    [
+        ("cameras: {}", "cameras", "a second time"),
+        ("http: {host: 0.0.0.0}", "http.host", "needs a token"),
+        ("http: {host: 0.0.0.0, token: short}", "http.token", "at least 8"),
+        ("http: {token: 12345678}", "http.token", "must be text"),
+        ("uploads: {folder: a, done: a}", "uploads.done", "same folder"),
+        ("uploads: {folder: a}", "uploads.done", "missing"),
+        ("redis: {maxlen: many}", "redis.maxlen", "a whole number"),
+        ("redis:", "redis", "has no value"),
+        ("redis: {url: 'postgres://h'}", "redis.url", "embedded"),
+        ("models: {profile: clip}", "models.profile", "must be one of"),
+        ("models: {device: gpu}", "models.device", "should match pattern"),
+        ("speech: {min_confidence: 1.5}", "speech.min_confidence", "less than or equal to 1"),
+        ("runtime: rey", "runtime", "must be one of ray, local"),
+        ("logs: {level: !!python/name:os.system info}", "logs.level", "the tag"),
+        ("logs: {level: !!int info}", "logs.level", "does not fit"),
+        ("1: 2", "1", "unknown key"),
+        ("? [a, b]\n: 1", "", "a key must be a plain word"),
+    ],
+)
+def test_one_mistake_beside_what_is_right(problems: Problems, more: str, key: str, message: str) -> None:
+    (problem,) = problems(GOOD + more + "\n")
+    assert problem.key == key
+    assert message in problem.message
+    assert problem.line == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "key", "message"),
+    [
+        ("{}", "describe", "missing"),
+        ("{describe: []}", "describe", "at least 1 item"),
+        ("{describe: ['']}", "describe[0]", "1 to 1000 characters"),
+        (f"{{describe: {'x' * 1001}}}", "describe", "1 to 1000 characters"),
+        ('{describe: "a\\tb"}', "describe", "control characters"),
+        ('{describe: "a\\u2028b"}', "describe", "control characters"),
+        ("{describe: a, modalities: []}", "modalities", "at least 1 item"),
+        ("{describe: a, modalities: [speech, speech]}", "modalities", "twice"),
+        ("{describe: a, modalities: [smell]}", "modalities[0]", "must be one of vision, speech, sound"),
+        ("{describe: a, threshold: 60}", "threshold", "less than or equal to 1"),
+        ("{describe: a, priority: 11}", "priority", "less than or equal to 10"),
+        ("{describe: a, cooldown: soon}", "cooldown", "not a duration"),
+        ("{describe: a, max_false_alerts: 1}", "max_false_alerts", "not a budget"),
+        ("a cat", "", "must be a mapping"),
+    ],
+)
+def test_mistakes_in_an_event(problems: Problems, event: str, key: str, message: str) -> None:
+    (problem,) = problems(f"cameras: {{a: {{url: a.mp4}}}}\nevents:\n  cat: {event}\n")
+    assert problem.key == f"events.cat.{key}".removesuffix(".")
+    assert message in problem.message
+    assert problem.line == 3
+
+
+def test_names_are_held_to_their_letters(problems: Problems) -> None:
+    (problem,) = problems('cameras: {"front door": {url: a.mp4}}\nevents: {cat: {describe: a cat}}\n')
+    assert (problem.key, problem.message) == ("cameras.front door", "not a valid name")
+
+
+def test_nothing_to_watch(problems: Problems, write: Callable[[str], Path]) -> None:
+    (problem,) = problems("events: {cat: {describe: a cat}}\n")
+    assert problem.message == "neither cameras nor uploads"
+    # `tag` and `eval` bring their own files.
+    assert load_config(write("events: {cat: {describe: a cat}}"), {}, inputs_required=False).cameras == {}
+
+
+def test_overrides_are_checked_as_events_are(problems: Problems) -> None:
+    text = """\
+    cameras:
+      a:
+        url: a.mp4
+        events:
+          cat: {treshold: 1}
+          dgo: {threshold: 0.5, max_false_alerts: 1/day}
+    events: {cat: {describe: a cat}, dog: {describe: a dog}}
+    """
+    found = problems(text)
+    assert [(p.line, p.key) for p in found] == [
+        (5, "cameras.a.events.cat.treshold"),
+        (6, "cameras.a.events.dgo"),
+        (6, "cameras.a.events.dgo.threshold"),
+    ]
+    assert [p.hint for p in found[:2]] == ['did you mean "threshold"?', 'did you mean "dog"?']
+
+
+def test_a_secret_in_a_wrong_value_is_not_printed(problems: Problems) -> None:
+    text = """\
+    cameras: {a: {url: "nope://u:{PW}@h/{KEY}"}}
+    events: {cat: {describe: a cat}}
+    """
+    found = problems(text, PW="s3cr3t-pw", KEY="s3cr3t-key")
+    assert len(found) == 1
+    assert "s3cr3t" not in repr(found)
+
+
+def test_plain_data_is_held_to_the_same_rules(tmp_path: Path) -> None:
+    assert config_from({"events": {"cat": {"describe": "a cat"}}}, tmp_path).event_specs()[0].name == "cat"
+    with pytest.raises(ConfigError, match="--event: events.cat.describe: "):
+        config_from({"events": {"cat": {"describe": ""}}}, tmp_path, "--event")

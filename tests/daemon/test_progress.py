@@ -1,0 +1,34 @@
+"""The progress bars, drawn as on a terminal."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from daemon.progress import FileProgress
+
+
+def test_files_and_positions_are_drawn_and_names_are_not_markup() -> None:
+    out = io.StringIO()
+    with FileProgress(2, Console(file=out, force_terminal=True, width=120)) as progress:
+        progress(Path("x/clip [red].mp4"), 65.0, 3725.0)
+        progress(Path("live.ts"), 5.0, None)
+        progress._progress.refresh()  # drawn now, whatever the refresh rate
+        drawn = out.getvalue()
+        progress.done(Path("x/clip [red].mp4"))
+        progress.done(Path("never begun.mp4"))
+        progress._progress.refresh()
+    assert "clip [red].mp4" in drawn
+    assert "1:05 / 1:02:05" in drawn
+    assert "0:05 / ?" in drawn
+    assert "0 / 2" in drawn
+    assert "2 / 2" in out.getvalue()
+
+
+def test_nothing_is_drawn_where_nobody_looks() -> None:
+    out = io.StringIO()
+    for console, shown in ((Console(file=out), True), (Console(file=out, force_terminal=True), False)):
+        with FileProgress(1, console, shown) as progress:
+            progress(Path("a.mp4"), 1.0, 2.0)
+            progress.done(Path("a.mp4"))
+    assert out.getvalue().strip() == ""

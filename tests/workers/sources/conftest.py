@@ -1,0 +1,16 @@
+"""Makes ``source_media`` importable, and the collection of damaged media, where there is one."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def bad_media() -> Path:
+    folder = Path(__file__).parents[4] / "shared" / "bad_media"
+    if not folder.is_dir():
+        pytest.skip("the collection of damaged media is not here")
+    return folder

@@ -1,0 +1,117 @@
+"""Media made on the spot: every frame tells its own number, so that a wrong frame cannot pass for the right one."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from workers.clock import SystemClock
+from workers.redaction import RedactedUrl
+from workers.sources.factory import build_source
+from workers.types import AudioChunk, CameraSpec, FrameBatch, FrameSpec, SourceInfo, SourceSnapshot
+
+SPEC = FrameSpec(48, 32, "squash")
+TICKS = 1000  # time base of made videos: milliseconds
+BLOCKS = 8
+
+
+def picture(number: int, width: int = 96, height: int = 64) -> np.ndarray:
+    """A frame that shows ``number`` as eight black or white columns over a moving texture."""
+    image = np.full((height, width, 3), 60, np.uint8)
+    for bit in range(BLOCKS):
+        if number >> bit & 1:
+            image[: height // 2, bit * width // BLOCKS : (bit + 1) * width // BLOCKS] = 230
+    image[height // 2 :] = (np.arange(width)[None, :, None] * 2 + number * 5) % 200
+    return image
+
+
+def number_of(image: np.ndarray) -> int:
+    """Read back what ``picture`` wrote, at any size."""
+    height, width = image.shape[:2]
+    row = image[height // 8 : height // 3].astype(float).mean(axis=(0, 2))
+    columns = [row[int((b + 0.3) * width / BLOCKS) : int((b + 0.7) * width / BLOCKS) + 1].mean() for b in range(BLOCKS)]
+    return sum(1 << b for b, level in enumerate(columns) if level > 145)
+
+
+def tone(start_s: float, seconds: float, hertz: float, rate: int) -> np.ndarray:
+    t = start_s + np.arange(round(seconds * rate)) / rate
+    return (0.5 * np.sin(2 * np.pi * hertz * t)).astype(np.float32)
+
+
+def make_video(
+    path: Path,
+    times_ms: Sequence[int],
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    size: tuple[int, int] = (96, 64),
+    pix_fmt: str = "yuv420p",
+    gop: int = 12,
+    b_frames: int | None = None,
+    audio: tuple[float, float, float] | None = None,
+    audio_rate: int = 44100,
+    first: int = 0,
+) -> Path:
+    """Encode one frame per entry of ``times_ms``; ``audio`` is (start, seconds, hertz) of a tone."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        stream.codec_context.time_base = Fraction(1, 25 if codec == "mpeg2video" else TICKS)  # what it allows
+        stream.codec_context.gop_size = gop
+        stream.codec_context.thread_count = 1
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
+        sound = out.add_stream("aac", rate=audio_rate, layout="mono") if audio else None
+        packets = []
+        for n, at in enumerate(times_ms):
+            frame = av.VideoFrame.from_ndarray(picture(first + n, *size), format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, TICKS)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        if sound is not None and audio is not None:
+            packets += _encode_tone(sound, *audio, audio_rate)
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
+            out.mux(packet)
+    return path
+
+
+def _encode_tone(sound: av.AudioStream, start_s: float, seconds: float, hertz: float, rate: int) -> list[av.Packet]:
+    packets = []
+    samples = tone(start_s, seconds, hertz, rate)
+    for i in range(0, len(samples), 1024):
+        frame = av.AudioFrame.from_ndarray(samples[None, i : i + 1024], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, round(start_s * rate) + i, Fraction(1, rate)
+        packets += sound.encode(frame)
+    return packets + sound.encode(None)
+
+
+def every(step_ms: int, count: int, start_ms: int = 0) -> list[int]:
+    return [start_ms + step_ms * n for n in range(count)]
+
+
+class Run:
+    """Everything that a source gave."""
+
+    def __init__(self, info: SourceInfo, items: list[FrameBatch | AudioChunk], snapshot: SourceSnapshot) -> None:
+        self.info = info
+        self.items = items
+        self.snapshot = snapshot
+        self.batches = [i for i in items if isinstance(i, FrameBatch)]
+        self.chunks = [i for i in items if isinstance(i, AudioChunk)]
+        self.pts = np.concatenate([b.pts_s for b in self.batches]) if self.batches else np.empty(0)
+        self.frames = np.concatenate([b.frames for b in self.batches]) if self.batches else np.empty(0)
+        self.epochs = [b.epoch for b in self.batches for _ in b.pts_s]
+        self.sound = np.concatenate([c.samples for c in self.chunks]) if self.chunks else np.empty(0)
+
+
+def camera(url: str | Path, **changes: object) -> CameraSpec:
+    values: dict[str, object] = {"open_timeout_s": 2.0, "read_timeout_s": 1.0, "stall_timeout_s": 2.0, **changes}
+    return CameraSpec("door", RedactedUrl(str(url)), **values)  # type: ignore[arg-type]  # any field
+
+
+def read_all(url: str | Path, spec: FrameSpec = SPEC, **changes: object) -> Run:
+    source = build_source(camera(url, **changes), spec, SystemClock())
+    info = source.open()
+    items = list(source.items())
+    return Run(info, items, source.snapshot())

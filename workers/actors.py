@@ -1,0 +1,243 @@
+"""The Ray shells: actors around the plain classes, and the clients through which streams reach them.
+
+Methods return at once or are coroutines: an actor that works in its own threads can always answer. Constructors keep
+an error for the first caller, for an exception in a Ray constructor arrives as a dead actor without a message.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from alignment.errors import WatchwordError
+from alignment.types import F32, EventQuery
+from workers.batching import BatcherSnapshot
+from workers.encoder_service import EncoderService
+from workers.encoders.options import EncoderOptions
+from workers.errors import ServiceLost
+from workers.publish.base import SinkSnapshot
+from workers.publish.redis_settings import RedisSettings
+from workers.publisher_service import open_publisher
+from workers.services import EncoderDescription
+from workers.settings import ServiceSettings
+from workers.snapshots import StreamSnapshot
+from workers.speech import SpeechOptions, SpeechRecognizer
+from workers.speech_queue import SpeechQueue, SpeechSnapshot
+from workers.stream_worker import StreamWorker
+from workers.types import U8, CameraSpec, Event, EventSpec, Receipt, Utterance, VoicedChunk
+
+Handle = Any  # Ray's actor handles and references carry no types
+
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """A service, or the error with which it failed to load."""
+
+    def __init__(self, build: Callable[[], T]) -> None:
+        self._value: T | None = None
+        self._error: WatchwordError | None = None
+        try:
+            self._value = build()
+        except WatchwordError as error:
+            self._error = error
+
+    def __call__(self) -> T:
+        """Return the service; raise the error."""
+        if self._value is None:
+            raise self._error or WatchwordError("the service did not load")
+        return self._value
+
+
+class EncoderActor:
+    """Vision and text encoder of one device, for all streams."""
+
+    def __init__(self, options: EncoderOptions) -> None:
+        self._service = Kept(lambda: EncoderService(options))
+
+    async def describe(self) -> EncoderDescription:
+        return self._service().describe()
+
+    async def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+        return await asyncio.to_thread(self._service().build_queries, specs)
+
+    async def encode_frames(self, frames: U8) -> F32:
+        # a copy: Ray's arrays are read-only and pin the object store
+        return await asyncio.wrap_future(self._service().encode_frames(np.array(frames)))
+
+    async def encode_sentences(self, texts: Sequence[str]) -> F32:
+        return await asyncio.wrap_future(self._service().encode_sentences(texts))
+
+    async def snapshot(self) -> BatcherSnapshot:
+        return self._service().snapshot()
+
+
+class SpeechActor:
+    """The transcriber, for all streams."""
+
+    def __init__(self, options: SpeechOptions) -> None:
+        self._queue = Kept(lambda: SpeechQueue(SpeechRecognizer(options)))
+
+    async def check(self) -> None:
+        self._queue()
+
+    async def submit(self, chunk: VoicedChunk, wait: bool) -> tuple[Utterance, ...]:
+        answer = await asyncio.to_thread(self._queue().submit, chunk, wait)
+        return await asyncio.wrap_future(answer)
+
+    async def snapshot(self) -> SpeechSnapshot:
+        return self._queue().snapshot()
+
+
+class PublisherActor:
+    """The spool and the connection to Redis."""
+
+    def __init__(self, settings: RedisSettings | None, spool_folder: Path | None) -> None:
+        self._service = Kept(lambda: open_publisher(settings, spool_folder))
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        return self._service().publish(events)
+
+    def flush(self, timeout_s: float) -> bool:
+        return self._service().flush(timeout_s)
+
+    def take(self) -> tuple[Event, ...]:
+        return self._service().take()
+
+    def snapshot(self) -> SinkSnapshot:
+        return self._service().snapshot()
+
+    def close(self) -> None:
+        self._service().close()
+
+
+class StreamActor:
+    """One camera. It is not restarted by Ray: the supervisor starts another."""
+
+    def __init__(
+        self,
+        camera: CameraSpec,
+        events: tuple[EventSpec, ...],
+        settings: ServiceSettings,
+        encoder: Handle,
+        speech: Handle | None,
+        publisher: Handle,
+    ) -> None:
+        hears = RaySpeech(speech) if speech is not None else None
+        self._worker = StreamWorker(camera, events, settings, RayEncoder(encoder), hears, RaySink(publisher))
+        self._worker.start()
+
+    def stop(self) -> None:
+        self._worker.stop()
+
+    def snapshot(self) -> StreamSnapshot:
+        return self._worker.snapshot()
+
+
+class RayEncoder:
+    """``EncoderClient`` over an ``EncoderActor``."""
+
+    def __init__(self, actor: Handle) -> None:
+        self._actor = actor
+
+    def describe(self) -> EncoderDescription:
+        """Return what the encoder is; raise ``ModelUnavailable``."""
+        found: EncoderDescription = get(self._actor.describe.remote())
+        return found
+
+    def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+        """Embed descriptions."""
+        queries: tuple[EventQuery, ...] = get(self._actor.build_queries.remote(specs))
+        return queries
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        """Embed frames."""
+        return _future(self._actor.encode_frames.remote(frames))
+
+    def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
+        """Embed sentences."""
+        return _future(self._actor.encode_sentences.remote(texts))
+
+
+class RaySpeech:
+    """``SpeechClient`` over a ``SpeechActor``."""
+
+    def __init__(self, actor: Handle) -> None:
+        self._actor = actor
+
+    def submit(self, chunk: VoicedChunk, wait: bool) -> "Future[tuple[Utterance, ...]]":
+        """Ask for a transcript."""
+        return _future(self._actor.submit.remote(chunk, wait))
+
+
+class RaySink:
+    """``Sink`` over a ``PublisherActor``."""
+
+    def __init__(self, actor: Handle) -> None:
+        self.actor = actor
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Accept events for good; raise ``SpoolError``."""
+        receipts: tuple[Receipt, ...] = get(self.actor.publish.remote(events))
+        return receipts
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until nothing waits in the spool."""
+        return bool(get(self.actor.flush.remote(timeout_s)))
+
+    def take(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        events: tuple[Event, ...] = get(self.actor.take.remote())
+        return events
+
+    def snapshot(self) -> SinkSnapshot:
+        """Return the counters."""
+        counters: SinkSnapshot = get(self.actor.snapshot.remote())
+        return counters
+
+    def close(self) -> None:
+        """Stop publishing."""
+        get(self.actor.close.remote())
+
+
+def get(ref: Handle, timeout_s: float | None = None) -> Any:
+    """Wait for a remote result; raise our own error as it was raised there, ``ServiceLost`` for a dead actor."""
+    try:
+        return ray.get(ref, timeout=timeout_s)
+    except RayTaskError as error:
+        raise _ours(error) from None
+    except (RayActorError, ray.exceptions.GetTimeoutError) as error:
+        raise _ours(error) from None
+
+
+def _ours(error: BaseException) -> BaseException:
+    """Return what an exception that came through Ray means to us."""
+    if isinstance(error, RayTaskError):
+        cause = error.cause
+        return cause if isinstance(cause, WatchwordError) else error
+    if isinstance(error, RayActorError):
+        return ServiceLost("an actor died", "it is restarted; see the log for why")
+    if isinstance(error, ray.exceptions.GetTimeoutError):
+        return ServiceLost("an actor does not answer", "it is busy or stopped")
+    return error
+
+
+def _future(ref: Handle) -> "Future[Any]":
+    """Return a future of a remote result whose errors are ours."""
+    answer: Future[Any] = Future()
+
+    def settle(done: "Future[Any]") -> None:
+        error = done.exception()
+        if error is None:
+            answer.set_result(done.result())
+        else:
+            answer.set_exception(_ours(error))
+
+    ref.future().add_done_callback(settle)
+    return answer

@@ -1,0 +1,98 @@
+"""From changes of spans to published events: cooldown, evidence, and the promise that none is lost."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from alignment.types import SpanChange
+from workers.clock import Clock
+from workers.epoch import Epoch
+from workers.errors import SpoolError
+from workers.events import EventWriter, Moment
+from workers.evidence import EvidenceStore
+from workers.publish.base import Sink
+from workers.telemetry import Histogram
+from workers.types import Event, EventSpec
+
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Announcer:
+    """Publishes the events of one camera, in order."""
+
+    def __init__(
+        self,
+        specs: Sequence[EventSpec],
+        writer: EventWriter,
+        sink: Sink,
+        evidence: EvidenceStore,
+        clock: Clock,
+        stopping: threading.Event,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.suppressed: Counter[str] = Counter()
+        self.latency = Histogram()
+        self._specs = {s.name: s for s in specs}
+        self._writer, self._sink, self._evidence = writer, sink, evidence
+        self._clock, self._stopping = clock, stopping
+        self._quiet_until: dict[str, float] = {}
+        self._muted: set[tuple[str, float]] = set()
+
+    def announce(self, changes: Iterable[SpanChange], epoch: Epoch) -> None:
+        """Publish what is not suppressed; return once all of it is safe."""
+        events = [self._write(c, epoch) for c in changes if self._wanted(c)]
+        if not events:
+            return
+        self._publish(events)
+        for event in events:
+            self.counts[event.type] += 1
+            log.info(
+                "event",
+                type=event.type,
+                camera=event.camera,
+                event_name=event.event,
+                id=event.id,
+                start=event.start,
+                end=event.end,
+                score=event.score,
+            )
+
+    def _wanted(self, change: SpanChange) -> bool:
+        """Tell whether a change may be published; a cooldown starts at the end of a published span only."""
+        name, key = change.span.event, (change.span.event, change.opened)
+        if key in self._muted:
+            if change.type == "end":
+                self._muted.discard(key)
+            return False
+        if change.type == "new" and change.span.start < self._quiet_until.get(name, float("-inf")):
+            self._muted.add(key)
+            self.suppressed["cooldown"] += 1
+            return False
+        self._quiet_until[name] = change.span.end + self._specs[name].cooldown_s
+        return True
+
+    def _write(self, change: SpanChange, epoch: Epoch) -> Event:
+        now = self._clock.wall()
+        latency = None
+        if self._writer.live and change.type == "new":
+            latency = max(0.0, now - change.span.end)
+            self.latency.observe(latency)
+        spec = self._specs[change.span.event]
+        picture = self._evidence.snapshot(self._writer.identity(change, spec, epoch.name), change.span)
+        return self._writer.write(change, spec, epoch.name, Moment(now, latency, epoch.words, picture))
+
+    def _publish(self, events: list[Event]) -> None:
+        """Hand over, and wait where the sink cannot take it: the stream stands still rather than lose an event."""
+        while True:
+            try:
+                self._sink.publish(events)
+                return
+            except SpoolError as error:
+                if self._stopping.is_set():
+                    raise
+                log.error("events cannot be kept, trying again", code=error.code, error=str(error))
+                self._clock.sleep(RETRY_S)

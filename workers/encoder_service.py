@@ -1,0 +1,52 @@
+"""One encoder for all streams of a process: loads it, batches frames across streams, embeds descriptions."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from alignment.types import F32, EventQuery
+from workers.batching import BatcherSnapshot, FrameBatcher
+from workers.encoders.base import Encoder
+from workers.encoders.options import EncoderOptions
+from workers.encoders.registry import load_encoder
+from workers.queries import build_query
+from workers.services import EncoderDescription
+from workers.types import U8, EventSpec
+
+
+class EncoderService:
+    """The ``EncoderClient`` of one process; thread-safe."""
+
+    def __init__(self, options: EncoderOptions) -> None:
+        self._encoder: Encoder = load_encoder(options)
+        self._batcher = FrameBatcher(self._encoder.encode_frames, max_frames=options.batch_size)
+        sentence_dim = self._encoder.encode_sentences(["a sentence"]).shape[1]
+        self._description = EncoderDescription(
+            self._encoder.info,
+            self._encoder.frame_spec,
+            (self._encoder.info.dim, sentence_dim),
+            self._encoder.calibration,
+        )
+
+    def describe(self) -> EncoderDescription:
+        """Return what the encoder is."""
+        return self._description
+
+    def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+        """Embed descriptions, in their turn between the frames."""
+        return self._batcher.call(lambda: tuple(build_query(s, self._encoder) for s in specs)).result()
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        """Embed RGB frames u8[N, H, W, 3] as f32[N, D]."""
+        return self._batcher.submit(frames)
+
+    def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
+        """Embed sentences as f32[N, D']."""
+        return self._batcher.call(lambda: self._encoder.encode_sentences(texts))
+
+    def snapshot(self) -> BatcherSnapshot:
+        """Return the counters."""
+        return self._batcher.snapshot()
+
+    def close(self) -> None:
+        """Finish what was asked for and stop."""
+        self._batcher.close()

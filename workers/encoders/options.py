@@ -1,0 +1,35 @@
+"""What a user may choose about an encoder."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Profile = Literal["lite", "open_clip", "transformers"]
+DType = Literal["auto", "float32", "float16", "bfloat16"]
+
+DEFAULT_MODELS: dict[str, str] = {
+    "open_clip": "ViT-B-32-256/datacomp_s34b_b86k",
+    "transformers": "google/siglip2-base-patch16-224",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """One profile with its model and how to run it.
+
+    ``model`` is a name of the profile's library, a hub id or a local folder; None: the profile's default.
+    ``device`` is ``auto``, ``cpu``, ``cuda``, ``cuda:1`` …; ``dtype`` ``auto`` means half precision on a GPU.
+    ``local_files_only`` keeps loading off the network: weights are in a folder or were pulled before.
+    """
+
+    profile: Profile = "lite"
+    model: str | None = None
+    revision: str | None = None
+    device: str = "auto"
+    dtype: DType = "auto"
+    batch_size: int = 64  # pictures or texts a forward pass
+    threads: int | None = None  # CPU threads of torch; None: torch's own choice
+    local_files_only: bool = True
+
+    def resolved(self) -> "EncoderOptions":
+        """Return these options with the profile's default model filled in."""
+        return self if self.model else replace(self, model=DEFAULT_MODELS.get(self.profile))

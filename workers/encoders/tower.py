@@ -1,0 +1,117 @@
+"""What the CLIP profiles share: an image tower and a text tower that end in one space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alignment.calibration import CLIP_CALIBRATION, SIGLIP_CALIBRATION, Platt, SimilarityCalibration
+from alignment.types import F32
+from workers.encoders.checkpoint import licence_of, revision_of, size_mb
+from workers.encoders.options import EncoderOptions
+from workers.encoders.preprocess import Normaliser, check_frames
+from workers.errors import ModelUnavailable
+from workers.types import U8, FrameSpec, ModelInfo
+
+if TYPE_CHECKING:
+    import torch
+
+# Scenes in which nothing in particular happens: what a query must beat before it counts.
+CLIP_BACKGROUND: tuple[str, ...] = (
+    "a photo",
+    "an empty room",
+    "an empty street",
+    "a landscape",
+    "a blurry picture",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Towers:
+    """A loaded checkpoint. ``image`` takes normalised [N, 3, H, W], ``text`` strings; both give [N, D]."""
+
+    image: Callable[[torch.Tensor], torch.Tensor]
+    text: Callable[[list[str]], torch.Tensor]
+    spec: FrameSpec
+    mean: Sequence[float]
+    std: Sequence[float]
+    device: torch.device
+    dtype: torch.dtype
+    scale: float  # the learned factor before softmax or sigmoid, already exponentiated
+    bias: float | None  # the learned bias of a sigmoid loss (SigLIP); None: a softmax loss (CLIP)
+
+
+def calibration_of(towers: Towers) -> SimilarityCalibration:
+    """Return the curves of a checkpoint.
+
+    The choice between a description and its contrast uses the scale the towers were trained with. A sigmoid
+    loss (SigLIP, Zhai et al. 2023) trains p = σ(scale · cos + bias) itself, so its vision curve is exact.
+    """
+    if towers.bias is None:
+        return replace(CLIP_CALIBRATION, contrast=towers.scale)
+    exact = Platt(scale=towers.scale, midpoint=-towers.bias / towers.scale)
+    return replace(SIGLIP_CALIBRATION, vision=exact, contrast=towers.scale)
+
+
+class TwoTowerEncoder:
+    """An ``Encoder`` over two towers. Sentences go through the text tower too: D' = D."""
+
+    def __init__(self, options: EncoderOptions, folder: Path, weights: Path, towers: Towers) -> None:
+        self.frame_spec = towers.spec
+        self.calibration = calibration_of(towers)
+        # A softmax knows only better and worse, so it needs contrasts; a sigmoid's probability stands alone.
+        self.background = CLIP_BACKGROUND if towers.bias is None else ()
+        self._towers = towers
+        self._normalise = Normaliser(towers.mean, towers.std, towers.device, towers.dtype)
+        self._batch = options.batch_size
+        self._dim = self._probe(folder)
+        revision = revision_of(folder, weights)
+        named = options.model or ""
+        # The same model in another place is the same model: its path stays out of event ids.
+        name = folder.name if Path(named).expanduser().is_dir() else named
+        self.info = ModelInfo(
+            id=f"{options.profile}/{name}@{revision}",
+            profile=options.profile,
+            name=name,
+            revision=revision,
+            dim=self._dim,
+            licence=licence_of(folder),
+            device=str(towers.device),
+            size_mb=size_mb(folder),
+        )
+
+    def encode_frames(self, frames: U8) -> F32:
+        """Return unit rows f32[N, D] for u8[N, H, W, 3] of ``frame_spec`` size; raise ``FeatureError``."""
+        checked = check_frames(frames, self.frame_spec)
+        return self._split(len(checked), lambda a, b: self._towers.image(self._normalise(checked[a:b])))
+
+    def encode_text(self, texts: Sequence[str]) -> F32:
+        """Return unit rows f32[N, D]."""
+        listed = list(texts)
+        return self._split(len(listed), lambda a, b: self._towers.text(listed[a:b]))
+
+    def encode_sentences(self, texts: Sequence[str]) -> F32:
+        """Return unit rows f32[N, D] of the same text tower."""
+        return self.encode_text(texts)
+
+    def _split(self, count: int, encode: Callable[[int, int], torch.Tensor]) -> F32:
+        import torch
+
+        if count == 0:
+            return np.zeros((0, self._dim), np.float32)
+        with torch.inference_mode():
+            parts = [encode(a, min(a + self._batch, count)) for a in range(0, count, self._batch)]
+            rows = torch.nn.functional.normalize(torch.cat(parts).float(), dim=-1)
+            return np.asarray(rows.cpu().numpy(), np.float32)
+
+    def _probe(self, folder: Path) -> int:
+        """Return D by one real forward pass of each tower, so that unusable weights fail here, not later."""
+        black = np.zeros((1, self.frame_spec.height, self.frame_spec.width, 3), np.uint8)
+        text, image = self.encode_text(["a photo"]), self.encode_frames(black)
+        if text.shape != image.shape or not (np.isfinite(text).all() and np.isfinite(image).all()):
+            raise ModelUnavailable(f"{folder} gives no usable embeddings", "its weights are damaged; pull it again")
+        return int(text.shape[1])

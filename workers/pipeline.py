@@ -1,0 +1,233 @@
+"""The whole loop of one stream: source → features → scores → spans → events → sink.
+
+A reader thread (``reading``) takes items from the source and asks for features; the caller's thread takes the
+answers, decides and publishes. For a *file* answers are taken strictly in the order they were asked for, so that the
+same file always gives the same events, however the work is spread; for a *live* stream each answer is taken when it
+is there, so that a slow transcript never delays what is seen.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from alignment.aligner import Aligner
+from alignment.errors import WatchwordError
+from alignment.types import F32
+from workers.announcing import Announcer
+from workers.clock import Clock, SystemClock
+from workers.epoch import Epoch
+from workers.errors import ModelUnavailable
+from workers.events import EventWriter
+from workers.evidence import EvidenceStore
+from workers.listening import Listener
+from workers.publish.base import Sink
+from workers.reading import Listened, Over, Reader, Said, Seen
+from workers.services import EncoderClient, SpeechClient
+from workers.snapshots import StreamSnapshot
+from workers.sources.base import Source
+from workers.telemetry import Histogram
+from workers.types import CameraSpec, EventSpec, Utterance
+from workers.watch import build_watch
+
+ANSWER_TIMEOUT_S = 300.0
+RETRIES = 5
+KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTools:
+    """What a stream shares with others. ``speech`` is None where nothing can be transcribed."""
+
+    encoder: EncoderClient
+    speech: SpeechClient | None
+    aligner: Aligner
+    sink: Sink
+    config_hash: str = ""
+    evidence_folder: Path | None = None
+
+
+class StreamPipeline:
+    """One camera from source to sink. ``run`` returns when the source has ended and everything is published."""
+
+    def __init__(
+        self,
+        camera: CameraSpec,
+        events: tuple[EventSpec, ...],
+        source: Source,
+        tools: StreamTools,
+        clock: Clock | None = None,
+    ) -> None:
+        self._camera, self._specs, self._source, self._tools = camera, events, source, tools
+        self._clock = clock or SystemClock()
+        self._stopping = threading.Event()
+        self._stages = {name: Histogram() for name in ("encode", "speech", "align", "publish")}
+        self._epochs: dict[int, Epoch] = {}
+        self._over: set[int] = set()
+        self._announcer: Announcer | None = None
+        self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
+
+    def run(self) -> None:
+        """Work until the source ends or ``stop`` is called; raise what made it fail, after all else is published."""
+        try:
+            self._prepare()
+            threading.Thread(target=self._reader.run, name=f"read-{self._camera.name}", daemon=True).start()
+            try:
+                error = self._take_all()
+            finally:
+                self._source.stop()
+                self._reader.abandon()
+            if error is not None:
+                raise error
+            self._state = replace(self._state, state="finished")
+        finally:
+            self._source.close()
+
+    def stop(self) -> None:
+        """Ask for an orderly end: open spans are closed and published. From any thread."""
+        self._stopping.set()
+        self._source.stop()
+
+    def snapshot(self) -> StreamSnapshot:
+        """Return the counters. From any thread."""
+        source = self._source.snapshot()
+        if self._announcer is None:
+            return replace(self._state, source=source)
+        return replace(
+            self._state,
+            source=source,
+            stages={k: h.snapshot() for k, h in self._stages.items()},
+            latency=self._announcer.latency.snapshot(),
+            events=dict(self._announcer.counts),
+            suppressed=dict(self._announcer.suppressed),
+            scores={k: v for e in list(self._epochs.values()) for k, v in e.scores.items()},
+            queue_depth=self._reader.ledger.pending(),
+        )
+
+    def _prepare(self) -> None:
+        """Open the source, embed the descriptions, set up the two halves."""
+        camera, tools = self._camera, self._tools
+        self._info = self._source.open()
+        self._encoder = tools.encoder.describe()
+        self._watch = build_watch(self._specs, tools.encoder)
+        self._hop_s = KEYFRAME_HOP_S if camera.fps == "keyframes" else 1.0 / float(camera.fps)
+        writer = EventWriter(camera.name, self._info.live, self._hop_s, self._encoder.info, tools.config_hash)
+        evidence = EvidenceStore(tools.evidence_folder, camera.name)
+        announcer = Announcer(self._specs, writer, tools.sink, evidence, self._clock, self._stopping)
+        self._reader = Reader(
+            self._source,
+            self._info.live,
+            tools.encoder,
+            tools.speech,
+            self._listener(),
+            evidence,
+            self._clock,
+        )
+        self._announcer = announcer
+        self._state = replace(
+            self._state,
+            state="running",
+            live=self._info.live,
+            duration_s=self._info.duration_s,
+            progress_wall=self._clock.wall(),
+        )
+
+    def _listener(self) -> Listener | None:
+        """Return what listens, where there is sound, someone to transcribe it, and an event that wants it."""
+        wanted = any(q.prior[1:].any() for q in self._watch.queries)
+        if not (wanted and self._info.has_audio and self._tools.speech):
+            return None
+        try:
+            return Listener(self._camera.priority)
+        except ModelUnavailable as error:
+            log.warning("sound is not analysed", camera=self._camera.name, code=error.code, error=str(error))
+            return None
+
+    def _take_all(self) -> WatchwordError | None:
+        """Take answers until the last; return the error with which the source ended."""
+        error, ended = None, False
+        while not (ended and not self._reader.ledger.pending()):
+            item = self._reader.answers.get()
+            if isinstance(item, Over):
+                self._over.add(item.epoch)
+                ended, error = ended or item.last, error or item.error
+            else:
+                self._take(item)
+            for number in [n for n in self._over if not self._reader.ledger.pending(n)]:
+                self._over.discard(number)
+                self._finish(number)
+        return error
+
+    def _take(self, item: Seen | Said | Listened) -> None:
+        """Take one answer into its epoch and publish what follows."""
+        assert self._announcer is not None
+        if isinstance(item, Seen):
+            epoch = self._epoch(item.batch.epoch, float(item.batch.pts_s[0]))
+            features = self._frame_features(item)
+            if features is None:
+                return
+            with self._stages["align"].time():
+                changes = epoch.see(item.batch.pts_s, features)
+            self._state = replace(self._state, position_s=float(item.batch.pts_s[-1]))
+        elif isinstance(item, Said):
+            epoch = self._epoch(item.chunk.epoch, item.chunk.start_s)
+            changes = epoch.listen(*self._words(item))
+        else:
+            epoch = self._epoch(item.epoch, item.start_s)
+            settled = item.settled_s
+            if self._info.live:  # a file's answers come in order: what was said before is already in
+                settled = min(settled, self._reader.ledger.transcribed_until(item.epoch))
+            changes = epoch.hear(item.end_s, settled, item.tags, self._info.has_video)
+        with self._stages["publish"].time():
+            self._announcer.announce(changes, epoch)
+        self._state = replace(self._state, progress_wall=self._clock.wall())
+
+    def _frame_features(self, item: Seen) -> F32 | None:
+        """Wait for an answer; ask again where the encoder was lost with the question. None: given up (live only)."""
+        answer = item.answer
+        try:
+            for attempt in range(RETRIES):
+                try:
+                    return answer.result(ANSWER_TIMEOUT_S)
+                except WatchwordError as error:
+                    if not error.retryable or attempt == RETRIES - 1:
+                        raise
+                    self._clock.sleep(0.5 * 2**attempt)
+                    answer = self._tools.encoder.encode_frames(item.batch.frames)
+        except WatchwordError as error:
+            if not self._info.live:
+                raise
+            log.warning("frames lost", camera=self._camera.name, code=error.code, error=str(error))
+        finally:
+            self._reader.taken(item)
+            self._stages["encode"].observe(self._clock.monotonic() - item.asked)
+        return None
+
+    def _words(self, item: Said) -> tuple[tuple[Utterance, ...], F32]:
+        """Wait for a transcript and its features."""
+        try:
+            said = item.answer.result(ANSWER_TIMEOUT_S)
+        finally:
+            self._reader.taken(item)
+            self._stages["speech"].observe(self._clock.monotonic() - item.asked)
+        texts = [u.text for u in said]
+        return said, self._tools.encoder.encode_sentences(texts).result(ANSWER_TIMEOUT_S)
+
+    def _epoch(self, number: int, start_s: float) -> Epoch:
+        """Return an epoch's state; the first item tells where it begins."""
+        if number not in self._epochs:
+            name = f"{self._info.key}/{number}"
+            self._epochs[number] = Epoch(name, self._watch, self._tools.aligner, self._hop_s, self._encoder.dims)
+            self._epochs[number].start_at(start_s)
+        return self._epochs[number]
+
+    def _finish(self, number: int) -> None:
+        """Close an epoch's spans; a file's only epoch ends where the file says it does."""
+        assert self._announcer is not None
+        epoch = self._epochs.pop(number, None)
+        if epoch is not None:
+            end = None if self._info.live or number else self._info.duration_s
+            self._announcer.announce(epoch.finish(end), epoch)

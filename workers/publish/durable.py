@@ -1,0 +1,51 @@
+"""The few file operations that the spool and the embedded server share."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from workers.errors import SpoolError
+
+
+def lock_folder(folder: Path) -> int:
+    """Become the folder's only owner; return a descriptor whose closing (or this process's end) gives it up.
+
+    Raise ``SpoolError`` when another owner, in this process or another, has it.
+    """
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        text = f"spool {folder} is in use by process {owner or 'unknown'}"
+        raise SpoolError(text, "stop the other daemon, or give this one a state folder of its own") from None
+    os.truncate(descriptor, 0)
+    os.write(descriptor, b"%d\n" % os.getpid())
+    return descriptor
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file for its owner's eyes in one step: a reader sees the old text or the new, never half."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write everything to an unbuffered file, which may take it in parts."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

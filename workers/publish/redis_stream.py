@@ -1,0 +1,224 @@
+"""Events into one Redis stream, each (id, revision) once, in order, through any failure of the server.
+
+``publish`` returns when the events are on disk. One thread takes them from the spool in order and sends them
+in batches, each one call of ``publish.lua``: a script stops at its first error, so nothing overtakes what failed,
+and what it did before is recognised on the second try.
+"""
+
+import hashlib
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib import resources
+from typing import Any, TypeVar
+
+from redis.exceptions import NoScriptError
+
+from alignment.errors import WatchwordError
+from workers.publish.base import SinkSnapshot
+from workers.publish.records import Record
+from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
+from workers.publish.redis_settings import RedisClient, RedisSettings, connect
+from workers.publish.schema import SCHEMA_VERSION
+from workers.publish.spool import Spool
+from workers.types import Event, Receipt
+
+T = TypeVar("T")
+Delivered = Callable[[Sequence[Event], Sequence[Receipt]], None]
+
+BATCH = 64  # events in one call: a few hundred kilobytes, about a millisecond of the server's time
+IDLE_PING_S = 5.0  # how stale ``connected`` may be while nothing happens
+
+_log = logging.getLogger(__name__)
+
+
+class EventScript:
+    """``publish.lua`` on one server: by its hash, in full where the server does not know it yet."""
+
+    def __init__(self, client: RedisClient, settings: RedisSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self._text = resources.files("workers.publish").joinpath("publish.lua").read_text(encoding="utf-8")
+        self._sha = _sha1(self._text)
+
+    def add(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Add events in order; raise redis-py's errors."""
+        settings = self._settings
+        keys = [settings.stream, *(settings.marker(e.id, e.revision) for e in events)]
+        values = [settings.marker_ttl_s, settings.maxlen, *(v for e in events for v in entry_values(e))]
+        replies: Any
+        try:
+            replies = self._client.evalsha(self._sha, len(keys), *keys, *values)
+        except NoScriptError:
+            replies = self._client.eval(self._text, len(keys), *keys, *values)
+        return tuple(
+            Receipt(e.id, e.revision, entry, bool(known))
+            for e, (entry, known) in zip(events, replies, strict=True)
+        )
+
+
+def entry_values(event: Event) -> tuple[str | int | float, ...]:
+    """Return the ten values of a stream entry, in the order that ``publish.lua`` names them."""
+    body = json.dumps(event.body, separators=(",", ":"))
+    head = (SCHEMA_VERSION, event.type, event.id, event.revision, event.camera, event.event)
+    return (*head, event.start, event.end, event.score, body)
+
+
+def _sha1(text: str) -> str:
+    # Redis names scripts by SHA-1; nothing secret hangs on it.
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisSink:
+    """A ``Sink`` that writes to a Redis stream through a spool, which it owns from now on and closes.
+
+    ``on_delivered(events, receipts)`` is called on the sink's thread after events have reached Redis.
+    ``backoff_s``: shortest and longest wait before another try.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        spool: Spool,
+        on_delivered: Delivered | None = None,
+        backoff_s: tuple[float, float] = (0.2, 10.0),
+    ) -> None:
+        self._settings = settings
+        self._url = settings.address
+        self._spool = spool
+        self._on_delivered = on_delivered
+        self._backoff_s = backoff_s
+        self._client: RedisClient | None = None  # of the thread alone
+        self._script: EventScript | None = None
+        self._changed = threading.Condition()  # guards what follows
+        self._fresh = self._hurry = self._stopping = False
+        self._counts = SinkSnapshot(connected=False)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._thread.start()
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Keep events on disk and return; ``entry`` is None, ``on_delivered`` tells it later."""
+        self._spool.append(events)
+        with self._changed:
+            self._fresh = True
+            self._changed.notify_all()
+        return tuple(Receipt(e.id, e.revision, None) for e in events)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until nothing waits in the spool; the current back-off is cut short."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._stopping or not self._spool.snapshot().waiting, timeout_s)
+            self._hurry = False
+        return not self._spool.snapshot().waiting
+
+    def snapshot(self) -> SinkSnapshot:
+        """Return the counters."""
+        spool = self._spool.snapshot()
+        with self._changed:
+            return replace(self._counts, spool_bytes=spool.bytes, spool_oldest_s=spool.oldest_s)
+
+    def close(self) -> None:
+        """Stop at once; what is left waits in the spool for the next start."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join(2 * self._settings.timeout_s + 1)
+        self._spool.close()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            try:
+                self._step()
+                failures = 0
+            except Exception as error:  # a publisher that died would hold every event back without a word
+                self._failed(error)
+                self._back_off(failures)
+                failures += 1
+        self._disconnect()
+
+    def _step(self) -> None:
+        """Send one batch; without one, wait, asking now and then whether the server is there."""
+        batch = self._spool.pending(BATCH)
+        if batch:
+            self._send(batch)
+            return
+        with self._changed:
+            idle = self._counts.connected and not self._changed.wait_for(
+                lambda: self._fresh or self._stopping, IDLE_PING_S
+            )
+            self._fresh = False
+            ask = idle or not self._counts.connected
+        if ask:
+            self._ask(lambda client, _: client.ping())
+            self._succeeded(())
+
+    def _send(self, batch: Sequence[Record]) -> None:
+        events = tuple(record.event for record in batch)
+        receipts = self._ask(lambda _, script: script.add(events))
+        self._spool.ack(batch[-1].seq)
+        self._succeeded(receipts)
+        if self._on_delivered:
+            try:
+                self._on_delivered(events, receipts)
+            except Exception:  # somebody else's mistake must not publish these events again
+                _log.exception("on_delivered failed")
+
+    def _ask(self, call: Callable[[RedisClient, EventScript], T]) -> T:
+        """Call the server; after an error the next call connects anew, perhaps to another machine."""
+        if self._client is None or self._script is None:
+            self._client = connect(self._settings)
+            self._script = EventScript(self._client, self._settings)
+        try:
+            return call(self._client, self._script)
+        except NATIVE_ERRORS as error:
+            self._disconnect()
+            raise publish_error(error, self._url) from None
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = self._script = None
+
+    def _succeeded(self, receipts: Sequence[Receipt]) -> None:
+        known = sum(r.duplicate for r in receipts)
+        with self._changed:
+            before = self._counts
+            if before.last_error:
+                _log.info("Redis at %s takes events again", self._url)
+            self._counts = replace(
+                before,
+                connected=True,
+                published=before.published + len(receipts) - known,
+                duplicates=before.duplicates + known,
+                last_error=None,
+            )
+            self._changed.notify_all()
+
+    def _failed(self, error: Exception) -> None:
+        known = isinstance(error, WatchwordError)
+        text = (
+            f"{error.code}: {error}"
+            if isinstance(error, WatchwordError)
+            else f"unexpected: {type(error).__name__}"
+        )
+        with self._changed:
+            new = text != self._counts.last_error
+            self._counts = replace(
+                self._counts, connected=False, retries=self._counts.retries + 1, last_error=text
+            )
+        if new:
+            _log.warning("publishing waits: %s", text, exc_info=None if known else error)
+
+    def _back_off(self, failures: int) -> None:
+        """Wait with jitter, so that many daemons do not come back in one moment."""
+        shortest, longest = self._backoff_s
+        delay = min(longest, shortest * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
+        with self._changed:
+            if self._changed.wait_for(lambda: self._stopping or self._hurry, delay):
+                self._changed.wait_for(lambda: self._stopping, min(delay, shortest))

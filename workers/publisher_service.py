@@ -1,0 +1,60 @@
+"""One publisher for all streams: a sink, and the latest events for whoever asks."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from workers.publish.base import Sink, SinkSnapshot
+from workers.publish.redis_settings import RedisSettings
+from workers.publish.redis_stream import RedisSink
+from workers.publish.spool import Spool
+from workers.types import Event, Receipt
+
+KEEP_EVENTS = 1000
+
+
+def open_publisher(settings: RedisSettings | None, spool_folder: Path | None) -> "PublisherService":
+    """Return a publisher to Redis by way of a spool; without settings one that keeps events until they are taken."""
+    if settings is None or spool_folder is None:
+        return PublisherService(None, None)
+    return PublisherService(RedisSink(settings, Spool(spool_folder)), KEEP_EVENTS)
+
+
+class PublisherService:
+    """The ``Sink`` of all streams; thread-safe. ``keep``: how many events are remembered, None: all."""
+
+    def __init__(self, sink: Sink | None, keep: int | None) -> None:
+        self._sink, self._keep = sink, keep
+        self._lock = threading.Lock()
+        self._latest: OrderedDict[str, Event] = OrderedDict()
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Accept events for good; raise ``SpoolError``."""
+        receipts = self._sink.publish(events) if self._sink else tuple(Receipt(e.id, e.revision, None) for e in events)
+        with self._lock:
+            for event in events:
+                self._latest[event.id] = event
+            while self._keep is not None and len(self._latest) > self._keep:
+                self._latest.popitem(last=False)
+        return receipts
+
+    def take(self) -> tuple[Event, ...]:
+        """Return the last revision of every remembered event, in order of their first, and forget them."""
+        with self._lock:
+            events = tuple(self._latest.values())
+            self._latest.clear()
+        return events
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until nothing waits in the spool."""
+        return self._sink.flush(timeout_s) if self._sink else True
+
+    def snapshot(self) -> SinkSnapshot:
+        """Return the counters."""
+        return self._sink.snapshot() if self._sink else SinkSnapshot()
+
+    def close(self) -> None:
+        """Stop; what is left waits in the spool."""
+        if self._sink:
+            self._sink.close()

@@ -1,0 +1,64 @@
+"""From a description in plain words to what an aligner compares: modality, content, embeddings.
+
+"footage of a padlock" is about a padlock; "someone says that the pencils have all been used" is about what is said,
+and is compared with the words, without the frame around them; "music is playing" is about what is heard.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alignment.types import F32, MODALITIES, SOUND_TAGS, EventQuery, Modality
+from workers.encoders.base import Encoder
+from workers.types import EventSpec
+from workers.wording import heard_tags, modality_of, said_content, seen_content
+
+
+def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
+    """Return ``spec`` as embeddings of ``encoder``: one row a paraphrase in each space that the event is about.
+
+    Where ``spec.modalities`` is None, each paraphrase's wording chooses; a modality no paraphrase is about has
+    neither rows nor prior.
+    """
+    about = {m: [text for text in spec.describe if m in modalities_of(text, spec)] for m in MODALITIES}
+    seen, said = about["vision"], about["speech"]
+    unlike = spec.unlike if said else ()
+    against = [*map(seen_content, spec.unlike), *encoder.background] if seen else []
+    return EventQuery(
+        event=spec.name,
+        vision=encoder.encode_text([seen_content(text) for text in seen]),
+        vision_unlike=encoder.encode_text(against),
+        speech=_sentences(encoder, said),
+        speech_unlike=_sentences(encoder, unlike),
+        sound=_sound(about["sound"]),
+        prior=np.array([float(bool(about[m])) for m in MODALITIES], np.float32),
+    )
+
+
+def modalities_of(text: str, spec: EventSpec) -> tuple[Modality, ...]:
+    """Return the modalities one paraphrase is about: the configured ones, or what its wording says."""
+    return spec.modalities or (modality_of(text),)
+
+
+def query_warnings(spec: EventSpec) -> tuple[str, ...]:
+    """Return what people should know about an event before they rely on it; empty if nothing."""
+    deaf = [t for t in spec.describe if "sound" in modalities_of(t, spec) and not heard_tags(t)]
+    known = ", ".join(SOUND_TAGS)
+    return tuple(
+        f"event {spec.name!r}: {text!r} cannot be heard (only {known} are); it will not be detected by sound"
+        for text in deaf
+    )
+
+
+def _sentences(encoder: Encoder, texts: Sequence[str]) -> F32:
+    """Return f32[N, D']: between what is said and the whole description, for either alone may be the better match."""
+    bare = encoder.encode_sentences([said_content(text) for text in texts])
+    total = bare + encoder.encode_sentences(texts)
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return (total / np.maximum(length, 1e-9)).astype(np.float32)
+
+
+def _sound(texts: Sequence[str]) -> F32:
+    """Return f32[K]: 1 for each of ``SOUND_TAGS`` that any of the descriptions is about."""
+    tags = frozenset[str]().union(*map(heard_tags, texts))
+    return np.array([float(tag in tags) for tag in SOUND_TAGS], np.float32)

@@ -1,0 +1,48 @@
+"""What a stream asks of others: embeddings, transcripts. The same Protocols in one process and across Ray actors."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from alignment.calibration import SimilarityCalibration
+from alignment.types import F32, EventQuery
+from workers.types import U8, EventSpec, FrameSpec, ModelInfo, Utterance, VoicedChunk
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """What a stream must know of the encoder. ``dims`` are the widths of the frame and the sentence space."""
+
+    info: ModelInfo
+    frame_spec: FrameSpec
+    dims: tuple[int, int]
+    calibration: SimilarityCalibration
+
+
+class EncoderClient(Protocol):
+    """Embeddings, asked for by many streams at once."""
+
+    def describe(self) -> EncoderDescription:
+        """Return what the encoder is; raise ``ModelUnavailable``."""
+        ...
+
+    def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+        """Embed descriptions."""
+        ...
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        """Embed RGB frames u8[N, H, W, 3] as f32[N, D]."""
+        ...
+
+    def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
+        """Embed sentences as f32[N, D']."""
+        ...
+
+
+class SpeechClient(Protocol):
+    """Transcripts, asked for by many streams at once."""
+
+    def submit(self, chunk: VoicedChunk, wait: bool) -> "Future[tuple[Utterance, ...]]":
+        """Ask for a transcript. ``wait``: wait for room in the queue (files); else the queue may drop (live)."""
+        ...

@@ -1,0 +1,31 @@
+"""The state of one stream, copied at one moment; metrics and health are made of these."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workers.telemetry import HistogramSnapshot
+from workers.types import SourceSnapshot
+
+StreamState = Literal["starting", "running", "finished", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSnapshot:
+    """One stream. Times are Unix seconds; ``stages`` and ``latency`` are histograms of seconds."""
+
+    camera: str
+    state: StreamState = "starting"
+    live: bool = False
+    position_s: float = 0.0  # how far the stream is decided, stream seconds
+    duration_s: float | None = None  # of a file
+    progress_wall: float = 0.0  # when it last got on
+    stall_timeout_s: float = 15.0
+    source: SourceSnapshot = field(default_factory=SourceSnapshot)
+    stages: dict[str, HistogramSnapshot] = field(default_factory=dict)
+    latency: HistogramSnapshot | None = None
+    events: dict[str, int] = field(default_factory=dict)  # type -> revisions published
+    suppressed: dict[str, int] = field(default_factory=dict)  # reason -> alerts
+    scores: dict[str, float] = field(default_factory=dict)  # event -> probability of the last decided clip
+    queue_depth: int = 0
+    error: str | None = None  # code: message, without credentials
+    retryable: bool = True  # whether starting a failed stream again can help

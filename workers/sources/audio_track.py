@@ -1,0 +1,106 @@
+"""One audio stream to 16 kHz mono, with exact times: rebuilt on format changes, gaps filled with silence."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from av import AudioFrame, AudioResampler
+from av.audio.codeccontext import AudioCodecContext
+from av.error import FFmpegError
+
+from alignment.types import F32
+from workers.sources.counters import Counters
+from workers.sources.media import Entry
+from workers.types import SAMPLE_RATE_HZ, AudioChunk
+
+CHUNK_S = 1.0
+TOLERANCE_S = 0.03  # containers round time stamps; less than this is no gap
+
+
+class AudioTrack:
+    """Decodes packets of the chosen audio stream to ``AudioChunk`` of about one second."""
+
+    def __init__(self, camera: str, context: AudioCodecContext, counters: Counters) -> None:
+        self._camera = camera
+        self._context = context
+        self._counters = counters
+        self._resampler: AudioResampler | None = None
+        self._form: tuple[str, str, int] | None = None
+        self._epoch = 0
+        self._start: float | None = None  # stream seconds of the first sample in _parts
+        self._parts: list[F32] = []
+        self._count = 0  # samples in _parts
+        self._in_end = 0.0  # stream seconds behind the last decoded frame
+
+    def feed(self, entry: Entry) -> Iterator[AudioChunk]:
+        """Take the next packet; yield the chunks that are full."""
+        try:
+            frames = self._context.decode(entry.packet)
+        except FFmpegError:
+            self._counters.dropped("corrupt")
+            return
+        for frame in frames:
+            yield from self._frame(frame, entry)
+
+    def finish(self) -> Iterator[AudioChunk]:
+        """Yield what is left, at the end of the stream or epoch."""
+        self._flush()
+        yield from self._emit(0)
+        self._start = None
+
+    def _frame(self, frame: AudioFrame, entry: Entry) -> Iterator[AudioChunk]:
+        t = self._in_end if frame.pts is None else frame.pts * float(frame.time_base or 0) + entry.place.offset
+        end = t + frame.samples / frame.sample_rate
+        if self._start is not None and entry.place.epoch != self._epoch:
+            yield from self.finish()
+        if self._start is None:
+            self._start, self._epoch, self._in_end = t, entry.place.epoch, t
+        if end <= self._in_end - TOLERANCE_S:
+            return  # heard before: overlapping segments
+        if t > self._in_end + TOLERANCE_S:
+            yield from self._silence_until(t)
+        self._resample(frame)
+        self._in_end = max(end, self._in_end) if t < self._in_end - TOLERANCE_S else end
+        yield from self._emit(int(CHUNK_S * SAMPLE_RATE_HZ))
+
+    def _silence_until(self, t: float) -> Iterator[AudioChunk]:
+        """Fill up to ``t``, a second at a time so that an hour's gap needs no hour's memory."""
+        self._flush()
+        while self._start is not None:
+            missing = round((t - self._start) * SAMPLE_RATE_HZ) - self._count
+            if missing <= 0:
+                return
+            self._append(np.zeros(min(missing, SAMPLE_RATE_HZ), np.float32))
+            yield from self._emit(int(CHUNK_S * SAMPLE_RATE_HZ))
+
+    def _resample(self, frame: AudioFrame) -> None:
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or form != self._form:
+            self._flush()
+            self._resampler = AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
+            self._form = form
+        frame.pts = None  # times are kept here; the resampler must not invent or drop samples
+        self._take(self._resampler.resample(frame))
+
+    def _flush(self) -> None:
+        if self._resampler is not None:
+            self._take(self._resampler.resample(None))
+        self._resampler = None
+
+    def _take(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            self._append(frame.to_ndarray().reshape(-1).astype(np.float32))
+
+    def _append(self, samples: F32) -> None:
+        self._parts.append(samples)
+        self._count += len(samples)
+
+    def _emit(self, least: int) -> Iterator[AudioChunk]:
+        """Yield one chunk if more than ``least`` samples wait."""
+        if self._start is None or self._count <= least:
+            return
+        samples, start = np.concatenate(self._parts), self._start
+        self._parts, self._count = [], 0
+        self._start = start + len(samples) / SAMPLE_RATE_HZ
+        early = min(len(samples), max(0, round(-start * SAMPLE_RATE_HZ)))  # encoder delay before second 0
+        if early < len(samples):
+            yield AudioChunk(self._camera, self._epoch, start + early / SAMPLE_RATE_HZ, samples[early:])

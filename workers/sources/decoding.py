@@ -1,0 +1,150 @@
+"""One video decoder, fed packet by packet: skips what nobody waits for, survives damage, counts both."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from av import VideoFrame
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+
+from workers.sources.counters import Counters
+from workers.sources.media import Entry
+from workers.sources.sampling import Grid
+
+# In these, a picture that the decoder takes for "non-reference" is never needed by another one. HEVC is not among
+# them: there, a sub-layer non-reference picture may serve higher temporal layers (H.265, 8.1.3).
+_SKIPPABLE = {"h264", "mpeg4", "mpeg2video", "mpeg1video"}
+# Codecs with exactly one shown picture per packet, so that a packet's time stamp tells which picture it gives.
+_ONE_TO_ONE = _SKIPPABLE | {"hevc", "vp9", "mjpeg"}
+
+
+class Sampled(NamedTuple):
+    """A decoded frame that was asked for, at ``t`` stream seconds."""
+
+    frame: VideoFrame
+    t: float
+    epoch: int
+
+
+class FrameDecoder(Protocol):
+    """Chooses and decodes the wanted frames of one video stream."""
+
+    def feed(self, entry: Entry) -> list[Sampled]:
+        """Take the next packet in decode order; return the sampled frames that are finished, in rising time."""
+        ...
+
+    def finish(self) -> list[Sampled]:
+        """Return the last frames, at the end of the stream."""
+        ...
+
+
+class PacketDecoder:
+    """Feeds a codec context and never raises for damaged data: that is counted as ``corrupt``."""
+
+    def __init__(self, context: VideoCodecContext, counters: Counters) -> None:
+        self._context = context
+        self._counters = counters
+        self._skips = context.name in _SKIPPABLE
+        self._skipping = False
+        self.fed = False  # anything since the last flush
+        self.counts_damage = True
+
+    def decode(self, entry: Entry, wanted: bool) -> list[VideoFrame]:
+        """Return the frames that come out when ``entry`` goes in; a frame not wanted is skipped if none needs it."""
+        self._skip(self._skips and not wanted)
+        self.fed = True
+        return self._run(lambda: self._context.decode(entry.packet))
+
+    def drain(self) -> list[VideoFrame]:
+        """Return the frames still inside, and make the decoder ready for a keyframe."""
+        frames = self._run(lambda: self._context.decode(None))
+        self.reset()
+        return frames
+
+    def reset(self) -> None:
+        """Forget everything fed so far."""
+        if self.fed:
+            self._context.flush_buffers()
+        self.fed = False
+
+    def _skip(self, on: bool) -> None:
+        if on != self._skipping:
+            self._context.skip_frame = "NONREF" if on else "DEFAULT"
+            self._skipping = on
+
+    def _run(self, step: Callable[[], list[VideoFrame]]) -> list[VideoFrame]:
+        try:
+            frames = step()
+        except FFmpegError:
+            if self.counts_damage:
+                self._counters.dropped("corrupt")
+            return []
+        self._counters.decoded(len(frames))
+        return frames
+
+
+def is_one_to_one(context: VideoCodecContext) -> bool:
+    """Return whether every packet of this codec gives exactly one picture, with the packet's own time stamp."""
+    return context.name in _ONE_TO_ONE
+
+
+class PlainDecoder:
+    """Decodes everything and chooses afterwards: for codecs and containers where packets do not tell enough."""
+
+    def __init__(self, decoder: PacketDecoder, grid: Grid) -> None:
+        self._decoder = decoder
+        self._grid = grid
+        self._last: Entry | None = None
+
+    def feed(self, entry: Entry) -> list[Sampled]:
+        """Take the next packet in decode order; return the sampled frames that are finished."""
+        self._last = entry
+        return self._choose(self._decoder.decode(entry, wanted=True), entry)
+
+    def finish(self) -> list[Sampled]:
+        """Return the last frames, at the end of the stream."""
+        return self._choose(self._decoder.drain(), self._last) if self._last else []
+
+    def _choose(self, frames: list[VideoFrame], entry: Entry) -> list[Sampled]:
+        unit = float(entry.packet.time_base)
+        timed = [(f, entry.t if f.pts is None else f.pts * unit + entry.place.offset) for f in frames]
+        return [Sampled(f, t, entry.place.epoch) for f, t in timed if self._grid.take(t)]
+
+
+class KeyframeTier:
+    """The cheapest tier: decodes keyframes alone, at most one per grid step, each drained at once.
+
+    ``skip_frame=NONKEY`` would hold back as many keyframes as the codec may reorder frames. Where keyframes lie more
+    than ``MAX_GOP_S`` apart they are too few to watch by: from there on ``fallback`` samples the grid.
+    """
+
+    MAX_GOP_S = 10.0
+
+    def __init__(self, decoder: PacketDecoder, grid: Grid, fallback: FrameDecoder) -> None:
+        self._decoder = decoder
+        self._grid = grid
+        self._fallback = fallback
+        self._held: list[Entry] = []  # since the last keyframe
+        self._fallen = False
+
+    def feed(self, entry: Entry) -> list[Sampled]:
+        """Take the next packet in decode order; return the sampled frames that are finished."""
+        if self._fallen:
+            return self._fallback.feed(entry)
+        if entry.packet.is_keyframe:
+            self._held = [entry]
+            return self._keyframe(entry) if self._grid.take(entry.t) else []
+        self._held.append(entry)
+        if entry.decode_t - self._held[0].decode_t <= self.MAX_GOP_S:
+            return []
+        self._fallen = True
+        return [s for e in self._held for s in self._fallback.feed(e)]
+
+    def finish(self) -> list[Sampled]:
+        """Return the last frames, at the end of the stream."""
+        return self._fallback.finish() if self._fallen else []
+
+    def _keyframe(self, entry: Entry) -> list[Sampled]:
+        self._decoder.reset()
+        frames = self._decoder.decode(entry, wanted=True) + self._decoder.drain()
+        return [Sampled(f, entry.t, entry.place.epoch) for f in frames[:1]]

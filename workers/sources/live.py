@@ -1,0 +1,232 @@
+"""A live stream: its own decode thread, the freshest frames, reconnects for ever."""
+
+import hashlib
+from collections.abc import Iterator
+from threading import Event, Lock, Thread
+
+import numpy as np
+import structlog
+from av.error import EOFError as EndOfStream
+from av.error import FFmpegError, InvalidDataError
+
+from workers.backoff import Backoff
+from workers.clock import Clock
+from workers.errors import SourceError, SourceTimeout, SourceUnreachable
+from workers.sources.buffering import FreshBuffer
+from workers.sources.counters import Counters
+from workers.sources.decoding import Sampled
+from workers.sources.media import Media, StreamPacket
+from workers.sources.native import classify, make
+from workers.sources.reader import Reader, make_grid
+from workers.sources.scaling import FrameScaler
+from workers.sources.timebase import FORWARD_S, Timebase
+from workers.sources.url import Target
+from workers.types import (
+    AudioChunk,
+    CameraSpec,
+    FrameBatch,
+    FrameSpec,
+    SourceInfo,
+    SourceItem,
+    SourceSnapshot,
+)
+
+MAX_READ_ERRORS = 20  # in a row
+AHEAD_S = (
+    10.0  # a server that sends faster than time passes (a file over HTTP) is read at its own pace beyond this
+)
+
+log = structlog.get_logger(__name__)
+
+
+class LiveSource:
+    """Reads one live stream; see ``Source``. Stream seconds are Unix time: of connecting, plus the stream's clock.
+
+    There is no way to interrupt FFmpeg: after ``stop`` the thread may sit in a read until its time limit, while
+    ``items`` ends at once.
+    """
+
+    def __init__(
+        self,
+        camera: CameraSpec,
+        target: Target,
+        spec: FrameSpec,
+        clock: Clock,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._camera = camera
+        self._target = target
+        self._clock = clock
+        self._backoff = backoff or Backoff(clock)
+        self._scaler = FrameScaler(spec)
+        self._grid = make_grid(camera)
+        self._counters = Counters()
+        self._buffer = FreshBuffer(self._counters.dropped)
+        self._stop = Event()
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._failure: BaseException | None = None
+        self._opened: tuple[Media, float] | None = None
+        self._info: SourceInfo | None = None
+        self._state = ""
+        self._resume_s, self._epoch = 0.0, 0
+
+    def open(self) -> SourceInfo:
+        """Connect and probe once; raise a ``SourceError``. ``items`` needs no open and never raises these."""
+        with self._lock:
+            if self._info is None or (self._opened is None and self._thread is None):
+                self._opened = self._connect()
+            assert self._info is not None
+            return self._info
+
+    def items(self) -> Iterator[SourceItem]:
+        """Yield single frames and sound as they come; drops the oldest if the reader is too slow."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name=f"source-{self._camera.name}", daemon=True)
+                self._thread.start()
+        while not self._stop.is_set() and (item := self._buffer.get()) is not None:
+            yield item
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Make ``items`` end at once."""
+        self._stop.set()
+        self._buffer.close()
+
+    def snapshot(self) -> SourceSnapshot:
+        """Return the counters."""
+        return self._counters.snapshot()
+
+    def close(self) -> None:
+        """Stop, and wait for the thread as long as a read may take."""
+        self.stop()
+        with self._lock:
+            if self._thread is not None:
+                self._thread.join(self._camera.open_timeout_s + self._camera.read_timeout_s)
+            if self._opened is not None:
+                self._opened[0].close()
+            self._opened = None
+
+    def _connect(self) -> tuple[Media, float]:
+        wall = self._clock.wall()
+        media = Media(self._camera, self._target)
+        if self._info is None:
+            self._info = media.info(self._session_key(wall))
+        return media, wall
+
+    def _session_key(self, wall: float) -> str:
+        session = f"{self._camera.name} {self._camera.url} {wall:.3f}"
+        return hashlib.sha256(session.encode()).hexdigest()[:16]
+
+    def _run(self) -> None:
+        """Connect, read, wait and connect again until stopped."""
+        try:
+            while not self._stop.is_set():
+                try:
+                    opened, self._opened = self._opened, None
+                    self._session(*(opened or self._connect()))
+                except SourceError as e:
+                    self._down(e)
+        except BaseException as e:  # a fault of ours: the reader must see it, a thread would die unheard
+            self._failure = e
+        finally:
+            self._counters.set_up(False)
+            self._buffer.close()
+
+    def _down(self, error: SourceError) -> None:
+        self._counters.set_up(False)
+        if self._stop.is_set():
+            return
+        self._counters.error(error, reconnect=True)
+        delay = self._backoff.failed(error.retryable)
+        if self._state != error.code:
+            self._state = error.code
+            log.warning(
+                "source_down",
+                camera=self._camera.name,
+                code=error.code,
+                error=str(error),
+                retry_s=round(delay, 1),
+            )
+        self._stop.wait(delay)
+
+    def _up(self) -> None:
+        self._counters.set_up(True)
+        self._backoff.succeeded()
+        if self._state != "up":
+            self._state = "up"
+            log.info("source_up", camera=self._camera.name, url=str(self._camera.url))
+
+    def _session(self, media: Media, opened_wall: float) -> None:
+        """Read one connection to its end; raises a ``SourceError`` unless stopped."""
+        start = max(opened_wall, self._resume_s)
+        timebase = Timebase(None, start, self._epoch, FORWARD_S, lambda t: max(t, self._clock.wall()))
+        reader = Reader(self._camera, media, self._grid, self._counters)
+        heard = self._clock.monotonic()
+        try:
+            for packet in self._packets(media):
+                entry = media.place(packet, timebase)
+                for found in reader.feed(entry):
+                    if isinstance(found, Sampled) or media.video is None:
+                        heard = self._clock.monotonic()
+                    self._deliver(found)
+                self._check_stall(heard)
+                self._wait_for(entry.decode_t)
+            for found in reader.finish():
+                self._deliver(found)
+        finally:
+            self._resume_s, self._epoch = timebase.now, timebase.epoch + 1
+            media.close()
+        if not self._stop.is_set():
+            raise make(SourceUnreachable, self._camera.name, self._camera.url, "the stream ended")
+
+    def _deliver(self, found: Sampled | AudioChunk) -> None:
+        self._up()
+        if isinstance(found, AudioChunk):
+            self._buffer.put(found)
+            return
+        wall = self._clock.wall()
+        picture = self._scaler(found.frame)[None]
+        self._counters.sampled(1, found.epoch, wall)
+        self._buffer.put(
+            FrameBatch(self._camera.name, found.epoch, np.array([found.t]), np.array([wall]), picture)
+        )
+
+    def _check_stall(self, heard: float) -> None:
+        limit = max(self._camera.stall_timeout_s, 2.5 / self._grid.fps)
+        if self._clock.monotonic() - heard > limit:
+            raise make(SourceTimeout, self._camera.name, self._camera.url, f"no frame for {limit:g} s")
+
+    def _wait_for(self, t: float) -> None:
+        """Wait until wall time is no more than ``AHEAD_S`` behind ``t``."""
+        while not self._stop.is_set() and (ahead := t - self._clock.wall() - AHEAD_S) > 0:
+            self._stop.wait(min(ahead, 1.0))
+
+    def _packets(self, media: Media) -> Iterator[StreamPacket]:
+        """Yield packets, past damaged places, until the stream ends or its reading fails."""
+        errors = 0
+        while True:
+            asked = self._clock.monotonic()
+            try:
+                for packet in media.packets():
+                    errors = 0
+                    if self._stop.is_set():
+                        return
+                    yield packet
+                    asked = self._clock.monotonic()
+                return
+            except EndOfStream:
+                return
+            except FFmpegError as e:
+                errors += 1
+                waited = self._clock.monotonic() - asked
+                if self._stop.is_set():
+                    return
+                damaged = isinstance(e, InvalidDataError) and waited < 0.9 * self._camera.read_timeout_s
+                if not damaged or errors > MAX_READ_ERRORS:
+                    raise classify(
+                        e, self._camera.name, self._camera.url, waited, self._camera.read_timeout_s
+                    ) from e
+                self._counters.dropped("corrupt")

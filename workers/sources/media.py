@@ -1,0 +1,189 @@
+"""An opened container: its chosen streams, what probing told, and its packets placed in stream time."""
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.format import Flags
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from workers.errors import SourceError, SourceInvalid, SourceUnsupported
+from workers.sources.native import classify, make
+from workers.sources.timebase import FORWARD_INDEXED_S, FORWARD_S, Place, Timebase
+from workers.sources.url import Target, network_options
+from workers.types import CameraSpec, SourceInfo
+
+# Text formats that make FFmpeg open other files: an uploaded one could point anywhere.
+_REFERRING = {"hls", "concat", "dash", "imf", "image2", "sdp", "rtsp"}
+LIVE_THREADS, FILE_THREADS = 2, 4  # per stream: many cameras share one machine
+_KEY_BYTES = 1 << 20
+_TS_DISCONT: int = Flags.ts_discont.value  # the format allows time stamps to jump
+
+if TYPE_CHECKING:
+    StreamPacket = Packet[Stream]  # generic in its stubs only
+else:
+    StreamPacket = Packet
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A compressed packet in time. ``t`` and ``decode_t`` are stream seconds of showing and decoding.
+
+    ``exact`` says that ``t`` comes from a presentation time stamp; ``offered`` and ``wanted`` are the sampler's notes.
+    """
+
+    packet: StreamPacket
+    t: float
+    decode_t: float
+    place: Place
+    exact: bool
+    offered: bool = False
+    wanted: bool = False
+
+
+class Media:
+    """An opened input. Use ``close``; errors of opening are already ours."""
+
+    def __init__(self, camera: CameraSpec, target: Target) -> None:
+        self._camera = camera
+        self.live = target.kind == "live"
+        self.container = self._open(target)
+        try:
+            self.video = self._pick_video()
+            self.audio = self._pick_audio() if camera.audio else None
+            if not self.streams:
+                raise make(SourceInvalid, camera.name, camera.url, "no video or audio stream")
+        except SourceError:
+            self.container.close()
+            raise
+        self._ends: dict[int, float] = {}
+
+    @property
+    def streams(self) -> list[VideoStream | AudioStream]:
+        """Return the chosen streams: picture, sound or both."""
+        return [s for s in (self.video, self.audio) if s is not None]
+
+    def _open(self, target: Target) -> InputContainer:
+        timeouts = (self._camera.open_timeout_s, self._camera.read_timeout_s) if self.live else None
+        began = time.monotonic()
+        try:
+            container = av.open(
+                target.name,
+                format=target.format,
+                options=network_options(target, self._camera.read_timeout_s),
+                timeout=timeouts,
+                metadata_errors="replace",
+            )
+        except (FFmpegError, OSError, ValueError) as e:
+            limit = self._camera.open_timeout_s if self.live else None
+            if self.live and isinstance(e, FFmpegError):
+                limit = min(self._camera.open_timeout_s, self._camera.read_timeout_s)
+            raise classify(e, self._camera.name, self._camera.url, time.monotonic() - began, limit) from e
+        if not self.live and container.format.name in _REFERRING:
+            name = container.format.name
+            container.close()
+            raise make(
+                SourceUnsupported, self._camera.name, self._camera.url, f"a {name} file refers to others"
+            )
+        return container
+
+    def _pick_video(self) -> VideoStream | None:
+        covers = Disposition.attached_pic | Disposition.timed_thumbnails
+        streams = [s for s in self.container.streams.video if not s.disposition & covers]
+        if not streams:
+            return None
+        best = max(streams, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
+        context = best.codec_context
+        context.thread_type = "SLICE" if self.live else "AUTO"
+        context.thread_count = LIVE_THREADS if self.live else FILE_THREADS
+        return best
+
+    def _pick_audio(self) -> AudioStream | None:
+        streams = list(self.container.streams.audio)
+        wanted = self._camera.audio_track
+        if wanted is not None:
+            if wanted >= len(streams):
+                reason = f"no audio track {wanted}, there are {len(streams)}"
+                raise make(SourceInvalid, self._camera.name, self._camera.url, reason)
+            return streams[wanted]
+        return max(streams, key=lambda s: (bool(s.disposition & Disposition.default), -s.index), default=None)
+
+    def origin_s(self) -> float | None:
+        """Return the first time stamp of any chosen stream, in seconds; None if the container does not say."""
+        starts = [
+            float(s.start_time * s.time_base)
+            for s in self.streams
+            if s.start_time is not None and s.time_base
+        ]
+        return min(starts, default=None)
+
+    def forward_s(self) -> float:
+        """Return how far time stamps may leap before that counts as a discontinuity, in seconds."""
+        return FORWARD_S if self.container.format.flags & _TS_DISCONT else FORWARD_INDEXED_S
+
+    def duration_s(self) -> float | None:
+        """Return the declared duration of the chosen streams in seconds."""
+        ends = [float(s.duration * s.time_base) for s in self.streams if s.duration and s.time_base]
+        if not ends and self.container.duration:
+            ends = [self.container.duration / av.time_base]
+        return max(ends, default=None)
+
+    def info(self, key: str) -> SourceInfo:
+        """Return what probing told."""
+        video = self.video
+        context = video.codec_context if video else None
+        rate = (video.average_rate or video.guessed_rate) if video else None
+        return SourceInfo(
+            key=key,
+            live=self.live,
+            has_video=video is not None,
+            has_audio=self.audio is not None,
+            width=context.width if context else 0,
+            height=context.height if context else 0,
+            native_fps=float(rate) if rate else 0.0,
+            duration_s=None if self.live else self.duration_s(),
+        )
+
+    def packets(self) -> Iterator[StreamPacket]:
+        """Yield the packets of the chosen streams in one pass, without the empty ones at the end."""
+        for packet in self.container.demux(self.streams):
+            if packet.size:
+                yield packet
+
+    def place(self, packet: StreamPacket, timebase: Timebase) -> Entry:
+        """Return ``packet`` with its stream time. Without any time stamp it follows the one before."""
+        unit = float(packet.time_base)
+        duration = (packet.duration or 0) * unit
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        at = stamp * unit if stamp is not None else self._ends.get(packet.stream_index, 0.0)
+        self._ends[packet.stream_index] = at + duration
+        place = timebase.place(packet.stream.type, at, duration)
+        t = at if packet.pts is None else packet.pts * unit
+        return Entry(packet, t + place.offset, at + place.offset, place, packet.pts is not None)
+
+    def close(self) -> None:
+        """Free the container."""
+        with contextlib.suppress(FFmpegError):
+            self.container.close()
+
+
+def content_key(path: str) -> str:
+    """Return a name for a file's content: a hash of its size and of its first and last MiB."""
+    file = Path(path)
+    size = file.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with file.open("rb") as f:
+        digest.update(f.read(_KEY_BYTES))
+        f.seek(max(0, size - _KEY_BYTES))
+        digest.update(f.read(_KEY_BYTES))
+    return digest.hexdigest()[:16]

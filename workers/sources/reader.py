@@ -1,0 +1,76 @@
+"""What happens to the packets of one opened input: pictures to the sampling decoder, sound to the audio track."""
+
+from collections.abc import Iterator
+
+from av.video.codeccontext import VideoCodecContext
+
+from workers.sources.audio_track import AudioTrack
+from workers.sources.counters import Counters
+from workers.sources.decoding import (
+    FrameDecoder,
+    KeyframeTier,
+    PacketDecoder,
+    PlainDecoder,
+    Sampled,
+    is_one_to_one,
+)
+from workers.sources.gop import GopDecoder
+from workers.sources.lazy import LazyDecoder
+from workers.sources.media import Entry, Media
+from workers.sources.sampling import Grid
+from workers.types import AudioChunk, CameraSpec
+
+KEYFRAME_TIER_FPS = 1.0  # at most; streams of keyframes alone (MJPEG) would not be cheap otherwise
+
+
+def make_grid(camera: CameraSpec) -> Grid:
+    """Return the sampling grid of ``camera``."""
+    return Grid(KEYFRAME_TIER_FPS if camera.fps == "keyframes" else camera.fps)
+
+
+def make_decoder(
+    context: VideoCodecContext, camera: CameraSpec, live: bool, grid: Grid, counters: Counters
+) -> FrameDecoder:
+    """Return the decoder that does least work for this codec, sampling rate and kind of source."""
+    packets = PacketDecoder(context, counters)
+    sampler: FrameDecoder
+    if not is_one_to_one(context):
+        sampler = PlainDecoder(packets, grid)
+    elif live:
+        sampler = LazyDecoder(packets, grid)
+    else:
+        sampler = GopDecoder(packets, grid)
+    return KeyframeTier(packets, grid, sampler) if camera.fps == "keyframes" else sampler
+
+
+class Reader:
+    """Decodes what is wanted of one opened input. ``empty`` says that nothing came out so far."""
+
+    def __init__(self, camera: CameraSpec, media: Media, grid: Grid, counters: Counters) -> None:
+        self.empty = True
+        self.end_s = 0.0  # stream seconds behind the last packet
+        video, audio = media.video, media.audio
+        self._video_index = video.index if video else -1
+        self._video = make_decoder(video.codec_context, camera, media.live, grid, counters) if video else None
+        self._audio = AudioTrack(camera.name, audio.codec_context, counters) if audio else None
+
+    def feed(self, entry: Entry) -> Iterator[Sampled | AudioChunk]:
+        """Take the next packet; yield what is finished."""
+        packet = entry.packet
+        self.end_s = max(self.end_s, entry.t + (packet.duration or 0) * float(packet.time_base))
+        if self._video is not None and packet.stream_index == self._video_index:
+            yield from self._noted(iter(self._video.feed(entry)))
+        elif self._audio is not None:
+            yield from self._noted(self._audio.feed(entry))
+
+    def finish(self) -> Iterator[Sampled | AudioChunk]:
+        """Yield what is left at the end of the input."""
+        if self._video is not None:
+            yield from self._noted(iter(self._video.finish()))
+        if self._audio is not None:
+            yield from self._noted(self._audio.finish())
+
+    def _noted(self, found: Iterator[Sampled] | Iterator[AudioChunk]) -> Iterator[Sampled | AudioChunk]:
+        for item in found:
+            self.empty = False
+            yield item

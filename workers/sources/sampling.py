@@ -1,0 +1,30 @@
+"""Which frames are wanted: the first one at or after every step of a grid in stream time.
+
+Time stamps decide, never frame numbers or an average rate, so variable frame rates need no special case.
+"""
+
+from math import floor
+
+SLACK = 1e-6  # steps; time stamps in thousandths (Matroska) fall just short of a grid line
+
+
+class Grid:
+    """The sampling grid ``k / fps`` seconds. A frame serves one step; steps without a frame are left out."""
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+        self._next: int | None = None
+
+    def take(self, t: float) -> bool:
+        """Return whether the frame at ``t`` stream seconds is wanted. Call in rising time."""
+        step = floor(t * self.fps + SLACK)
+        if step < 0 or (self._next is not None and step < self._next):
+            return False
+        self._next = step + 1
+        return True
+
+    def give_back(self, t: float) -> None:
+        """Make the step that the frame at ``t`` took free again: that frame could not be decoded."""
+        step = floor(t * self.fps + SLACK)
+        if self._next == step + 1:
+            self._next = step

@@ -1,0 +1,80 @@
+"""What a camera's URL asks for: which kind of source, and how FFmpeg has to open it.
+
+A playlist served by a stranger must not make FFmpeg read local files, so every scheme gets a list of the protocols
+that it needs and no others (``protocol_whitelist``, https://ffmpeg.org/ffmpeg-protocols.html).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from workers.errors import SourceUnsupported
+from workers.redaction import RedactedUrl
+
+LIVE_PROTOCOLS = {
+    "rtsp": "rtsp,rtp,tcp,udp",
+    "rtsps": "rtsp,rtsps,rtp,srtp,tcp,tls,udp",
+    "http": "http,https,tls,tcp,crypto",
+    "https": "https,tls,tcp,crypto",
+    "udp": "udp",
+    "tcp": "tcp",
+}
+KNOWN = "a path, file://, rtsp://, rtsps://, http://, https://, udp://, tcp://, webcam:// or synthetic://"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to open. ``kind`` is ``file``, ``live`` or ``synthetic``; ``name`` is what FFmpeg gets (with credentials)."""
+
+    kind: str
+    scheme: str
+    name: str
+    format: str | None = None
+    protocols: str | None = None
+
+
+def parse_target(url: RedactedUrl) -> Target:
+    """Return how to open ``url``; raise ``SourceUnsupported`` for a scheme that nothing here reads."""
+    raw = url.reveal()
+    scheme, separator, rest = raw.partition("://")
+    scheme = scheme.lower()
+    if not separator:
+        return _device(raw) if raw.startswith("/dev/video") else Target("file", "file", raw, protocols="file")
+    if scheme == "file":
+        return Target("file", "file", _path_of(raw), protocols="file")
+    if scheme == "webcam":
+        return _device(rest or "/dev/video0")
+    if scheme == "synthetic":
+        return Target("synthetic", scheme, raw)
+    if scheme in LIVE_PROTOCOLS:
+        forced = "mpegts" if scheme in ("udp", "tcp") else None
+        return Target("live", scheme, raw, forced, LIVE_PROTOCOLS[scheme])
+    raise SourceUnsupported(f"{url}: no source reads {scheme}:// URLs", f"use {KNOWN}")
+
+
+def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
+    """Return FFmpeg's options for ``target``. ``timeout`` is in microseconds; ``stimeout`` is dead since FFmpeg 5."""
+    options: dict[str, str] = {}
+    if target.protocols is not None:
+        options["protocol_whitelist"] = target.protocols
+    if target.scheme in LIVE_PROTOCOLS:
+        options["timeout"] = str(int(read_timeout_s * 1e6))
+    if target.scheme in ("rtsp", "rtsps"):
+        options["rtsp_transport"] = "tcp"
+    if target.scheme in ("http", "https"):
+        options["live_start_index"] = "-1"  # of a playlist: the newest segment; ignored by other formats
+    if target.scheme == "udp":
+        options["overrun_nonfatal"] = "1"
+    return options
+
+
+def _device(path: str) -> Target:
+    if not path.startswith("/"):
+        path = "/" + path
+    return Target("live", "webcam", path, "v4l2")
+
+
+def _path_of(raw: str) -> str:
+    parts = urlsplit(raw)
+    # A relative file://name has no host in the sense of the URL: it is the first part of the path.
+    return str(Path(unquote(parts.netloc + parts.path)))

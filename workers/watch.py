@@ -1,0 +1,47 @@
+"""The events of one camera, embedded, each with the rule that decides it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alignment.calibration import threshold_for_budget
+from alignment.spans import SpanRule
+from alignment.types import MODALITIES, EventQuery
+from workers.services import EncoderClient
+from workers.types import EventSpec
+
+DEFAULT_RULES = {
+    "vision": SpanRule(),
+    "speech": SpanRule(min_duration_s=0.3),
+    "sound": SpanRule(),
+}
+EXIT_RATIO = DEFAULT_RULES["vision"].exit / DEFAULT_RULES["vision"].enter
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Queries and rules, in the order of the events."""
+
+    queries: tuple[EventQuery, ...]
+    rules: tuple[SpanRule, ...]
+
+
+def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient) -> Watch:
+    """Embed the events' descriptions and settle their rules."""
+    queries = encoder.build_queries(specs)
+    return Watch(queries, tuple(span_rule(s, q) for s, q in zip(specs, queries, strict=True)))
+
+
+def span_rule(spec: EventSpec, query: EventQuery) -> SpanRule:
+    """Return what the user asked for, and the defaults of the modality that the event is most about for the rest."""
+    default = DEFAULT_RULES[MODALITIES[int(query.prior.argmax())]]
+    enter = default.enter
+    if spec.threshold is not None:
+        enter = spec.threshold
+    elif spec.max_false_alerts_per_hour is not None:
+        enter = threshold_for_budget(spec.max_false_alerts_per_hour)
+    return SpanRule(
+        enter=enter,
+        exit=enter * EXIT_RATIO,
+        min_duration_s=default.min_duration_s if spec.min_duration_s is None else spec.min_duration_s,
+        merge_gap_s=default.merge_gap_s if spec.merge_gap_s is None else spec.merge_gap_s,
+    )
