@@ -50,7 +50,7 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 bench: $(DEV_STAMP) ## measure speed and memory (tests/benchmarks)
-	$(BIN)/python -m tests.benchmarks
+	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py

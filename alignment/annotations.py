@@ -104,13 +104,9 @@ def _objects(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, A
         try:
             row = json.loads(line)
         except ValueError as e:
-            raise AnnotationError(
-                f"{name}:{number}: not JSON: {e}", "the file has one JSON object a line"
-            ) from e
+            raise AnnotationError(f"{name}:{number}: not JSON: {e}", "the file has one JSON object a line") from e
         if not isinstance(row, dict):
-            raise AnnotationError(
-                f"{name}:{number}: not a JSON object", "the file has one JSON object a line"
-            )
+            raise AnnotationError(f"{name}:{number}: not a JSON object", "the file has one JSON object a line")
         yield number, row
 
 

@@ -58,7 +58,7 @@ SIGLIP_CALIBRATION = SimilarityCalibration(
 
 # Fitted on 30 composed streams so that p = 0.5 is a good threshold; see ``threshold_for_budget`` for its alerts.
 LITE_CALIBRATION = SimilarityCalibration(
-    vision=Platt(scale=30.0, midpoint=0.08),
-    speech=Platt(scale=20.0, midpoint=0.27),
+    vision=Platt(scale=30.0, midpoint=0.112),
+    speech=Platt(scale=20.0, midpoint=0.28),
     sound=_SOUND,
 )

@@ -50,9 +50,7 @@ class Figures:
     silent_absent_rate: float | None  # share of absent queries without a prediction
     mean_ap: float | None  # AP per query that has windows, mean over those and over TIOU_THRESHOLDS
     pooled_ap: float | None  # AP of one ranked list over all queries, mean over TIOU_THRESHOLDS
-    r1: (
-        float | None
-    )  # share of queries with windows whose best-scored prediction has tIoU 0.5 with one of them
+    r1: float | None  # share of queries with windows whose best-scored prediction has tIoU 0.5 with one of them
     hit1: float | None  # share of queries with windows whose best-scored moment is true: see ``evaluate``
     foreground_mse: float | None
     foreground_accuracy: float | None
@@ -149,9 +147,7 @@ def f1_interval(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPL
 def _event_figures(outcomes: Sequence[Outcome], threshold: float, hours: float) -> EventFigures:
     predicted = sum(len(o.windows) for o in outcomes)
     truths = sum(len(o.annotation.windows) for o in outcomes)
-    pairs = [
-        (o.windows[m.predicted], o.annotation.windows[m.true]) for o in outcomes for m in o.matches[threshold]
-    ]
+    pairs = [(o.windows[m.predicted], o.annotation.windows[m.true]) for o in outcomes for m in o.matches[threshold]]
     precision, recall, f1 = _precision_recall_f1(len(pairs), predicted, truths)
     return EventFigures(
         precision=precision,
@@ -165,9 +161,7 @@ def _event_figures(outcomes: Sequence[Outcome], threshold: float, hours: float) 
     )
 
 
-def _precision_recall_f1(
-    found: int, predicted: int, truths: int
-) -> tuple[float | None, float | None, float | None]:
+def _precision_recall_f1(found: int, predicted: int, truths: int) -> tuple[float | None, float | None, float | None]:
     """Without true windows only precision can be told: 0, once something was predicted."""
     if not truths:
         return (0.0 if predicted else None), None, None
@@ -175,9 +169,7 @@ def _precision_recall_f1(
 
 
 def _mean_ap(present: Sequence[Outcome], threshold: float) -> float:
-    return fsum(average_precision(o.hits(threshold), len(o.annotation.windows)) for o in present) / len(
-        present
-    )
+    return fsum(average_precision(o.hits(threshold), len(o.annotation.windows)) for o in present) / len(present)
 
 
 def _pooled_ap(outcomes: Sequence[Outcome], threshold: float) -> float:

@@ -49,16 +49,12 @@ class SimilarityAligner:
         spoken = _spoken(window)
         prior = np.stack([q.prior for q in queries]).astype(np.float32)  # [Q, 3]
         said = self._said(spoken, queries) * prior[:, 1]  # [S, Q]
-        parts = np.stack(
-            [self._seen(window, queries) * prior[:, 0], _on_clips(said, spoken), self._heard(window, queries) * prior[:, 2]],
-            axis=-1,
-        )  # [T, Q, 3]
+        seen, heard = self._seen(window, queries) * prior[:, 0], self._heard(window, queries) * prior[:, 2]
+        parts = np.stack([seen, _on_clips(said, spoken), heard], axis=-1)  # [T, Q, 3]
         p = (1.0 - np.prod(1.0 - parts, axis=-1)).astype(np.float32)
         shares = _shares(parts, prior)
         bounds = _bounds(window.bounds, spoken, said, parts)
-        return tuple(
-            ScoreTrack(q.event, p[:, i], bounds[:, i], shares[:, i]) for i, q in enumerate(queries)
-        )
+        return tuple(ScoreTrack(q.event, p[:, i], bounds[:, i], shares[:, i]) for i, q in enumerate(queries))
 
     def _seen(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> F32:
         """Return f32[T, Q]: probability by what is seen, 0 where nothing is."""

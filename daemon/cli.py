@@ -11,6 +11,7 @@ from daemon.commands.evaluate import evaluate
 from daemon.commands.run import run
 from daemon.commands.schema import schema
 from daemon.commands.tag import tag
+from daemon.logs import configure_logs
 
 app = typer.Typer(
     name="watchword",
@@ -32,7 +33,8 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what commands log goes to stderr, ``run`` sets it up as its configuration says."""
+    configure_logs(level="warning")
     try:
         app()
     except KeyboardInterrupt:

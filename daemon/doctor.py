@@ -42,7 +42,7 @@ def examine(redis: RedactedUrl) -> Iterator[Check]:
     yield _accelerator()
     yield from _models()
     yield _encoder()
-    yield _redis(redis)
+    yield redis_check(redis)
     yield _ray()
 
 
@@ -68,10 +68,11 @@ def _machine() -> Iterator[Check]:
         else f"free some: Ray and the models want {_gb(MEMORY_WANTED)}; or `runtime: local`",
     )
     if SHM.is_dir():
-        yield _shared_memory(shutil.disk_usage(SHM).total)
+        yield shared_memory_check(shutil.disk_usage(SHM).total)
 
 
-def _shared_memory(size: int) -> Check:
+def shared_memory_check(size: int) -> Check:
+    """Judge the size of /dev/shm, bytes."""
     enough = size >= SHM_WANTED
     advice = "" if enough else "docker run --shm-size 1g, or `shm_size: 1gb` in compose: Ray would use the disk"
     return Check("machine", "shared memory", "ok" if enough else "warn", _gb(size), advice)
@@ -162,7 +163,8 @@ def _encoder() -> Check:
     return Check("models", "lite encoder", "ok", detail)
 
 
-def _redis(url: RedactedUrl) -> Check:
+def redis_check(url: RedactedUrl) -> Check:
+    """Ask a server for its version; for ``embedded`` start one in a folder of its own."""
     from workers.publish.embedded import EmbeddedServer
 
     started = time.perf_counter()

@@ -92,9 +92,7 @@ def find_videos(folder: Path, vids: Iterable[str]) -> dict[str, Path]:
         )
     double = [path.name for vid in wanted if len(files[vid]) > 1 for path in files[vid]]
     if double:
-        raise MissingVideosError(
-            f"{folder} has several files of one name: {_some(double)}", "leave one of each"
-        )
+        raise MissingVideosError(f"{folder} has several files of one name: {_some(double)}", "leave one of each")
     return {vid: files[vid][0] for vid in wanted}
 
 
@@ -121,9 +119,7 @@ def predict(
         for event in result.events:
             found[event.event].append((event.start, event.end, event.score))
     if failed:
-        raise UnreadableVideosError(
-            f"{len(failed)} of {len(specs)} videos could not be read: {_some(failed)}"
-        )
+        raise UnreadableVideosError(f"{len(failed)} of {len(specs)} videos could not be read: {_some(failed)}")
     ranked = {name: tuple(sorted(windows, key=lambda w: (-w[2], w[0]))) for name, windows in found.items()}
     return tuple(Prediction(q.qid, ranked[q.event]) for q in asked)
 
@@ -132,13 +128,9 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").split("\n")
     except OSError as e:
-        raise AnnotationError(
-            f"cannot read {path}: {e.strerror or e}", "check the name and the rights"
-        ) from e
+        raise AnnotationError(f"cannot read {path}: {e.strerror or e}", "check the name and the rights") from e
     except UnicodeDecodeError as e:
-        raise AnnotationError(
-            f"{path} is not UTF-8 text: {e.reason} at byte {e.start}", "save it as UTF-8"
-        ) from e
+        raise AnnotationError(f"{path} is not UTF-8 text: {e.reason} at byte {e.start}", "save it as UTF-8") from e
 
 
 def _some(names: Sequence[str]) -> str:

@@ -106,7 +106,7 @@ def write_atomic(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as f:
+            with temporary.open("w", encoding="utf-8", errors="replace", newline="") as f:
                 f.write(text)
                 f.flush()
                 os.fsync(f.fileno())
@@ -114,9 +114,7 @@ def write_atomic(path: Path, text: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as e:
-        raise ExportError(
-            f"cannot write {path}: {e.strerror or e}", "free the space or choose another place"
-        ) from e
+        raise ExportError(f"cannot write {path}: {e.strerror or e}", "free the space or choose another place") from e
 
 
 def _event_document(event: Event) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from workers.snapshots import StreamSnapshot
 
 ENCODER_STUCK_S = 60.0
 BEAT_STUCK_S = 30.0
-# The stream's own watchdog and the supervisor act at one stall_timeout; only who fails to is stuck for good.
-STALL_FACTOR = 2.0
+# The source's watchdog acts after one stall_timeout, the supervisor after four: what lasts longer nobody mends.
+STALL_FACTOR = 6.0
 
 PROFILE_NOTES = {
     "lite": "lite knows about a thousand kinds of objects and what is said, not what people do. "
@@ -99,9 +99,8 @@ def _report(snapshot: DaemonSnapshot, now: float, problems: tuple[str, ...]) -> 
 
 def _camera(snapshot: DaemonSnapshot, stream: StreamSnapshot, now: float) -> dict[str, Any]:
     last = stream.source.last_frame_wall
-    waits = stream.state == "running" and stream.live and not stream.source.up
     return {
-        "state": "reconnecting" if waits else stream.state,
+        "state": _state(stream, now),
         "last_frame_age_s": None if last is None else round(now - last, 1),
         "position_s": round(stream.position_s, 1),
         "restarts": snapshot.restarts.get(stream.camera, 0),
@@ -110,11 +109,15 @@ def _camera(snapshot: DaemonSnapshot, stream: StreamSnapshot, now: float) -> dic
     }
 
 
+def _state(stream: StreamSnapshot, now: float) -> str:
+    if _should_move(stream):
+        return "stalled" if now - stream.progress_wall > stream.stall_timeout_s else "running"
+    return "reconnecting" if stream.state == "running" else stream.state
+
+
 def _encoder(encoder: EncoderSnapshot) -> dict[str, Any]:
     if encoder.model is None:
         return {"model": None}
     model = encoder.model
     note = profile_note(model.profile)
-    return {"model": model.id, "profile": model.profile, "device": model.device} | (
-        {"note": note} if note else {}
-    )
+    return {"model": model.id, "profile": model.profile, "device": model.device} | ({"note": note} if note else {})

@@ -145,9 +145,7 @@ class HttpServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise HttpAddressError(
-                    f"no server at {self.url} within {START_TIMEOUT_S:.0f} s", "see the log"
-                )
+                raise HttpAddressError(f"no server at {self.url} within {START_TIMEOUT_S:.0f} s", "see the log")
             time.sleep(0.005)
 
     def stop(self) -> None:
@@ -179,9 +177,7 @@ class HttpServer:
 
 def _bind_error(host: str, port: int, error: OSError) -> WatchwordError:
     if error.errno == errno.EADDRINUSE:
-        hint = (
-            f"set another http.port in the config (0 takes any), or find its holder: ss -ltnp sport = :{port}"
-        )
+        hint = f"set another http.port in the config (0 takes any), or find its holder: ss -ltnp sport = :{port}"
         return HttpPortError(f"port {port} on {host} is taken", hint)
     hint = "set http.host to an address of this machine and http.port to 0 or 1024–65535"
     return HttpAddressError(f"cannot listen on {host}:{port}: {error.strerror or error}", hint)

@@ -26,6 +26,7 @@ from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_settings import RedisSettings
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
+from workers.sources.url import is_live
 from workers.types import Event
 
 STEP_S = 0.5
@@ -63,6 +64,7 @@ class Daemon:
         config = self._config
         config.state_dir.mkdir(parents=True, exist_ok=True)
         self._http.start()
+        log.info("listening", url=self._http.url)
         try:
             settings = self._settings()
             self._runtime = self._build_runtime(settings)
@@ -93,7 +95,7 @@ class Daemon:
             if uploads is not None:
                 uploads.step(supervisor)
             self._observer.update(self._runtime, supervisor, self._model)
-            if self._once and all_done(supervisor.watched) and (uploads is None or uploads.idle):
+            if self._once and self._files_done(supervisor) and (uploads is None or uploads.idle):
                 break
             self._stopping.wait(STEP_S)
         log.info("draining", step=1, of=3)
@@ -107,6 +109,10 @@ class Daemon:
         log.info("draining", step=3, of=3)
         failed = {w.camera.name: w.snapshot.error or "" for w in supervisor.watched if w.snapshot.state == "failed"}
         return Outcome(self._runtime.take_events(), failed, flushed)
+
+    def _files_done(self, supervisor: Supervisor) -> bool:
+        """Whether every file has ended; live streams never do, so ``--once`` does not wait for them."""
+        return all_done(w for w in supervisor.watched if not is_live(w.camera.url))
 
     def _settings(self) -> ServiceSettings:
         """Return what the services are built from; the embedded server is started here."""
@@ -128,7 +134,7 @@ class Daemon:
             return LocalRuntime(settings)
         from daemon.ray_runtime import RayRuntime  # Ray takes seconds to import
 
-        return RayRuntime(settings, self._config.ray.address, self._config.logs.format, self._config.logs.level)
+        return RayRuntime(settings, self._config.ray.address)
 
     def _uploads(self) -> UploadFolder | None:
         uploads = self._config.uploads

@@ -23,6 +23,7 @@ MIN_SECRET = 3  # masking shorter texts would hide half of every line
 LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "ray", "py.warnings", "asyncio")
 
 _USER_INFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/\"'<>]+@")
+_META = frozenset({"_record", "_from_structlog"})
 _lock = threading.Lock()
 _secrets: frozenset[str] = frozenset()
 _pattern: re.Pattern[str] | None = None
@@ -64,8 +65,8 @@ def redact(value: Any) -> Any:
 
 
 def _redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    # What starts with an underscore belongs to structlog: the stdlib record and whether it came from outside.
-    return {k: v if k.startswith("_") else redact(v) for k, v in event.items()}
+    # structlog's own two keys pass untouched to the last step; other private ones (of Ray, say) are nobody's news.
+    return {k: v if k in _META else redact(v) for k, v in event.items() if k in _META or not k.startswith("_")}
 
 
 def configure_logs(

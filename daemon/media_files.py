@@ -1,6 +1,7 @@
 """Which files are meant: named files, and the videos of named folders."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,25 +11,25 @@ from workers.errors import SourceNotFound
 from workers.redaction import RedactedUrl
 
 VIDEO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        "3gp",
-        "avi",
-        "flv",
-        "m2ts",
-        "m4v",
-        "mkv",
-        "mov",
-        "mp4",
-        "mpeg",
-        "mpg",
-        "mts",
-        "ogv",
-        "ts",
-        "webm",
-        "wmv",
-    )
+    {
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+    }
 )
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ def find_media(named: Sequence[str]) -> tuple[tuple[MediaFile, ...], tuple[Watch
         for file in files:
             found.setdefault(file.path.resolve(), file)
     return tuple(found.values()), tuple(errors)
+
+
+def printable(text: str) -> str:
+    """Return text that any output takes: file names on Linux are bytes and need not be UTF-8."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def videos_in(folder: Path) -> Iterator[Path]:

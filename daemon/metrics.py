@@ -24,9 +24,9 @@ from workers.telemetry import BATCH_SIZES, SECONDS, Histogram, HistogramSnapshot
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
-DROP_REASONS = frozenset({"late", "corrupt", "overflow", "restart", "stopped"})
+DROP_REASONS = frozenset({"buffer_full", "sound_buffer_full", "corrupt"})
 RECONNECT_REASONS = frozenset({SourceError.code, *(c.code for c in SourceError.__subclasses__())})
-SUPPRESS_REASONS = frozenset({"cooldown", "budget"})
+SUPPRESS_REASONS = frozenset({"cooldown"})
 EVENT_TYPES = frozenset({"new", "update", "end"})
 
 S = TypeVar("S")
@@ -70,9 +70,7 @@ def _source_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
         ["camera"],
         _one(seen, lambda x: x.last_frame_wall),
     )
-    yield _counter(
-        "frames_decoded", "Frames that were decoded.", ["camera"], _one(sources, lambda x: x.frames_decoded)
-    )
+    yield _counter("frames_decoded", "Frames that were decoded.", ["camera"], _one(sources, lambda x: x.frames_decoded))
     yield _counter(
         "frames_sampled", "Frames that were looked at.", ["camera"], _one(sources, lambda x: x.frames_sampled)
     )
@@ -152,9 +150,7 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         [((), s.spool_oldest_s) for s in sinks],
     )
     models = [encoder.model.id] if encoder.model else []
-    yield _gauge(
-        "model_info", "The encoder that is loaded; always 1.", ["model"], [((m,), 1) for m in models]
-    )
+    yield _gauge("model_info", "The encoder that is loaded; always 1.", ["model"], [((m,), 1) for m in models])
 
 
 def _one(sources: Iterable[tuple[str, S]], value: Callable[[S], float | None]) -> Rows:
@@ -175,9 +171,7 @@ def _batch_sizes(batches: Mapping[int, int]) -> HistogramSnapshot:
     counts = [0] * (len(BATCH_SIZES) + 1)
     for size, times in batches.items():
         counts[bisect_left(BATCH_SIZES, size)] += times
-    return HistogramSnapshot(
-        BATCH_SIZES, tuple(counts), float(sum(n * times for n, times in batches.items()))
-    )
+    return HistogramSnapshot(BATCH_SIZES, tuple(counts), float(sum(n * times for n, times in batches.items())))
 
 
 def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:

@@ -49,16 +49,17 @@ def tag_files(
     on_progress: Callable[[Path, float, float | None], None],
 ) -> Iterator[FileResult]:
     """Yield the result of each file; ``on_progress`` gets the file, position and duration in seconds."""
-    runtime = _runtime(settings)
+    runtime = open_runtime(settings)
     runtime.start()
     try:
         for path in files:
-            yield _tag(runtime, path, tuple(events_for(path)), settings.fps, on_progress)
+            yield tag_file(runtime, path, tuple(events_for(path)), settings.fps, on_progress)
     finally:
         runtime.stop()
 
 
-def _runtime(settings: OfflineSettings) -> Runtime:
+def open_runtime(settings: OfflineSettings) -> Runtime:
+    """Return a runtime, not started, that publishes nowhere."""
     services = ServiceSettings(encoder=settings.models, speech=settings.speech.options())
     if settings.runtime == "local":
         return LocalRuntime(services)
@@ -67,7 +68,7 @@ def _runtime(settings: OfflineSettings) -> Runtime:
     return RayRuntime(services)
 
 
-def _tag(
+def tag_file(
     runtime: Runtime,
     path: Path,
     events: tuple[EventSpec, ...],

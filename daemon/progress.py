@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from daemon.media_files import printable
+
 
 class FileProgress:
     """A bar over all files and one for each file in work. Calls may come from any thread."""
@@ -38,7 +40,7 @@ class FileProgress:
     def __call__(self, path: Path, position_s: float, duration_s: float | None) -> None:
         """Show that a file has been read up to ``position_s`` of its ``duration_s`` (None: unknown)."""
         if path not in self._tasks:
-            self._tasks[path] = self._progress.add_task(path.name, total=duration_s, unit="s")
+            self._tasks[path] = self._progress.add_task(printable(path.name), total=duration_s, unit="s")
         self._progress.update(self._tasks[path], completed=position_s, total=duration_s)
 
     def done(self, path: Path) -> None:

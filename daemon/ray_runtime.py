@@ -2,14 +2,14 @@
 
 import logging
 import os
+from dataclasses import replace
 from typing import Any
 
 import ray
 import structlog
 
-from daemon.logs import adopt_libraries
+from daemon.logs import adopt_libraries, worker_environment
 from daemon.runtime import ServicesSnapshot, StreamHandle
-from daemon.worker_logs import worker_environment
 from workers.actors import (
     EncoderActor,
     Handle,
@@ -58,22 +58,16 @@ class RayStream:
 class RayRuntime:
     """The ``Runtime`` on Ray: a cluster of its own on this machine, or an existing one at ``address``."""
 
-    def __init__(
-        self,
-        settings: ServiceSettings,
-        address: str | None = None,
-        log_format: str = "auto",
-        log_level: str = "info",
-    ) -> None:
+    def __init__(self, settings: ServiceSettings, address: str | None = None) -> None:
         self._settings, self._address = settings, address
-        self._environment = worker_environment(log_format, log_level)
         self._speech: Handle | None = None
 
     def start(self) -> EncoderDescription:
         """Start or join Ray, load models, open the spool."""
         settings = self._settings
         self._init()
-        options = settings.encoder
+        # Ray sets OMP_NUM_THREADS to an actor's CPUs: the encoder says itself how many it wants
+        options = replace(settings.encoder, threads=settings.encoder.threads or os.cpu_count())
         gpu = 1 if self._gpus() and options.device in ("auto", "cuda") else 0
         encoder = _remote(EncoderActor, num_gpus=gpu, num_cpus=0 if gpu else 1, **KEPT).remote(options)
         if settings.speech is not None:
@@ -99,8 +93,8 @@ class RayRuntime:
             logging_level=logging.WARNING,
             configure_logging=True,
             runtime_env={
-                "env_vars": self._environment,
-                "worker_process_setup_hook": "daemon.worker_logs.configure_worker",
+                "env_vars": worker_environment(),
+                "worker_process_setup_hook": "daemon.logs.configure_worker",
             },
             **local,
         )

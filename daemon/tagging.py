@@ -13,11 +13,12 @@ from alignment.errors import WatchwordError
 from daemon.config import Config
 from daemon.config.services import ModelsConfig, SpeechConfig
 from daemon.exports import ExportError, Format, Tagged, csv_text, json_line, render, write_atomic
-from daemon.media_files import MediaFile
+from daemon.logs import configure_logs, register_secrets
+from daemon.media_files import MediaFile, printable
 from workers.encoders.options import Profile
 from workers.types import Event, EventSpec
 
-NAME_LENGTH = 40
+NAME_LENGTH = 58  # of the 64 that the configuration allows: room for a number
 
 
 class FileResult(Protocol):
@@ -81,7 +82,7 @@ def tag_media(
         if result.error is not None:
             yield Outcome(file, 0, "", result.warnings, result.error)
             continue
-        tagged = Tagged(str(file.path), result.duration_s, result.events, result.warnings)
+        tagged = Tagged(printable(str(file.path)), result.duration_s, result.events, result.warnings)
         yield Outcome(file, len(result.events), deliver(file, tagged), result.warnings, None)
 
 
@@ -137,9 +138,7 @@ def plan_outputs(files: Sequence[MediaFile], folder: Path | None) -> Mapping[Med
         named = path if stems.count(path.with_suffix("")) > 1 else path.with_suffix("")
         base = named.with_name(named.name + ".watchword")
         if base in bases.values():
-            raise ExportError(
-                f"two files would be written to {base}", "tag them with different --out folders"
-            )
+            raise ExportError(f"two files would be written to {base}", "tag them with different --out folders")
         bases[file] = base
     return bases
 
@@ -149,7 +148,7 @@ def specs_of_texts(texts: Sequence[str], taken: Sequence[str] = ()) -> tuple[Eve
     names = set(taken)
     specs = []
     for text in texts:
-        stem = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")[:NAME_LENGTH].strip("_") or "event"
+        stem = _name(text)
         name, number = stem, 1
         while name in names:
             number += 1
@@ -159,6 +158,13 @@ def specs_of_texts(texts: Sequence[str], taken: Sequence[str] = ()) -> tuple[Eve
     return tuple(specs)
 
 
+def _name(text: str) -> str:
+    """Return the first words of a text as a name; whole words, unless there is only one."""
+    words = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
+    whole = words if len(words) <= NAME_LENGTH else words[: NAME_LENGTH + 1].rpartition("_")[0]
+    return whole or words[:NAME_LENGTH] or "event"
+
+
 def _make_writable(folder: Path) -> None:
     probe = folder / ".watchword.tmp"
     try:
@@ -166,21 +172,20 @@ def _make_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as e:
-        raise ExportError(
-            f"cannot write to {folder}: {e.strerror or e}", "choose another folder with --out"
-        ) from e
+        raise ExportError(f"cannot write to {folder}: {e.strerror or e}", "choose another folder with --out") from e
 
 
 def offline_tagger(config: Config | None, profile: Profile | None) -> Tagger:
     """Return the daemon's own pipeline, set up by ``config`` (None: defaults); ``profile`` comes first."""
     from daemon.offline import OfflineSettings, tag_files  # loads torch: not for `--help`
 
+    configure_logs(config.logs.format if config else "auto", "warning")  # results and errors are told by us
+    register_secrets(config.secrets() if config else ())
     models = config.models if config else ModelsConfig()
     if profile and profile != models.profile:  # a model of one profile means nothing to another
         models = models.model_copy(update={"profile": profile, "model": None, "revision": None})
     settings = OfflineSettings(
         models=models.encoder_options(),
         speech=config.speech if config else SpeechConfig(),
-        runtime=config.runtime if config else "local",
     )
     return lambda files, events_for, on_progress: tag_files(files, events_for, settings, on_progress)

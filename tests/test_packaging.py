@@ -19,9 +19,7 @@ def test_packages_are_ours() -> None:
 
 def test_every_package_is_listed() -> None:
     folders = {
-        p.parent.relative_to(ROOT)
-        for top in ("alignment", "workers", "daemon")
-        for p in (ROOT / top).rglob("*.py")
+        p.parent.relative_to(ROOT) for top in ("alignment", "workers", "daemon") for p in (ROOT / top).rglob("*.py")
     }
     assert {".".join(f.parts) for f in folders} == set(SETTINGS["packages"])
 
@@ -39,7 +37,5 @@ def test_every_data_file_is_packaged() -> None:
         for path in (ROOT / package).glob(pattern)
     }
     kinds = {".lua", ".json", ".yaml", ".mp4", ".md", ".html", ".css", ".js", ".safetensors"}
-    data = {
-        p for top in ("alignment", "workers", "daemon") for p in (ROOT / top).rglob("*") if p.suffix in kinds
-    }
+    data = {p for top in ("alignment", "workers", "daemon") for p in (ROOT / top).rglob("*") if p.suffix in kinds}
     assert {p for p in data if ".watchword" not in p.parts} <= covered

@@ -60,7 +60,6 @@ class FrameBatcher:
         self._held: list[_Frames | _Call | None] = []  # taken from the queue, but for the next batch
         self._lock = threading.Lock()
         self._closed = False
-        self._streams: int | None = None
         self._frames = self._last = self._failures = 0
         self._busy_s = 0.0
         self._batches: dict[int, int] = {}
@@ -72,10 +71,6 @@ class FrameBatcher:
         future: Future[F32] = Future()
         self._put(_Frames(frames, future))
         return future
-
-    def expect(self, streams: int) -> None:
-        """Say how many streams submit, one request at a time each: a batch with them all does not wait."""
-        self._streams = streams
 
     def call(self, fn: Callable[[], T]) -> "Future[T]":
         """Run ``fn`` (a text encoding, say) on the encoder's thread, in its turn."""
@@ -126,10 +121,8 @@ class FrameBatcher:
         batch, total = [first], len(first.frames)
         deadline = time.perf_counter() + self._max_wait_s
         while total < self._max_frames:
-            complete = self._streams is not None and len(batch) >= self._streams
-            left_s = 0.0 if complete else max(0.0, deadline - time.perf_counter())
             try:
-                item = self._next(left_s)
+                item = self._next(max(0.0, deadline - time.perf_counter()))
             except queue.Empty:
                 break
             if not (isinstance(item, _Frames) and self._joins(item, first, total)):

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 
 from alignment.types import F32, EventQuery
 from workers.batching import BatcherSnapshot, FrameBatcher
+from workers.encoders.allocator import tune_allocator
 from workers.encoders.base import Encoder
 from workers.encoders.options import EncoderOptions
 from workers.encoders.registry import load_encoder
@@ -12,13 +13,18 @@ from workers.queries import build_query
 from workers.services import EncoderDescription
 from workers.types import U8, EventSpec
 
+CPU_BATCH = 16  # a processor gains nothing beyond, and a file's next frames are decoded while these are encoded
+
 
 class EncoderService:
     """The ``EncoderClient`` of one process; thread-safe."""
 
     def __init__(self, options: EncoderOptions) -> None:
+        tune_allocator()
         self._encoder: Encoder = load_encoder(options)
-        self._batcher = FrameBatcher(self._encoder.encode_frames, max_frames=options.batch_size)
+        on_cpu = self._encoder.info.device == "cpu"
+        most = min(options.batch_size, CPU_BATCH) if on_cpu else options.batch_size
+        self._batcher = FrameBatcher(self._encoder.encode_frames, max_frames=most)
         sentence_dim = self._encoder.encode_sentences(["a sentence"]).shape[1]
         self._description = EncoderDescription(
             self._encoder.info,

@@ -14,6 +14,7 @@ from typing import Any
 
 from alignment.errors import WatchwordError
 from workers.encoders.checkpoint import MANIFEST, UNKNOWN_LICENCE
+from workers.errors import ModelUnavailable
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -23,10 +24,17 @@ _DUPLICATES = {"open_clip": ("model*.safetensors",), "transformers": ("open_clip
 
 
 class PullError(WatchwordError):
-    """A model could not be fetched from the hub: unreachable, unknown, gated, or without safetensors."""
+    """A model could not be fetched: the hub is unreachable or the connection broke."""
 
     code = "model_pull_failed"
     retryable = True
+
+
+class PullRefused(PullError):
+    """The hub answered, but not with a model for us: unknown, gated, or without safetensors."""
+
+    code = "model_pull_refused"
+    retryable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,10 @@ class RemoteModel:
 
 def look_up(repo: str, revision: str | None, profile: str | None) -> RemoteModel:
     """Ask the hub about ``repo``; raise ``PullError``."""
-    from huggingface_hub import HfApi
-
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise ModelUnavailable("pulling needs the hub's client", "pip install 'watchword[clip]'") from error
     try:
         found = HfApi(endpoint=_endpoint()).model_info(repo, revision=revision, files_metadata=True, timeout=20)
     except Exception as error:  # boundary: hub and HTTP library errors share no root
@@ -51,7 +61,7 @@ def look_up(repo: str, revision: str | None, profile: str | None) -> RemoteModel
     licence = getattr(found.card_data, "license", None) or UNKNOWN_LICENCE
     files = wanted_files(sizes, profile)
     if not any(name.endswith(".safetensors") for name in files):
-        raise PullError(f"{repo} offers no safetensors weights", "Watchword loads no pickles; choose another model")
+        raise PullRefused(f"{repo} offers no safetensors weights", "Watchword loads no pickles; choose another model")
     return RemoteModel(repo, str(found.sha), str(licence), files)
 
 
@@ -124,13 +134,13 @@ def _pull_error(repo: str, error: Exception) -> PullError:
 
     local = "or put its files into a folder and set models.model to that folder"
     if isinstance(error, errors.GatedRepoError):
-        return PullError(f"{repo} asks you to accept its terms on the hub first", f"accept them and log in, {local}")
+        return PullRefused(f"{repo} asks you to accept its terms on the hub first", f"accept them and log in, {local}")
     if isinstance(error, errors.RevisionNotFoundError):
-        return PullError(f"{repo} has no such revision", "leave the revision out for the newest one")
+        return PullRefused(f"{repo} has no such revision", "leave the revision out for the newest one")
     if isinstance(error, errors.RepositoryNotFoundError):
-        return PullError(f"the hub knows no model {repo}", "check the spelling; private models need a login")
+        return PullRefused(f"the hub knows no model {repo}", "check the spelling; private models need a login")
     if isinstance(error, errors.HFValidationError):
-        return PullError(f"{repo!r} is no model name", "use OWNER/NAME")
+        return PullRefused(f"{repo!r} is no model name", "use OWNER/NAME")
     first = next(iter(str(error).splitlines()), "")[:200]
     return PullError(
         f"{repo} could not be fetched: {type(error).__name__}: {first}",

@@ -84,7 +84,7 @@ def store_folder() -> Path:
 def list_models() -> tuple[ModelEntry, ...]:
     """Return the parts of ``lite``, the default CLIP models, and whatever else was pulled."""
     known = {h.repo for h in _HUB}
-    pulled = (f for f in _pulled_folders() if manifest(f)["repo"] not in known)
+    pulled = (f for f in _pulled_folders() if "@" in f.name or manifest(f)["repo"] not in known)
     return (*map(_package_entry, _PACKAGES), *map(_hub_entry, _HUB), *map(_folder_entry, pulled))
 
 
@@ -173,10 +173,11 @@ def _pulled_folders() -> Iterator[Path]:
 
 def _folder_entry(folder: Path) -> ModelEntry:
     known = manifest(folder)
-    repo = str(known["repo"])
+    _, _, revision = folder.name.partition("@")
+    name = f"{known['repo']}@{revision}" if revision else str(known["repo"])
     profile = "open_clip" if (folder / "open_clip_config.json").is_file() else "transformers"
     return ModelEntry(
-        name=repo,
+        name=name,
         profile=profile,
         part="vision, text",
         source="hub",

@@ -16,23 +16,27 @@ from alignment.aligner import Aligner
 from alignment.errors import WatchwordError
 from alignment.types import F32
 from workers.announcing import Announcer
+from workers.backoff import Backoff
 from workers.clock import Clock, SystemClock
 from workers.epoch import Epoch
-from workers.errors import ModelUnavailable
+from workers.errors import ModelUnavailable, SourceError
 from workers.events import EventWriter
 from workers.evidence import EvidenceStore
 from workers.listening import Listener
 from workers.publish.base import Sink
+from workers.queries import query_warnings
 from workers.reading import Listened, Over, Reader, Said, Seen
 from workers.services import EncoderClient, SpeechClient
 from workers.snapshots import StreamSnapshot
 from workers.sources.base import Source
+from workers.sources.url import is_live
 from workers.telemetry import Histogram
-from workers.types import CameraSpec, EventSpec, Utterance
+from workers.types import CameraSpec, EventSpec, SourceInfo, Utterance
 from workers.watch import build_watch
 
 ANSWER_TIMEOUT_S = 300.0
 RETRIES = 5
+OPEN_RETRY_S = 15.0  # the longest wait between tries to open a live source
 KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
 
 log = structlog.get_logger()
@@ -110,9 +114,10 @@ class StreamPipeline:
     def _prepare(self) -> None:
         """Open the source, embed the descriptions, set up the two halves."""
         camera, tools = self._camera, self._tools
-        self._info = self._source.open()
+        self._info = self._open()
         self._encoder = tools.encoder.describe()
         self._watch = build_watch(self._specs, tools.encoder)
+        self._warn()
         self._hop_s = KEYFRAME_HOP_S if camera.fps == "keyframes" else 1.0 / float(camera.fps)
         writer = EventWriter(camera.name, self._info.live, self._hop_s, self._encoder.info, tools.config_hash)
         evidence = EvidenceStore(tools.evidence_folder, camera.name)
@@ -132,8 +137,36 @@ class StreamPipeline:
             state="running",
             live=self._info.live,
             duration_s=self._info.duration_s,
+            error=None,
             progress_wall=self._clock.wall(),
         )
+
+    def _open(self) -> SourceInfo:
+        """Open the source; a live one is tried until it answers or the stream is stopped."""
+        backoff = Backoff(self._clock, max_s=OPEN_RETRY_S)
+        while True:
+            try:
+                return self._source.open()
+            except SourceError as error:
+                if not is_live(self._camera.url) or self._stopping.is_set():
+                    raise
+                wait = backoff.failed(error.retryable)
+                self._state = replace(self._state, error=f"{error.code}: {error}")
+                log.warning(
+                    "source_down", camera=self._camera.name, code=error.code, error=str(error), retry_s=round(wait, 1)
+                )
+                self._stopping.wait(wait)
+
+    def _warn(self) -> None:
+        """Say which events cannot happen here, and why."""
+        for text in [w for s in self._specs for w in query_warnings(s)]:
+            log.warning(text, camera=self._camera.name)
+        for spec, query in zip(self._specs, self._watch.queries, strict=True):
+            wants_sound, wants_pictures = bool(query.prior[1:].any()), bool(query.prior[0])
+            if wants_sound and not wants_pictures and not self._info.has_audio:
+                log.warning("event cannot happen: no sound", camera=self._camera.name, event_name=spec.name)
+            if wants_pictures and not wants_sound and not self._info.has_video:
+                log.warning("event cannot happen: no video stream", camera=self._camera.name, event_name=spec.name)
 
     def _listener(self) -> Listener | None:
         """Return what listens, where there is sound, someone to transcribe it, and an event that wants it."""

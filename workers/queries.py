@@ -28,8 +28,8 @@ def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
         event=spec.name,
         vision=encoder.encode_text([seen_content(text) for text in seen]),
         vision_unlike=encoder.encode_text(against),
-        speech=_sentences(encoder, said),
-        speech_unlike=_sentences(encoder, unlike),
+        speech=encoder.encode_sentences([said_content(text) for text in said]),
+        speech_unlike=encoder.encode_sentences([said_content(text) for text in unlike]),
         sound=_sound(about["sound"]),
         prior=np.array([float(bool(about[m])) for m in MODALITIES], np.float32),
     )
@@ -48,14 +48,6 @@ def query_warnings(spec: EventSpec) -> tuple[str, ...]:
         f"event {spec.name!r}: {text!r} cannot be heard (only {known} are); it will not be detected by sound"
         for text in deaf
     )
-
-
-def _sentences(encoder: Encoder, texts: Sequence[str]) -> F32:
-    """Return f32[N, D']: between what is said and the whole description, for either alone may be the better match."""
-    bare = encoder.encode_sentences([said_content(text) for text in texts])
-    total = bare + encoder.encode_sentences(texts)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return (total / np.maximum(length, 1e-9)).astype(np.float32)
 
 
 def _sound(texts: Sequence[str]) -> F32:

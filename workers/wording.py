@@ -7,39 +7,49 @@ import re
 
 from alignment.types import Modality
 
-_PERSON = r"(?:some(?:one|body)|any(?:one|body)|people|they|he|she|(?:an?|the|two|some) (?:\w+ ){0,3}?\w+)"
 
-# Verbs of saying that carry their content with them. "a man talking in a car" is a picture: talking needs an "about".
-_SAYING = (
-    r"(?:sa(?:ys?|id|ying)|t(?:ells?|old|elling)|mention(?:s|ed|ing)?|complain(?:s|ed|ing)?|announc(?:es?|ed|ing)"
-    r"|explain(?:s|ed|ing)?|describ(?:es?|ed|ing)|comment(?:s|ed|ing)?|recit(?:es?|ed|ing)|quot(?:es?|ed|ing)"
-    r"|declar(?:es?|ed|ing)|claim(?:s|ed|ing)?|apologi[sz](?:es?|ed|ing)|urg(?:es?|ed|ing)|warn(?:s|ed|ing)?"
-    r"|promis(?:es?|ed|ing)|suggest(?:s|ed|ing)?|discuss(?:es|ed|ing)?|debat(?:es?|ed|ing)|narrat(?:es?|ed|ing)"
-    r"|preach(?:es|ed|ing)?|whisper(?:s|ed|ing)?|shout(?:s|ed|ing)?|yell(?:s|ed|ing)?|ask(?:s|ed|ing)?"
-    r"|argu(?:es?|ed|ing)|greet(?:s|ed|ing)?|thank(?:s|ed|ing)?|prais(?:es?|ed|ing)|remark(?:s|ed|ing)?"
-    r"|insist(?:s|ed|ing)?|admit(?:s|ted|ting)?|recommend(?:s|ed|ing)?|advis(?:es?|ed|ing)|instruct(?:s|ed|ing)?"
-    r"|lament(?:s|ed|ing)?|predict(?:s|ed|ing)?|repl(?:y|ies|ied|ying)|answer(?:s|ed|ing)?|dictat(?:es?|ed|ing)"
-    r"|(?:talk|speak|chat|joke|lecture|wonder|report|think)(?:s|ed|ing)? (?:aloud )?(?:about|of|on|that)"
-    r"|spoke (?:about|of|on)|call(?:s|ed|ing)? (?:out|for)|giv(?:es?|ing) (?:\w+ )?(?:instructions?|directions|advice|orders))"
+def _forms(verbs: str) -> str:
+    """Return a pattern of all forms of regular verbs."""
+    stems = [re.sub(r"e$", "(?:e|(?=i))", re.sub(r"y$", "(?:y|i(?=e))", verb)) for verb in verbs.split()]
+    return rf"(?:{'|'.join(stems)})(?:e?s|e?d|ing)?"
+
+
+# Verbs of saying that carry their content with them, and those that need a word before it: "a man talking in a car"
+# is a picture, "a man talking about cars" is not.
+_SAYING = _forms(
+    "mention complain announce explain describe comment recite quote declare claim apologise apologize urge warn"
+    " promise suggest discuss debate narrate preach whisper shout yell ask argue greet thank praise remark insist recommend"
+    " advise instruct lament predict reply answer dictate"
 )
-_READING = (
-    r"read(?:s|ing)?(?= .*\b(?:aloud|out loud|verses?|poems?|poetry|sonnets?|rhymes?|psalms?|prayers?|scripture|news)\b)"
-)
-_ORDERING = rf"(?:(?<=someone )|(?<=somebody )|(?<=customer )|(?<=guest ))(?:orders?|counts?|prays?|swears?)"
-_SPEAKING = re.compile(rf"\b(?:{_SAYING}|{_READING}|{_ORDERING})\b", re.I)
-_SPOKEN_NOUN = re.compile(
-    r"\b(?:speech|lecture|sermon|talk|conversation|discussion|debate|interview|announcement|words?|remarks?|prayer"
-    r"|stor(?:y|ies)|report|news|lesson|commentary) (?:about|on|of|over) ",
+_TALKING = _forms("talk speak chat joke lecture wonder report think complain")
+_WORDS_READ = "aloud|out loud|verses?|poems?|poetry|sonnets?|rhymes?|psalms?|prayers?|scripture|news"
+_SPEAKING = re.compile(
+    r"(?<!\ba )(?<!\ban )(?<!\bthe )\b(?:sa(?:ys?|id|ying)|t(?:ells?|old|elling)|admit(?:s|ted|ting)?"
+    rf"|{_SAYING}|(?:{_TALKING}|spoke) (?:aloud )?(?:about|of|on|that)|call(?:s|ed|ing)? (?:out|for)"
+    r"|giv(?:es?|ing) (?:\w+ )?(?:instructions?|directions|advice|orders)"
+    rf"|read(?:s|ing)?(?= .*\b(?:{_WORDS_READ})\b)"
+    r"|(?<=someone )(?:orders?|counts?|prays?|swears?)|(?<=somebody )(?:orders?|counts?|prays?|swears?))\b",
     re.I,
 )
-_WRITTEN = re.compile(r"\b(?:sign|poster|label|screen|board|shirt|banner|caption|billboard|text|page)s? (?:that |which )?$", re.I)
+_SPOKEN_NOUN = re.compile(
+    r"\b(?:speech|lecture|sermon|talk|conversation|discussion|debate|interview|announcement|words?|remarks?|prayer"
+    r"|stor(?:y|ies)|report|news|lesson|commentary|question|advice|complaint|explanation|instructions|directions|jokes?"
+    r"|gossip|poem|podcast) (?:about|on|over|for) ",
+    re.I,
+)
+_WRITTEN = re.compile(
+    r"\b(?:sign|poster|label|screen|board|shirt|banner|caption|billboard|text|page)s? (?:that |which )?$", re.I
+)
 _CONNECTOR = re.compile(
-    r"^\W*(?:(?:(?:\w+ ){0,3}?to (?=\w+ (?:their|his|her|your|our|the|a)\b))"
+    r"^\W*(?:(?:\w+ ){0,3}?to (?=\w+ (?:their|his|her|your|our|the|a)\b)"
+    r"|to (?:\w+ ){1,2}?(?=(?:that|about|how|why|what)\b)"
     r"|(?:to )?(?:some(?:one|body)|people|everyone|us|them|him|her|you) (?:about|that|to|of)\b"
     r"|how to\b|(?:that|about|on|of|over|for|how|whether|if)\b)\W*",
     re.I,
 )
-_PASSIVE = re.compile(r"\s+(?:is|are|was|were|being) (?:given|held|made|told|delivered|read|announced|spoken)\W*$", re.I)
+_PASSIVE = re.compile(
+    r"\s+(?:is|are|was|were|being) (?:given|held|made|told|taught|delivered|read|announced|spoken)\W*$", re.I
+)
 _CHINESE_SAID = re.compile(r"(?:说|讲|谈论|谈到|谈|提到|喊|念|朗诵|抱怨|宣布|解释|介绍)(?:到|着|了|出|起|关于|有关)*")
 
 _SOUNDING = (
@@ -48,14 +58,18 @@ _SOUNDING = (
 )
 _HEARD = re.compile(
     rf"\b(?:(?:the |a )?(?:sounds?|noise) of|(?:is|are|can be|was|were) (?:heard|audible)|hears?|hearing|{_SOUNDING}"
-    r"|(?:music|song|melody|tune|anthem)s? (?:is|are|plays?|playing|starts?|begins?)|(?:background|loud|soft|live) music"
-    r"|(?:is|are) (?:speaking|talking)$|(?:voices?|a conversation|music|singing|thunder|applause|laughter|gunshots?)$)",
+    r"|(?:music|song|melody|tune|anthem)s? (?:is|are|plays?|playing|starts?|begins?)"
+    r"|(?:background|loud|soft|live) music|(?:is|are) (?:speaking|talking)$)"
+    r"|^(?:voices?|a conversation|music|singing|thunder|applause|laughter|gunshots?)$",
     re.I,
 )
 _CHINESE_HEARD = re.compile(r"听到|听见|声音|声响|[\u4e00-\u9fff]声$|唱歌|歌声|音乐")
 
 _TAGS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("singing", re.compile(r"\bs(?:ing(?:s|ing|er)?|ang|ung|ongs?)\b|\bchoirs?\b|\bchorus\b|\bhum(?:s|ming)?\b|唱|歌", re.I)),
+    (
+        "singing",
+        re.compile(r"\bs(?:ing(?:s|ing)?|ang|ung|ongs?)\b|\bchoirs?\b|\bchorus\b|\bhum(?:s|ming)?\b|唱|歌", re.I),
+    ),
     (
         "music",
         re.compile(
@@ -69,15 +83,16 @@ _TAGS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 _SEEN_BEFORE = re.compile(
     r"^(?:there (?:is|are)|here (?:is|are)|(?:we|you|i|one) (?:can )?see|look(?:ing)? at"
-    r"|(?:an? |the |some )?(?:close-?up |wide |aerial )?(?:views?|footage|pictures?|photos?|photographs?|images?|videos?"
-    r"|shots?|clips?|close-?ups?|scenes?|recordings?|frames?) (?:of|showing|with)"
+    r"|(?:an? |the |some )?(?:close-?up |wide |aerial )?(?:views?|footage|pictures?|photos?|photographs?|images?"
+    r"|videos?|shots?|clips?|close-?ups?|scenes?|recordings?|frames?) (?:of|showing|with)"
     r"|画面[中里上]?(?:有|出现|是)?|视频[中里]?(?:有|出现)?|(?:这里)?有|看到|看见|出现)\s*",
     re.I,
 )
 _SEEN_AFTER = re.compile(
     r"(?:\s+(?:(?:is|are) (?:visible|seen|shown|present|there|in view|on (?:the )?(?:screen|camera|video))"
     r"|can be seen|appears?|shows? up|comes? into view|on (?:the )?(?:screen|camera|video)"
-    r"|in (?:the )?(?:picture|frame|image|video|view|scene|shot))|\s*(?:出现(?:了|在画面[中里上]?)?|在画面[中里上]?))\W*$",
+    r"|in (?:the )?(?:picture|frame|image|video|view|scene|shot))"
+    r"|\s*(?:出现(?:了|在画面[中里上]?)?|在画面[中里上]?))\W*$",
     re.I,
 )
 

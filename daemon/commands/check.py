@@ -16,6 +16,8 @@ from daemon.config import Config, ConfigError, Problem, config_hash, load_config
 from daemon.logs import register_secrets, scrub
 from workers.types import EventSpec
 
+PIPE_WIDTH = 160  # columns where no terminal says how many there are
+
 
 def check(
     config: Annotated[Path, typer.Argument(help="The configuration file.")] = Path("config.yaml"),
@@ -34,7 +36,7 @@ def check(
     if as_json:
         _write_json(_summary(loaded))
     else:
-        Console(soft_wrap=not sys.stdout.isatty()).print(_table(config, loaded))
+        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(config, loaded))
 
 
 def _tell(problems: tuple[Problem, ...], prefix: str = "") -> None:
@@ -71,9 +73,7 @@ def _summary(config: Config) -> dict[str, Any]:
 
 
 def _table(path: Path, config: Config) -> Table:
-    table = Table(
-        "input", "sampling", "event", "looks for", "rule", title=f"{path} is valid", title_justify="left"
-    )
+    table = Table("input", "sampling", "event", "looks for", "rule", title=f"{path} is valid", title_justify="left")
     for name, url, sampling, events in _watches(config):
         for i, event in enumerate(events):
             head = (f"{name}\n{url}", sampling) if i == 0 else ("", "")

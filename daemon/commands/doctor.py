@@ -29,7 +29,7 @@ def doctor(
         document = {"usable": usable(checks), "checks": [asdict(check) for check in checks]}
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
-        Console(soft_wrap=not sys.stdout.isatty()).print(_table(checks))
+        Console(soft_wrap=not sys.stdout.isatty()).print(table(checks))
     raise typer.Exit(0 if usable(checks) else 1)
 
 
@@ -40,12 +40,13 @@ def _shown_progress(checks: Iterable[Check]) -> Iterable[Check]:
             yield check
 
 
-def _table(checks: tuple[Check, ...]) -> Table:
-    table = Table("", "what", "found", "what improves it", title="Watchword on this machine", title_justify="left")
+def table(checks: tuple[Check, ...]) -> Table:
+    """Return the findings as a table, a section an area."""
+    shown = Table("", "what", "found", "what improves it", title="Watchword on this machine", title_justify="left")
     area = checks[0].area
     for check in checks:
         if check.area != area:
-            table.add_section()
+            shown.add_section()
             area = check.area
-        table.add_row(MARKS[check.status], Text(check.name), Text(check.detail), Text(check.advice))
-    return table
+        shown.add_row(MARKS[check.status], Text(check.name), Text(check.detail), Text(check.advice))
+    return shown

@@ -69,15 +69,11 @@ def evaluate(
         Path | None,
         typer.Option("--config", "-c", help="Models, speech and runtime; its events are not used."),
     ] = None,
-    predictions: Annotated[
-        Path | None, typer.Option(help="Write the decided events here, a line a query.")
-    ] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Write the decided events here, a line a query.")] = None,
     from_predictions: Annotated[
         Path | None, typer.Option(help="Hold the events of this file against the annotations; watch nothing.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as JSON, with all groups.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, with all groups.")] = False,
     profile: Annotated[
         ProfileName | None, typer.Option(help="Encoder profile, instead of the configuration's.")
     ] = None,
@@ -122,9 +118,7 @@ def run(request: Request, open_tagger: Callable[[], Tagger]) -> dict[str, Any]:
 def print_table(document: Mapping[str, Any]) -> None:
     """Print the figures overall and of each kind of query to stdout."""
     low, high = document["overall"]["f1@0.5_ci95_over_streams"]
-    table = Table(
-        caption=f"F1 at tIoU 0.5: 95 % interval {low:.3f} to {high:.3f} over videos; /h: a query and hour"
-    )
+    table = Table(caption=f"F1 at tIoU 0.5: 95 % interval {low:.3f} to {high:.3f} over videos; /h: a query and hour")
     table.add_column("kind")
     for heading, _ in COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)

@@ -31,9 +31,7 @@ _ID_SHOWN = 10
 
 RedisUrl = Annotated[
     str | None,
-    typer.Option(
-        "--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Server; default: the embedded one."
-    ),
+    typer.Option("--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Server; default: the embedded one."),
 ]
 Stream = Annotated[str, typer.Option(help="Name of the stream.")]
 StateDir = Annotated[Path, typer.Option(envvar="WATCHWORD_STATE_DIR", help="The daemon's state folder.")]
@@ -49,9 +47,7 @@ _STATE = Path(".watchword")
 def tail(
     camera: Camera = None,
     event: EventName = None,
-    from_start: Annotated[
-        bool, typer.Option("--from-start", help="Begin with the oldest entry kept.")
-    ] = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest entry kept.")] = False,
     as_json: AsJson = False,
     redis: RedisUrl = None,
     stream: Stream = _STREAM,
@@ -61,23 +57,17 @@ def tail(
     with _exit_codes(), _reader(redis, stream, state_dir, start=False) as reader:
         for entry in reader.tail(Wanted(camera, event), "0" if from_start else "$"):
             if entry:
-                typer.echo(
-                    json.dumps(entry.event.body, ensure_ascii=False) if as_json else _line(entry.event)
-                )
+                typer.echo(json.dumps(entry.event.body, ensure_ascii=False) if as_json else _line(entry.event))
 
 
 @app.command("list")
 def list_events(
-    since: Annotated[
-        str | None, typer.Option(metavar="AGO", help="Published since: 90s, 15m, 1h, 2d.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="AGO", help="Published since: 90s, 15m, 1h, 2d.")] = None,
     until: Annotated[str | None, typer.Option(metavar="AGO", help="Published until.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, counted from the last.")] = 50,
     camera: Camera = None,
     event: EventName = None,
-    all_revisions: Annotated[
-        bool, typer.Option("--all-revisions", help="Not only the latest of each event.")
-    ] = False,
+    all_revisions: Annotated[bool, typer.Option("--all-revisions", help="Not only the latest of each event.")] = False,
     as_json: AsJson = False,
     redis: RedisUrl = None,
     stream: Stream = _STREAM,
@@ -209,9 +199,7 @@ def _details(entry: Entry) -> Table:
         if value:
             table.add_row(name, _plain(str(value)))
     for word in evidence.get("words", ()):
-        table.add_row(
-            "heard", _plain(f"{_clock(word['start'], event)} “{word['text']}” ({word['confidence']:.0%})")
-        )
+        table.add_row("heard", _plain(f"{_clock(word['start'], event)} “{word['text']}” ({word['confidence']:.0%})"))
     return table
 
 

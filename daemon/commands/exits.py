@@ -7,6 +7,7 @@ from alignment.errors import WatchwordError
 from daemon.config import ConfigError
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
 from daemon.exports import ExportError
+from daemon.media_files import printable
 from workers.errors import PublishError, SourceError
 
 INPUT_UNREADABLE = 3
@@ -29,7 +30,7 @@ def exit_code(error: WatchwordError) -> int:
 
 def report(error: WatchwordError) -> None:
     """Write one error to stderr: its stable code, what is wrong and what to do."""
-    typer.echo(f"error [{error.code}]: {error}", err=True)
+    typer.echo(printable(f"error [{error.code}]: {error}"), err=True)
 
 
 def ended(error: WatchwordError) -> typer.Exit:

@@ -75,13 +75,13 @@ def _pull(name: str, revision: str | None) -> ModelEntry:
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     """Tell an error to the person and leave with the code that says whose fault it is."""
-    from workers.hub import PullError
+    from daemon.commands.exits import report
 
     try:
         yield
     except WatchwordError as error:
-        typer.echo(f"error: {error} [{error.code}]", err=True)
-        raise typer.Exit(EXIT_UNREACHABLE if isinstance(error, PullError) else EXIT_USAGE) from error
+        report(error)
+        raise typer.Exit(EXIT_UNREACHABLE if error.retryable else EXIT_USAGE) from error
 
 
 def _show(entries: Sequence[ModelEntry], as_json: bool) -> None:

@@ -14,7 +14,7 @@ from alignment.errors import WatchwordError
 from daemon.commands.exits import INPUT_UNREADABLE, ended, report
 from daemon.config import Config, config_from, load_config
 from daemon.exports import FORMATS, Format
-from daemon.media_files import MediaFile, find_media
+from daemon.media_files import MediaFile, find_media, printable
 from daemon.progress import FileProgress
 from daemon.tagging import (
     Deliver,
@@ -87,9 +87,7 @@ def tag(
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option(
-            "--out", "-o", help="Folder for the results; - is standard output. Default: beside each file."
-        ),
+        typer.Option("--out", "-o", help="Folder for the results; - is standard output. Default: beside each file."),
     ] = None,
     profile: Annotated[
         ProfileName | None, typer.Option(help="Encoder profile, instead of the configuration's.")
@@ -142,9 +140,7 @@ def _events(config: Path | None, events: Sequence[str]) -> tuple[Config | None, 
     if len(configs) > 1:
         raise typer.BadParameter("there can be only one configuration", param_hint="--config")
     if not configs and not texts:
-        raise typer.BadParameter(
-            'say what to look for: --event "a cat" or --config FILE', param_hint="--event"
-        )
+        raise typer.BadParameter('say what to look for: --event "a cat" or --config FILE', param_hint="--event")
     settings = load_config(configs[0]) if configs else None
     specs = settings.event_specs() if settings else ()
     described = specs_of_texts(texts, [s.name for s in specs])
@@ -159,9 +155,7 @@ def _deliver(request: Request, files: Sequence[MediaFile]) -> Deliver:
     if request.out != STDOUT:
         return ToFiles(files, forms, Path(request.out) if request.out else None)
     if len(forms) > 1 or (request.form is OutputFormat.vtt and len(files) > 1):
-        raise typer.BadParameter(
-            "standard output takes json, csv, or vtt of a single file", param_hint="--format"
-        )
+        raise typer.BadParameter("standard output takes json, csv, or vtt of a single file", param_hint="--format")
     return ToStream(forms[0], sys.stdout)
 
 
@@ -176,4 +170,4 @@ def _tell(outcome: Outcome, console: Console) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)

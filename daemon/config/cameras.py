@@ -43,9 +43,7 @@ class CameraConfig(Section):
     priority: Priority = Field(default=5, description="0 to 10; higher goes first when there is too much.")
     loop: bool = Field(default=False, description="Start a file again at its end.")
     open_timeout: Timeout = Field(default=10.0, description="How long opening may take.")
-    read_timeout: Timeout = Field(
-        default=5.0, description="How long one read may take; stopping can take as long."
-    )
+    read_timeout: Timeout = Field(default=5.0, description="How long one read may take; stopping can take as long.")
     stall_timeout: Timeout = Field(
         default=15.0, description="Without progress for this long, the stream counts as stuck."
     )

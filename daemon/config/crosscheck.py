@@ -1,6 +1,7 @@
 """Mistakes that lie between values, looked for in the plain data, so that no other mistake hides them."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from daemon.config.document import KeyPath
@@ -20,7 +21,8 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield (*path, "threshold"), text, "keep the budget, or the threshold"
     yield from _open_port(_mapping(data.get("http")))
     uploads = _mapping(data.get("uploads"))
-    if uploads.get("folder") and uploads.get("folder") == uploads.get("done"):
+    folder, done = uploads.get("folder"), uploads.get("done")
+    if isinstance(folder, str) and isinstance(done, str) and Path(folder) == Path(done):
         yield ("uploads", "done"), "the same folder as uploads.folder", "name another folder for what is done"
 
 

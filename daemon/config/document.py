@@ -22,8 +22,8 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 def dotted(path: KeyPath) -> str:
-    """Return ``cameras.front.events[0]`` for a path."""
-    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    """Return ``cameras.front.events[0]`` for a path; what a terminal would obey is written as escapes."""
+    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p if p.isprintable() else ascii(p)}" for p in path)
     return text.removeprefix(".")
 
 
@@ -50,11 +50,7 @@ def read_document(path: Path, env: Mapping[str, str]) -> Document:
     document = Document(str(path), path.resolve().parent)
     root = _compose(path)
     if not isinstance(root, yaml.MappingNode) or not root.value:
-        what = (
-            "the file is empty"
-            if root is None or not root.value
-            else "the file is not a mapping of keys to values"
-        )
+        what = "the file is empty" if root is None or not root.value else "the file is not a mapping of keys to values"
         hint = "it needs at least `cameras:` (or `uploads:`) and `events:`"
         raise ConfigError((Problem(str(path), 0, "", what, hint),))
     document.data = _Reader(document, env).mapping(root, (), 0)
@@ -135,9 +131,7 @@ class _Reader:
             if key.value in result:
                 if not merged:
                     line, _ = self._doc.marks[at]
-                    self._add(
-                        key, at, "the key stands here a second time", f"it stands in line {line} already"
-                    )
+                    self._add(key, at, "the key stands here a second time", f"it stands in line {line} already")
                 continue
             self._doc.marks[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
             result[key.value] = self._value(value, at, depth + 1)
@@ -167,9 +161,7 @@ class _Reader:
         if self._values > MAX_VALUES or depth > MAX_DEPTH:
             line = node.start_mark.line + 1
             text = "too many values, or nested too deep, once its aliases are expanded"
-            raise ConfigError(
-                (Problem(self._doc.file, line, dotted(path), text, "write it without aliases"),)
-            )
+            raise ConfigError((Problem(self._doc.file, line, dotted(path), text, "write it without aliases"),))
         if node.tag not in _PLAIN and node.tag != _AS_TEXT:
             self._reject(node, path, f"the tag {node.tag} is not allowed", "write plain values")
             return None
@@ -206,6 +198,4 @@ class _Reader:
 
     def _add(self, node: yaml.Node, path: KeyPath, message: str, hint: str = "") -> None:
         mark = node.start_mark
-        self._doc.problems.append(
-            Problem(self._doc.file, mark.line + 1, dotted(path), message, hint, mark.column + 1)
-        )
+        self._doc.problems.append(Problem(self._doc.file, mark.line + 1, dotted(path), message, hint, mark.column + 1))

@@ -25,9 +25,7 @@ Modalities = Annotated[tuple[Modality, ...], Field(min_length=1, max_length=3), 
 class EventRule(Section):
     """The settings that a camera may override; None leaves the choice to the event or the program."""
 
-    unlike: Contrasts | None = Field(
-        default=None, description="Contrasts: what the event must not be taken for."
-    )
+    unlike: Contrasts | None = Field(default=None, description="Contrasts: what the event must not be taken for.")
     modalities: Modalities | None = Field(
         default=None,
         description="vision (seen), speech (said), sound (heard). Default: what fits the wording.",
@@ -56,17 +54,13 @@ class EventRule(Section):
 class EventConfig(EventRule):
     """One event."""
 
-    describe: Descriptions = Field(
-        description="The event in plain words; several wordings make it more certain."
-    )
+    describe: Descriptions = Field(description="The event in plain words; several wordings make it more certain.")
 
 
 class EventOverride(EventRule):
     """What is different about an event on one camera."""
 
-    describe: Descriptions | None = Field(
-        default=None, description="Other words for the event on this camera."
-    )
+    describe: Descriptions | None = Field(default=None, description="Other words for the event on this camera.")
 
 
 def resolve(name: str, event: EventConfig, override: EventOverride | None) -> EventSpec:

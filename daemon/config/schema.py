@@ -9,7 +9,7 @@ from daemon.config.base import Section
 from daemon.config.cameras import CameraConfig, UploadsConfig
 from daemon.config.events import EventConfig, resolve
 from daemon.config.services import HttpConfig, LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
-from daemon.config.types import AnyPath, Name
+from daemon.config.types import AnyPath, Name, url_secrets
 from workers.types import CameraSpec, EventSpec
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ class Config(Section):
     models: ModelsConfig = Field(default=ModelsConfig(), description="Which encoder, and how to run it.")
     speech: SpeechConfig = Field(default=SpeechConfig(), description="How speech becomes words.")
     cameras: dict[Name, CameraConfig] = Field(default={}, description="What to watch, by name.")
-    uploads: UploadsConfig | None = Field(
-        default=None, description="A folder whose files are tagged as they arrive."
-    )
+    uploads: UploadsConfig | None = Field(default=None, description="A folder whose files are tagged as they arrive.")
     events: Annotated[dict[Name, EventConfig], Field(min_length=1, max_length=1000)] = Field(
         description="What to look and listen for, by name."
     )
@@ -59,7 +57,7 @@ class Config(Section):
         """Return every text that must never be printed, for the logs' redaction."""
         urls = [self.redis.url, *(camera.url for camera in self.cameras.values())]
         token = [self.http.token.get_secret_value()] if self.http.token else []
-        return frozenset([*self._secrets, *token, *(s for url in urls for s in url.secrets())])
+        return frozenset([*self._secrets, *token, *(s for url in urls for s in url_secrets(url))])
 
     def camera_specs(self) -> tuple[CameraSpec, ...]:
         """Return all cameras in the order of the file."""

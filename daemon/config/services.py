@@ -29,8 +29,9 @@ class RedisConfig(Section):
         pattern=r"^[^\s\x00-\x1f]+$",
         description="The stream's key.",
     )
-    maxlen: int = Field(
-        default=100_000, ge=100, le=100_000_000, description="Events to keep in the stream, about."
+    maxlen: int = Field(default=100_000, ge=100, le=100_000_000, description="Events to keep in the stream, about.")
+    cluster: bool = Field(
+        default=False, description="The server is part of a Redis Cluster: keys then share one hash tag."
     )
 
 
@@ -73,9 +74,7 @@ class SpeechConfig(Section):
         pattern=r"^[a-z]{2,3}$",
         description="What is spoken, for example en or zh. Default: detected.",
     )
-    min_confidence: float = Field(
-        default=0.4, ge=0, le=1, description="Utterances less certain than this are ignored."
-    )
+    min_confidence: float = Field(default=0.4, ge=0, le=1, description="Utterances less certain than this are ignored.")
 
     def options(self) -> SpeechOptions:
         """Return the choice as the recogniser takes it."""

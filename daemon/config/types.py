@@ -1,8 +1,10 @@
 """Texts of the configuration with their bounds: names, descriptions, URLs, paths."""
 
+import re
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +20,7 @@ from workers.errors import SourceUnsupported
 from workers.redaction import RedactedUrl
 from workers.sources.url import parse_target
 
+NEEDS_HOST = frozenset({"rtsp", "rtsps", "http", "https", "redis", "rediss"})
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
 
@@ -48,12 +51,24 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     return Path(_within(value, info))
 
 
+def _parsed(value: str) -> str:
+    """Return the URL; raise ``ValueError`` without quoting it where its parts cannot be told apart."""
+    try:
+        parts = urlsplit(value)
+        # Reading the port checks it. Only who listens (udp://:5000) needs no host.
+        if parts.port == 0 or (parts.scheme in NEEDS_HOST and not parts.hostname):
+            raise ValueError
+    except ValueError:
+        raise ValueError("not a URL: its host or port is wrong; write rtsp://user:password@host:port/path") from None
+    return value
+
+
 def _camera_url(value: Any, info: ValidationInfo) -> RedactedUrl:
     if isinstance(value, RedactedUrl):
         return value
     if not isinstance(value, str) or not value.strip() or any(ord(c) < 32 for c in value):
         raise ValueError("not a URL or file path")
-    url = RedactedUrl(value if "://" in value else _within(value, info))
+    url = RedactedUrl(_parsed(value) if "://" in value else _within(value, info))
     try:
         parse_target(url)
     except SourceUnsupported as error:
@@ -68,7 +83,7 @@ def _redis_url(value: Any) -> RedactedUrl:
         raise ValueError("not a Redis URL")
     if value != "embedded" and value.partition("://")[0] not in REDIS_SCHEMES:
         raise ValueError('write "embedded", or redis://, rediss:// or unix:// with the server')
-    return RedactedUrl(value)
+    return RedactedUrl(value if value == "embedded" else _parsed(value))
 
 
 def _model(value: str, info: ValidationInfo) -> str:
@@ -119,11 +134,24 @@ RedisUrl = Annotated[
     RedactedUrl,
     PlainValidator(_redis_url),
     _shown,
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^(embedded|(redis|rediss|unix)://.*|.*\{[A-Z_][A-Z0-9_]*\}.*)$"}
-    ),
+    WithJsonSchema({"type": "string", "pattern": r"^(embedded|(redis|rediss|unix)://.*|.*\{[A-Z_][A-Z0-9_]*\}.*)$"}),
 ]
 """``embedded`` or the URL of a server; printing or dumping it shows no credentials."""
 
 ModelName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_model)]
 """A model's name, hub id, or folder; a folder that starts with ``.`` starts at the config file's."""
+
+_TELLING = re.compile("pass|pwd|token|key|secret|auth|user|sig|code|login", re.IGNORECASE)
+_ORDINARY_LENGTH = 8
+
+
+def url_secrets(url: RedactedUrl) -> set[str]:
+    """Return what of a URL must be masked wherever it turns up.
+
+    Not the short values of harmless parameters: masking the ``tcp`` of ``?transport=tcp`` would hide it in every line.
+    """
+    if "://" not in url.reveal():
+        return set()
+    parameters = parse_qsl(urlsplit(url.reveal()).query)
+    harmless = {v for k, v in parameters if len(v) < _ORDINARY_LENGTH and not _TELLING.search(k)}
+    return set(url.secrets()) - harmless

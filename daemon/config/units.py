@@ -92,9 +92,7 @@ Rate = Annotated[
 Fps = Annotated[
     float | Literal["keyframes"],
     BeforeValidator(parse_fps),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FPS}, {"const": "keyframes"}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FPS}, {"const": "keyframes"}]}),
 ]
 """Frames per second, or ``keyframes``."""
 

@@ -227,9 +227,7 @@ def test_a_written_prediction_is_read_again() -> None:
 times = st.floats(0, 60, allow_nan=False).map(lambda x: round(x, 2))
 spans = st.tuples(times, st.floats(0.1, 20)).map(lambda x: (x[0], x[0] + x[1]))
 scored = st.tuples(spans, st.floats(0, 1)).map(lambda x: (*x[0], x[1]))
-queries = st.lists(
-    st.tuples(st.lists(spans, max_size=3), st.lists(scored, max_size=4)), min_size=1, max_size=5
-)
+queries = st.lists(st.tuples(st.lists(spans, max_size=3), st.lists(scored, max_size=4)), min_size=1, max_size=5)
 
 
 def _built(drawn: list[Any]) -> tuple[list[Annotation], list[Prediction]]:
@@ -307,9 +305,7 @@ def test_every_figure_equals_the_reference_scorer(seed: int, tmp_path: Path) -> 
     dice = random.Random(seed)
     rows = [json.loads(text) for text in annotations.read_text().splitlines()]
     lines = [
-        {"qid": row["qid"], "pred_relevant_windows": _disturbed(row, dice)}
-        for row in rows
-        if dice.random() < 0.9
+        {"qid": row["qid"], "pred_relevant_windows": _disturbed(row, dice)} for row in rows if dice.random() < 0.9
     ] + [{"qid": 10**6, "pred_relevant_windows": [[1, 2, 0.5]]}]
     predictions.write_text("".join(json.dumps(x) + "\n" for x in dice.sample(lines, len(lines))))
     script = SHARED / "tools" / "score.py"
@@ -321,9 +317,7 @@ def test_every_figure_equals_the_reference_scorer(seed: int, tmp_path: Path) -> 
         "--predictions",
         str(predictions),
     ]
-    theirs = json.loads(
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    )
+    theirs = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
     report = evaluate(
         parse_annotations(annotations.read_text().splitlines(), "a"),
         parse_predictions(predictions.read_text().splitlines(), "p"),

@@ -30,9 +30,7 @@ CUE_TIMES = re.compile(r"^(\d{2,}):([0-5]\d):([0-5]\d)\.(\d{3}) --> (\d{2,}):([0
 EVIDENCE = {"snapshot": None, "clip": None, "top_frames": [[2.0, 0.9]], "words": []}
 
 
-def event(
-    start: float, end: float, name: str = "cat", describe: tuple[str, ...] = ("a cat",), **body: Any
-) -> Event:
+def event(start: float, end: float, name: str = "cat", describe: tuple[str, ...] = ("a cat",), **body: Any) -> Event:
     details = {
         "description": list(describe),
         "modalities": {"vision": 0.75, "speech": 0.25, "sound": 0.0},
@@ -122,9 +120,7 @@ def test_csv_is_rfc_4180_and_reads_back() -> None:
 
 
 def test_vtt_has_a_cue_an_event_in_order() -> None:
-    tagged = Tagged(
-        "<a> --> b.mp4", 9, (event(3723.0456, 3724, "late"), event(1, 2, "<b> & -->", ("x\n\ny",)))
-    )
+    tagged = Tagged("<a> --> b.mp4", 9, (event(3723.0456, 3724, "late"), event(1, 2, "<b> & -->", ("x\n\ny",))))
     first, second = cues(vtt_text(tagged))
     assert first == ("&lt;b&gt; &amp; --&gt;-1", 1, 2, "&lt;b&gt; &amp; --&gt;: x y (0.88)")
     assert second[1:3] == (3723.046, 3724)

@@ -76,7 +76,7 @@ def test_user_info_is_hidden_even_where_nobody_registered_it(out: io.StringIO) -
 def test_json_lines_have_time_level_logger_and_values(out: io.StringIO) -> None:
     logs.configure_logs("json", "info", out)
     structlog.get_logger("daemon.x").info("started", cameras=2, ratio=0.5, ok=True, none=None)
-    logging.getLogger("lib").warning("from %s", "outside")
+    logging.getLogger("lib").warning("from %s", "outside", extra={"camera": "a", "_private": 1})
     structlog.get_logger().debug("too fine")
     first, second = lines(out)
     assert first | {"timestamp": ""} == {
@@ -85,6 +85,8 @@ def test_json_lines_have_time_level_logger_and_values(out: io.StringIO) -> None:
     }  # fmt: skip
     assert str(first["timestamp"]).endswith("Z")
     assert (second["event"], second["level"], second["logger"]) == ("from outside", "warning", "lib")
+    assert second["camera"] == "a"
+    assert "_private" not in second
 
 
 def test_warnings_are_logged(out: io.StringIO) -> None:

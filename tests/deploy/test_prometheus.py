@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from daemon.metrics import render_metrics
+from daemon.snapshots import DaemonSnapshot
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
 
@@ -40,3 +43,9 @@ def test_every_alert_is_tested_and_has_its_place_in_the_runbook() -> None:
     runbook = (ROOT / "docs" / "operations.md").read_text()
     assert names == set(re.findall(r"alertname: (\w+)", tests))
     assert names == set(re.findall(r"`(Watchword\w+)`", runbook))
+
+
+def test_alerts_ask_for_metrics_that_the_daemon_exports() -> None:
+    exported = set(re.findall(r"^# TYPE (\w+)", render_metrics(DaemonSnapshot()).decode(), re.M))
+    asked = set(re.findall(r"watchword_\w+", (FOLDER / "alerts.yml").read_text()))
+    assert {name.removesuffix("_bucket") for name in asked} <= exported

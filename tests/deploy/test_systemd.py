@@ -17,9 +17,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     # Verifying demands that the program exists, which it does only where Watchword is installed.
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("/opt/watchword/bin/watchword", "/bin/true"))
-    done = subprocess.run(
-        [program, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([program, "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 

@@ -100,16 +100,6 @@ def test_company_that_does_not_come_is_not_waited_for_long(gate: Gate) -> None:
     assert batcher.close(LONG_S)
 
 
-def test_a_batch_with_a_request_of_every_stream_does_not_wait(gate: Gate) -> None:
-    gate.open.set()
-    batcher = FrameBatcher(gate, max_wait_s=LONG_S)
-    batcher.expect(2)
-    futures = [batcher.submit(_frames(1)), batcher.submit(_frames(2))]
-    assert [len(f.result(LONG_S / 2)) for f in futures] == [1, 2]
-    assert gate.sizes == [3]
-    assert batcher.close(LONG_S)
-
-
 def test_an_error_goes_to_its_batch_only() -> None:
     def encode(frames: np.ndarray) -> np.ndarray:
         if frames.max() == 255:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ from safetensors.numpy import save
 from workers import models
 from workers.encoders.options import EncoderOptions
 from workers.errors import ModelUnavailable
-from workers.hub import PullError, wanted_files
+from workers.hub import PullError, PullRefused, wanted_files
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = save({"logit_scale": np.ones((300, 300), np.float32)})
@@ -166,6 +167,7 @@ def test_a_pulled_model_is_listed_located_and_told(hub: Hub, store: Path) -> Non
     assert "tiny/clip" not in {m.name for m in models.list_models()}
     models.pull("tiny/clip")
     models.pull("tiny/clip", revision="v1")
+    assert {"tiny/clip", "tiny/clip@v1"} <= {m.name for m in models.list_models()}
     assert models.info("tiny/clip").size_mb == pytest.approx(len(WEIGHTS) / 1e6, abs=1e-3)
     assert models.locate(EncoderOptions("transformers", "tiny/clip")) == store / "tiny--clip"
     assert models.locate(EncoderOptions("transformers", "tiny/clip", revision="v1")) == store / "tiny--clip@v1"
@@ -229,15 +231,15 @@ def test_a_second_pull_replaces_the_first(hub: Hub, store: Path) -> None:
 
 def test_a_model_without_safetensors_is_refused_before_anything_is_fetched(hub: Hub, store: Path) -> None:
     hub.repos["tiny/old"] = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
-    with pytest.raises(PullError, match="no safetensors"):
+    with pytest.raises(PullRefused, match="no safetensors"):
         models.pull("tiny/old")
     assert not hub.fetched
 
 
 def test_unknown_names_and_revisions_are_told_apart(hub: Hub) -> None:
-    with pytest.raises(PullError, match="knows no model tiny/none"):
+    with pytest.raises(PullRefused, match="knows no model tiny/none"):
         models.pull("tiny/none")
-    with pytest.raises(PullError, match="no such revision"):
+    with pytest.raises(PullRefused, match="no such revision"):
         models.pull("tiny/clip", revision="v9")
     with pytest.raises(ModelUnavailable, match="no model name"):
         models.pull("../../etc")
@@ -254,6 +256,12 @@ def test_an_unreachable_hub_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, 
         models.pull("google/siglip2-base-patch16-224")
     assert caught.value.retryable
     assert not store.exists() or not list(store.iterdir())
+
+
+def test_without_the_hubs_client_a_pull_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ModelUnavailable, match=r"pip install 'watchword\[clip\]'"):
+        models.pull("tiny/clip")
 
 
 def test_weights_stored_twice_are_fetched_once() -> None:

@@ -28,4 +28,4 @@ def tune_allocator() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # no dynamic C library, or one without mallopt (musl)
         return False
-    return all([mallopt(name, value) == 1 for name, value in _SETTINGS])
+    return [mallopt(name, value) for name, value in _SETTINGS] == [1] * len(_SETTINGS)

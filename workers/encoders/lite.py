@@ -10,7 +10,7 @@ told by the kinds of thing it is (``lite_kinds.json``, written for this) 0.83; a
 
 *Familiarity* is how alike a description and its nearest class are: 1 for "a padlock", 0.4 for "someone shooting
 hoops". A description that has its own class must be met more exactly, or every retriever would be a Labrador. So
-0.4 · familiarity is subtracted from the cosine, by one more dimension: constant in frames, negative in descriptions.
+0.35 · familiarity is subtracted from the cosine, by one more dimension: constant in frames, negative in descriptions.
 """
 
 import json
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alignment.calibration import LITE_CALIBRATION
-from alignment.errors import FeatureError
 from alignment.types import F32
 from workers.encoders.device import limit_threads, pick_device
 from workers.encoders.minilm import DIM, MiniLM, minilm_path
 from workers.encoders.options import EncoderOptions
+from workers.encoders.preprocess import check_frames
 from workers.errors import ModelUnavailable
 from workers.types import U8, FrameSpec, ModelInfo
 
@@ -36,7 +36,7 @@ SIZE = 224
 TOP = 10
 TEMPERATURE = 1.3
 BATCH = 16
-FAMILIARITY = 0.4
+FAMILIARITY = 0.35
 CONSTANT = 0.6  # the last number of every frame's row; the others have length 0.8
 NAME_TEMPLATES = ("{}", "a {}", "a photo of a {}")
 KINDS_WEIGHT = 0.5
@@ -95,8 +95,7 @@ class LiteEncoder:
 
     def encode_frames(self, frames: U8) -> F32:
         """Return f32[N, 385], unit rows, for RGB frames u8[N, 224, 224, 3]; raise ``FeatureError`` on other shapes."""
-        if frames.ndim != 4 or frames.shape[1:] != (SIZE, SIZE, 3) or frames.dtype != np.uint8:
-            raise FeatureError(f"frames are {frames.dtype}{list(frames.shape)}, not uint8[N, {SIZE}, {SIZE}, 3]")
+        frames = check_frames(frames, self.frame_spec)
         parts = [self._probabilities(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
         p = np.concatenate(parts) if parts else np.zeros((0, 1000), np.float32)
         seen = unit_rows(p @ self._classes) * np.float32(np.sqrt(1 - CONSTANT**2))
@@ -118,7 +117,7 @@ class LiteEncoder:
         import torch
 
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2)
+            pixels = torch.from_numpy(frames).to(self._device).permute(0, 3, 1, 2)
             logits = self._network((pixels.float() - 127.0) / 128.0)
             top, index = (logits.float() / TEMPERATURE).topk(TOP, dim=1)
             p = torch.zeros_like(logits, dtype=torch.float32).scatter_(1, index, top.softmax(1))

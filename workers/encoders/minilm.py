@@ -61,9 +61,7 @@ class MiniLM:
         return rows
 
     def _forward(self, texts: list[str]) -> F32:
-        tokens = self._tokenizer(
-            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
-        )
+        tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         with torch.inference_mode():
             hidden = self._model(**tokens).last_hidden_state
             mask = tokens["attention_mask"][..., None].to(hidden.dtype)

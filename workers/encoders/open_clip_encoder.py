@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +43,10 @@ def _load(folder: Path, weights: Path, name: str, options: EncoderOptions) -> To
     dtype = pick_dtype(options.dtype, device)
     schema, preprocess = _architecture(folder, name)
     # The library's own search for weights may choose a pickle, so it builds the model and we name the file.
-    model: Any = open_clip.create_model(
-        schema, load_weights=False, pretrained_text=False, force_preprocess_cfg=preprocess
-    )
+    with _without_its_warnings():
+        model: Any = open_clip.create_model(
+            schema, load_weights=False, pretrained_text=False, force_preprocess_cfg=preprocess
+        )
     open_clip.load_checkpoint(model, str(weights))
     model = model.to(device=device, dtype=dtype).eval()
     tokenizer = open_clip.get_tokenizer(schema)
@@ -64,6 +68,21 @@ def _load(folder: Path, weights: Path, name: str, options: EncoderOptions) -> To
         scale=model.logit_scale.exp().item(),
         bias=None if bias is None else bias.item(),
     )
+
+
+@contextmanager
+def _without_its_warnings() -> Iterator[None]:
+    """Drop what open_clip says on the root logger: that the weights are random, just before they are loaded."""
+    root = logging.getLogger()
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "open_clip" not in Path(record.pathname).parts
+
+    root.addFilter(keep)
+    try:
+        yield
+    finally:
+        root.removeFilter(keep)
 
 
 def _architecture(folder: Path, name: str) -> tuple[str, dict[str, Any]]:

@@ -80,15 +80,14 @@ class EmbeddedServer:
         """Start or find the server and return its URL; raise ``PublishError``."""
         binary = _binary()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _wait_for_lock(self._folder)
-            found = self.discover(self._folder.parent)
-            self.url = found or self._launch(binary)
+            self.url = self.discover(self._folder.parent) or self._launch(binary)
         except OSError as error:
             text = f"the embedded server's folder {self._folder} cannot be used: {error.strerror}"
             raise PublishError(text, "check its rights, or set redis.url") from error
         finally:
-            if not self._brief:
+            if not (self._brief and self.url):
                 self._unlock()
         return self.url
 
@@ -116,9 +115,7 @@ class EmbeddedServer:
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         started = threading.Event()
         # The death signal comes when the *thread* that started the child ends: so a thread that stays.
-        self._keeper = threading.Thread(
-            target=self._keep, args=(binary, started), name="embedded-redis", daemon=True
-        )
+        self._keeper = threading.Thread(target=self._keep, args=(binary, started), name="embedded-redis", daemon=True)
         self._keeper.start()
         started.wait(START_S)
         try:

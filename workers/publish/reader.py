@@ -37,9 +37,9 @@ class Wanted:
     since: float | None = None
     until: float | None = None
 
-    def admits(self, event: Event) -> bool:
-        """Return whether camera and event are wanted."""
-        return self.camera in (None, event.camera) and self.event in (None, event.event)
+    def admits(self, values: dict[str, str]) -> bool:
+        """Return whether camera and event of an entry are wanted."""
+        return self.camera in (None, values.get("camera")) and self.event in (None, values.get("event"))
 
 
 class EventReader:
@@ -61,20 +61,22 @@ class EventReader:
                 yield None
             for entry_id, values in rows:
                 last = entry_id
-                entry = parse(entry_id, values)
-                if entry and wanted.admits(entry.event):
+                entry = parse(entry_id, values) if wanted.admits(values) else None
+                if entry:
                     yield entry
 
-    def newest_first(self, wanted: Wanted) -> Iterator[Entry]:
-        """Yield all revisions, the last published first."""
+    def newest_first(self, wanted: Wanted, prefix: str = "") -> Iterator[Entry]:
+        """Yield all revisions of events whose id starts with ``prefix``, the last published first."""
         stop = "+" if wanted.until is None else str(int(wanted.until * 1000))
         first = "-" if wanted.since is None else str(int(wanted.since * 1000))
         while True:
             rows = self._before(stop, first)
             for entry_id, values in rows:
-                entry = parse(entry_id, values)
-                if entry and wanted.admits(entry.event):
-                    yield entry
+                # Bodies are long: only those that are wanted are parsed.
+                if values.get("id", "").startswith(prefix) and wanted.admits(values):
+                    entry = parse(entry_id, values)
+                    if entry:
+                        yield entry
             if len(rows) < PAGE:
                 return
             stop = f"({rows[-1][0]}"
@@ -96,11 +98,10 @@ class EventReader:
     def find(self, id_or_prefix: str) -> list[Entry]:
         """Return the latest revision of the event with this id; else of all events whose id starts so."""
         seen: dict[str, Entry] = {}
-        for entry in self.newest_first(Wanted()):
+        for entry in self.newest_first(Wanted(), id_or_prefix):
             if entry.event.id == id_or_prefix:
                 return [entry]
-            if entry.event.id.startswith(id_or_prefix):
-                seen.setdefault(entry.event.id, entry)
+            seen.setdefault(entry.event.id, entry)
         return list(seen.values())
 
     def close(self) -> None:

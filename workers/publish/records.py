@@ -6,13 +6,14 @@ JSON holds no raw line break: a line that was cut or overwritten ends at the nex
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import BinaryIO
 
 from workers.errors import SpoolError
 from workers.types import Event
 
 MAX_LINE = 64 << 20
+_FIELDS = tuple(field.name for field in fields(Event))  # ``asdict`` would copy the body, ten times the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Record:
 
 def encode(record: Record) -> bytes:
     """Return the line of a record; raise ``SpoolError`` for an event that JSON cannot hold."""
-    document = {"seq": record.seq, "at": record.at, "event": asdict(record.event)}
+    document = {"seq": record.seq, "at": record.at, "event": {f: getattr(record.event, f) for f in _FIELDS}}
     try:
         payload = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
     except (TypeError, ValueError) as error:

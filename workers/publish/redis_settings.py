@@ -8,7 +8,7 @@ publishes and reads needs no more than (for the stream ``watchword:events``)::
         ~watchword:events ~{watchword:events}:id:*
         -@all +ping +evalsha +eval +xadd +get +set +xrange +xrevrange +xread
 
-and in a cluster ``+cluster|slots +cluster|shards +command`` besides.
+and in a cluster ``+cluster|slots +command`` besides.
 """
 
 from dataclasses import dataclass
@@ -38,9 +38,7 @@ class RedisSettings:
     def __post_init__(self) -> None:
         """Refuse a name whose slot no marker could share."""
         if not self._tagged and set(self.stream) & {"{", "}"}:
-            raise RedisMisused(
-                f"redis.stream {self.stream!r} has stray braces", "leave them out, or write {tag}rest"
-            )
+            raise RedisMisused(f"redis.stream {self.stream!r} has stray braces", "leave them out, or write {tag}rest")
 
     @property
     def _tagged(self) -> bool:
@@ -50,10 +48,8 @@ class RedisSettings:
     @property
     def address(self) -> RedactedUrl:
         """Return the server's URL; raise ``PublishError`` for an embedded server that nobody has started."""
-        if self.url == "embedded":
-            raise RedisMisused(
-                "the embedded server has no address before it runs", "start EmbeddedServer, use its url"
-            )
+        if isinstance(self.url, str) or self.url.reveal() == "embedded":
+            raise RedisMisused("the embedded server has no address before it runs", "start EmbeddedServer, use its url")
         return self.url
 
     def marker(self, event_id: str, revision: int) -> str:

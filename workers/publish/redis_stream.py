@@ -8,7 +8,6 @@ and what it did before is recognised on the second try.
 import hashlib
 import json
 import logging
-import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +17,8 @@ from typing import Any, TypeVar
 from redis.exceptions import NoScriptError
 
 from alignment.errors import WatchwordError
+from workers.backoff import Backoff
+from workers.clock import SystemClock
 from workers.publish.base import SinkSnapshot
 from workers.publish.records import Record
 from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
@@ -55,8 +56,7 @@ class EventScript:
         except NoScriptError:
             replies = self._client.eval(self._text, len(keys), *keys, *values)
         return tuple(
-            Receipt(e.id, e.revision, entry, bool(known))
-            for e, (entry, known) in zip(events, replies, strict=True)
+            Receipt(e.id, e.revision, entry, bool(known)) for e, (entry, known) in zip(events, replies, strict=True)
         )
 
 
@@ -90,7 +90,8 @@ class RedisSink:
         self._url = settings.address
         self._spool = spool
         self._on_delivered = on_delivered
-        self._backoff_s = backoff_s
+        self._pause_s = backoff_s[0]
+        self._backoff = Backoff(SystemClock(), *backoff_s, stable_s=0.0)
         self._client: RedisClient | None = None  # of the thread alone
         self._script: EventScript | None = None
         self._changed = threading.Condition()  # guards what follows
@@ -131,15 +132,13 @@ class RedisSink:
         self._spool.close()
 
     def _run(self) -> None:
-        failures = 0
         while not self._stopping:
             try:
                 self._step()
-                failures = 0
+                self._backoff.succeeded()
             except Exception as error:  # a publisher that died would hold every event back without a word
                 self._failed(error)
-                self._back_off(failures)
-                failures += 1
+                self._wait_after(error)
         self._disconnect()
 
     def _step(self) -> None:
@@ -202,23 +201,16 @@ class RedisSink:
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, WatchwordError)
-        text = (
-            f"{error.code}: {error}"
-            if isinstance(error, WatchwordError)
-            else f"unexpected: {type(error).__name__}"
-        )
+        text = f"{error.code}: {error}" if isinstance(error, WatchwordError) else f"unexpected: {type(error).__name__}"
         with self._changed:
             new = text != self._counts.last_error
-            self._counts = replace(
-                self._counts, connected=False, retries=self._counts.retries + 1, last_error=text
-            )
+            self._counts = replace(self._counts, connected=False, retries=self._counts.retries + 1, last_error=text)
         if new:
             _log.warning("publishing waits: %s", text, exc_info=None if known else error)
 
-    def _back_off(self, failures: int) -> None:
-        """Wait with jitter, so that many daemons do not come back in one moment."""
-        shortest, longest = self._backoff_s
-        delay = min(longest, shortest * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
+    def _wait_after(self, error: Exception) -> None:
+        """Wait before another try; a flush that waits for it makes the wait short."""
+        delay = self._backoff.failed(not isinstance(error, WatchwordError) or error.retryable)
         with self._changed:
             if self._changed.wait_for(lambda: self._stopping or self._hurry, delay):
-                self._changed.wait_for(lambda: self._stopping, min(delay, shortest))
+                self._changed.wait_for(lambda: self._stopping, min(delay, self._pause_s))

@@ -7,6 +7,7 @@ which the markers in Redis turn into nothing: so only the segments are synced.
 
 import errno
 import itertools
+import logging
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from workers.errors import SpoolError
 from workers.publish.durable import lock_folder, replace_file, sync_folder, write_all
 from workers.publish.records import Record, decode, encode, scan
 from workers.types import Event
+
+_log = logging.getLogger(__name__)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HINT = "check the disk and the rights of the state folder"
@@ -77,7 +80,7 @@ class Spool:
         self._bytes = self._refused = self._damaged = 0
         self._next = 1  # sequence number of the next event
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people said
             self._owner = lock_folder(folder)
             self._recover()
         except OSError as error:
@@ -95,9 +98,7 @@ class Spool:
             lines = [encode(Record(first + i, at, event)) for i, event in enumerate(events)]
             if sum(self._sizes.values()) + sum(map(len, lines)) > self._max_bytes:
                 self._refused += len(events)
-                text = (
-                    f"spool {self._folder} is full: {len(self._waiting)} events wait, {self._max_bytes} bytes"
-                )
+                text = f"spool {self._folder} is full: {len(self._waiting)} events wait, {self._max_bytes} bytes"
                 raise SpoolFull(text, "bring Redis back, or raise the cap of the spool")
             # Never used twice, even when the write fails: half of it may be read back after a crash.
             self._next = first + len(lines)
@@ -110,9 +111,7 @@ class Spool:
         with self._mutex:
             records: list[Record] = []
             lost: set[int] = set()
-            for segment, places in itertools.groupby(
-                itertools.islice(self._waiting, limit), lambda p: p.segment
-            ):
+            for segment, places in itertools.groupby(itertools.islice(self._waiting, limit), lambda p: p.segment):
                 for place, record in _read(segment, list(places)):
                     if record is None:
                         lost.add(place.seq)
@@ -169,6 +168,8 @@ class Spool:
                         self._wait(_Place(record.seq, record.at, segment, offset, size))
             os.truncate(segment, end)
             self._sizes[segment] = end
+        if self._damaged:
+            _log.warning("spool %s: %d damaged lines could not be read back", self._folder, self._damaged)
         self._drop(acked)
 
     def _wait(self, place: _Place) -> None:

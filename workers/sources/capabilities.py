@@ -9,6 +9,7 @@ import av.error as ff
 from av.codec import Codec
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
+from workers.sources.decord_loading import load_decord
 from workers.sources.url import LIVE_PROTOCOLS
 
 VIDEO_CODECS = ("h264", "hevc", "vp9", "av1", "mjpeg")
@@ -56,13 +57,13 @@ def count_frames(path: Path) -> int:
 def random_access(path: Path) -> str:
     """Read one frame from the middle of a file with decord; return decord's version, or "" where that fails."""
     try:
-        from decord import DECORDError, VideoReader, cpu
+        decord = load_decord()
     except (ImportError, OSError):
         return ""
     try:
-        reader = VideoReader(str(path), cpu(0), width=64, height=64, num_threads=1)
+        reader = decord.VideoReader(str(path), decord.cpu(0), width=64, height=64, num_threads=1)
         read = bool(reader[len(reader) // 2].shape[:2] == (64, 64))
-    except (DECORDError, RuntimeError):
+    except (decord.DECORDError, RuntimeError):
         return ""
     return metadata.version("decord2") if read else ""
 

@@ -47,6 +47,7 @@ class PacketDecoder:
         self._skips = context.name in _SKIPPABLE
         self._skipping = False
         self.fed = False  # anything since the last flush
+        self.damaged = 0  # packets that gave an error
         self.counts_damage = True
 
     def decode(self, entry: Entry, wanted: bool) -> list[VideoFrame]:
@@ -76,6 +77,7 @@ class PacketDecoder:
         try:
             frames = step()
         except FFmpegError:
+            self.damaged += 1
             if self.counts_damage:
                 self._counters.dropped("corrupt")
             return []

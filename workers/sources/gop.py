@@ -43,6 +43,8 @@ class GopDecoder:
                 self._head.append(entry)
                 return out
             out = self._close()
+            if self._plain is not None:
+                return out + self._plain.feed(entry)
         if entry.packet.is_keyframe and self._gop:
             self._head = [entry]
             return out
@@ -53,9 +55,9 @@ class GopDecoder:
 
     def finish(self) -> list[Sampled]:
         """Return the last frames, at the end of the stream."""
-        if self._plain is not None:
-            return self._plain.finish()
-        return (self._close() if self._head else []) + self._close()
+        out = self._close() if self._head else []
+        out += self._close() if self._gop else []
+        return out + (self._plain.finish() if self._plain is not None else [])
 
     def _hold(self, entry: Entry) -> None:
         self._gop.append(entry)
@@ -79,7 +81,9 @@ class GopDecoder:
             out = self._decode(self._gop[: last + 1])
             out += self._collect(self._decoder.drain() if self._decoder.fed else [])
             if self._awaited:
-                out = sorted(out + self._repair(), key=lambda s: s.t)
+                out = self._repair(out)
+        if self._plain is not None:
+            return out
         self._before = self._gop if self._whole else []
         self._gop, self._head, self._whole = self._head, [], True
         self._bytes = sum(e.packet.size for e in self._gop)
@@ -114,31 +118,39 @@ class GopDecoder:
         found = [(f, self._awaited.pop(f.pts, None)) for f in frames if f.pts is not None]
         return [Sampled(f, e.t, e.place.epoch) for f, e in found if e is not None]
 
-    def _repair(self) -> list[Sampled]:
-        """Replace wanted frames that did not decode by the next ones that do, as a full decode would have.
-
-        Damage is one cause. Another is a "keyframe" that is none: with periodic intra refresh the picture is whole
-        only some frames later, so the GOP before is decoded as well.
-        """
+    def _repair(self, found: list[Sampled]) -> list[Sampled]:
+        """Replace wanted frames that did not decode by the next ones that do, as a full decode would have."""
         missing = sorted(self._awaited.values(), key=lambda e: e.t)
         self._awaited.clear()
+        damaged = self._decoder.damaged
         frames = self._decode_all() if self._whole and self._gop[0].packet.is_keyframe else {}
+        if frames and self._gop[0].t not in frames and self._decoder.damaged == damaged:
+            return self._run_through(found, missing[0].t)
         borders = sorted(e.t for e in self._gop if e.wanted)
-        out: list[Sampled] = []
         for entry in missing:
             until = next((t for t in borders if t > entry.t), float("inf"))
-            spare = min((t for t in frames if entry.t <= t < until), default=None)
+            spare = min((t for t in frames if entry.t < t < until), default=None)
             if spare is not None:
-                out.append(Sampled(frames[spare], spare, entry.place.epoch))
+                found.append(Sampled(frames[spare], spare, entry.place.epoch))
             elif until == float("inf"):
-                self._grid.give_back(entry.t)
-        return out
+                self._grid.rewind(entry.t)
+        return sorted(found, key=lambda s: s.t)
+
+    def _run_through(self, found: list[Sampled], since: float) -> list[Sampled]:
+        """Go on by full decode, from the GOP before: this "keyframe" is none.
+
+        With periodic intra refresh a picture is whole only some frames after the place where decoding may begin.
+        """
+        self._grid.rewind(since)
+        self._plain = PlainDecoder(self._decoder, self._grid)
+        entries = self._before + self._gop + self._head
+        self._before, self._gop, self._head = [], [], []
+        return [s for s in found if s.t < since] + [s for e in entries for s in self._plain.feed(e)]
 
     def _decode_all(self) -> dict[float, VideoFrame]:
         """Return every frame of the held GOP that decodes, by stream time."""
         times = {e.packet.pts: e.t for e in self._gop}
         self._decoder.counts_damage = False  # it was counted the first time
-        entries = self._before + self._gop
-        frames = [f for e in entries for f in self._decoder.decode(e, wanted=True)] + self._decoder.drain()
+        frames = [f for e in self._gop for f in self._decoder.decode(e, wanted=True)] + self._decoder.drain()
         self._decoder.counts_damage = True
         return {times[f.pts]: f for f in frames if f.pts in times}

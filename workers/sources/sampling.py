@@ -23,8 +23,6 @@ class Grid:
         self._next = step + 1
         return True
 
-    def give_back(self, t: float) -> None:
-        """Make the step that the frame at ``t`` took free again: that frame could not be decoded."""
-        step = floor(t * self.fps + SLACK)
-        if self._next == step + 1:
-            self._next = step
+    def rewind(self, t: float) -> None:
+        """Make the step that the frame at ``t`` took, and all later ones, free again: it could not be decoded."""
+        self._next = floor(t * self.fps + SLACK)

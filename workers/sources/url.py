@@ -78,3 +78,8 @@ def _path_of(raw: str) -> str:
     parts = urlsplit(raw)
     # A relative file://name has no host in the sense of the URL: it is the first part of the path.
     return str(Path(unquote(parts.netloc + parts.path)))
+
+
+def is_live(url: RedactedUrl) -> bool:
+    """Tell whether ``url`` is a stream without an end, rather than a file; raise ``SourceUnsupported``."""
+    return parse_target(url).kind == "live"

@@ -34,9 +34,7 @@ class ColourTagger:
     def __init__(self) -> None:
         self.asked: dict[Path, tuple[EventSpec, ...]] = {}
 
-    def __call__(
-        self, files: Sequence[Path], events_for: EventsFor, on_progress: OnProgress
-    ) -> Iterator[Result]:
+    def __call__(self, files: Sequence[Path], events_for: EventsFor, on_progress: OnProgress) -> Iterator[Result]:
         for path in files:
             self.asked[path] = tuple(events_for(path))
             try:
@@ -47,9 +45,7 @@ class ColourTagger:
                 continue
             on_progress(path, len(colours) / FPS, len(colours) / FPS)
             events = tuple(e for spec in self.asked[path] for e in _events(spec, colours))
-            yield Result(
-                path, events, len(colours) / FPS, None, () if len(colours) > FPS else ("very short",)
-            )
+            yield Result(path, events, len(colours) / FPS, None, () if len(colours) > FPS else ("very short",))
 
 
 def _colours(path: Path) -> list[str]:
@@ -69,9 +65,7 @@ def _events(spec: EventSpec, colours: Sequence[str]) -> Iterator[Event]:
             "model": "colours",
         }
         score = float(min(1.0, (end - start) / 4))
-        yield Event(
-            "end", f"{spec.name}-{start}", 1, "upload", spec.name, float(start), float(end), score, body
-        )
+        yield Event("end", f"{spec.name}-{start}", 1, "upload", spec.name, float(start), float(end), score, body)
 
 
 @pytest.fixture

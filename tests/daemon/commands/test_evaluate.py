@@ -16,9 +16,7 @@ from daemon.tagging import Tagger
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
 
 
-def row(
-    qid: int, query: str, vid: str, duration: float, *windows: list[float], kind: str = "object"
-) -> dict[str, Any]:
+def row(qid: int, query: str, vid: str, duration: float, *windows: list[float], kind: str = "object") -> dict[str, Any]:
     return {
         "qid": qid,
         "query": query,
@@ -101,9 +99,7 @@ def test_predictions_are_written_a_line_a_query_and_give_the_same_figures(task: 
     assert [x["qid"] for x in lines] == [0, 1, 2, 3, 4]
     assert lines[2]["pred_relevant_windows"] == []
     again = run(Request(task.annotations, None, None, task.predictions), never)
-    assert {k: v for k, v in again.items() if k != "input"} == {
-        k: v for k, v in document.items() if k != "input"
-    }
+    assert {k: v for k, v in again.items() if k != "input"} == {k: v for k, v in document.items() if k != "input"}
     assert again["input"]["queries_without_line"] == 0
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,12 +123,20 @@ def test_a_folder_gives_its_videos_once_and_keeps_their_places(
     assert found == ["b.watchword.vtt", "day 1/a.watchword.vtt", "day 2/a.watchword.vtt"]
 
 
-def test_a_named_file_is_taken_whatever_its_ending(
-    tmp_path: Path, make_video: MakeVideo, tagger: Tagger
-) -> None:
+def test_a_named_file_is_taken_whatever_its_ending(tmp_path: Path, make_video: MakeVideo, tagger: Tagger) -> None:
     video = make_video(tmp_path / "film.mp4", [("red", 2)]).rename(tmp_path / "film.txt")
     assert run(ask(video, form=OutputFormat.csv), lambda: tagger)
     assert (tmp_path / "film.watchword.csv").exists()
+
+
+def test_a_name_that_is_no_utf8_gives_valid_output(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_video(tmp_path / "a.mp4", [("red", 2)]).rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    assert run(ask(video), lambda: tagger)
+    (written,) = tmp_path.glob("*.json")
+    assert json.loads(written.read_bytes().decode("utf-8"))["file"] == f"{tmp_path}/caf\ufffd.mp4"
+    assert "1 event → " in capsys.readouterr().err
 
 
 def test_files_of_one_stem_keep_their_endings(tmp_path: Path, make_video: MakeVideo, tagger: Tagger) -> None:
@@ -151,21 +160,22 @@ def test_two_files_never_share_a_result(tmp_path: Path) -> None:
         plan_outputs(files, tmp_path / "out")
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(
-    tmp_path: Path, make_video: MakeVideo
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path, make_video: MakeVideo) -> None:
     video = make_video(tmp_path / "a.mp4", [("red", 1)])
     with pytest.raises(ExportError, match="cannot write to"):
         run(ask(video, out=video / "below-a-file"), never)
 
 
 def test_names_are_made_of_the_words_and_never_twice() -> None:
-    specs = specs_of_texts(["A cat, on the counter!", "a cat on the counter", "一只猫", "x" * 99], ["event"])
+    specs = specs_of_texts(
+        ["A cat, on the counter!", "a cat on the counter", "一只猫", "x" * 99, "hello " * 20], ["event"]
+    )
     assert [s.name for s in specs] == [
         "a_cat_on_the_counter",
         "a_cat_on_the_counter_2",
         "event_2",
-        "x" * 40,
+        "x" * 58,
+        "hello_" * 8 + "hello",
     ]
     assert specs[2].describe == ("一只猫",)
 

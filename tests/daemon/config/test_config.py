@@ -55,7 +55,7 @@ def test_the_example_becomes_specs(example: Config, tmp_path: Path) -> None:
         describe=("a cat", "a kitten walking"),
         unlike=("an empty room",),
         modalities=("vision",),
-        max_false_alerts_per_hour=pytest.approx(1 / 24),
+        max_false_alerts_per_hour=1 / 24,
         min_duration_s=2.0,
         merge_gap_s=3.0,
         cooldown_s=60.0,
@@ -81,6 +81,15 @@ def test_nothing_that_is_printed_shows_a_secret(load: Load) -> None:
     for secret in (SECRET, "p%40ss", "red1s-pw", "t0ken"):
         assert secret not in shown
     assert {SECRET, "red1s-pw", "t0ken-t0ken"} <= config.secrets()
+
+
+def test_ordinary_words_of_a_url_stay_readable_in_logs(load: Load) -> None:
+    config = load("""\
+    cameras: {a: {url: "http://u:pw1@h/x?transport=tcp&pwd=abc&sid=0123456789"}}
+    events: {cat: {describe: a cat}}
+    """)
+    assert {"pw1", "abc", "0123456789"} <= config.secrets()
+    assert "tcp" not in config.secrets()
 
 
 def test_a_camera_overrides_every_value_of_an_event(load: Load) -> None:
@@ -169,7 +178,12 @@ def test_the_hash_names_decisions_and_nothing_else(example: Config, load: Load) 
     same = EXAMPLE.replace("10.0.0.5", "10.0.0.9").replace("maxlen: 100000", "maxlen: 5000")
     assert config_hash(load(same + "runtime: local\nhttp: {port: 1}\n", **env)) == name
     assert config_hash(load(EXAMPLE.replace("cooldown: 60s", "cooldown: 1m"), **env)) == name
-    for old, new in [("a kitten walking", "a kitten"), ("fps: 1", "fps: 2"), ("[cat, help]", "[cat]"), ("1/day", "2/day")]:
+    for old, new in [
+        ("a kitten walking", "a kitten"),
+        ("fps: 1", "fps: 2"),
+        ("[cat, help]", "[cat]"),
+        ("1/day", "2/day"),
+    ]:
         assert config_hash(load(EXAMPLE.replace(old, new), **env)) != name, old
 
 

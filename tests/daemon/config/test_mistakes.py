@@ -169,6 +169,19 @@ def test_mistakes_in_an_event(problems: Problems, event: str, key: str, message:
     assert problem.line == 3
 
 
+@pytest.mark.parametrize(
+    "url", ["rtsp://[::1/x", "rtsp://h:99999/x", "rtsp://h:port/x", "rtsp:///x", "nope://h/x", "", "a\\x00b"]
+)
+def test_urls_that_are_none(problems: Problems, url: str) -> None:
+    (problem,) = problems(f'cameras: {{a: {{url: "{url}"}}}}\nevents: {{cat: {{describe: a cat}}}}\n')
+    assert problem.key == "cameras.a.url"
+    assert "URL" in problem.message
+
+
+def test_a_key_cannot_command_the_terminal(problems: Problems) -> None:
+    assert "\x1b" not in str(problems(GOOD + '"\\e[31mred": 1\n')[0])
+
+
 def test_names_are_held_to_their_letters(problems: Problems) -> None:
     (problem,) = problems('cameras: {"front door": {url: a.mp4}}\nevents: {cat: {describe: a cat}}\n')
     assert (problem.key, problem.message) == ("cameras.front door", "not a valid name")
@@ -212,5 +225,5 @@ def test_a_secret_in_a_wrong_value_is_not_printed(problems: Problems) -> None:
 
 def test_plain_data_is_held_to_the_same_rules(tmp_path: Path) -> None:
     assert config_from({"events": {"cat": {"describe": "a cat"}}}, tmp_path).event_specs()[0].name == "cat"
-    with pytest.raises(ConfigError, match="--event: events.cat.describe: "):
+    with pytest.raises(ConfigError, match=r"--event: events\.cat\.describe: "):
         config_from({"events": {"cat": {"describe": ""}}}, tmp_path, "--event")

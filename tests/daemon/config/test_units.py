@@ -5,8 +5,10 @@ from daemon.config.units import parse_duration, parse_fps, parse_rate
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("2s", 2), ("1m", 60), ("1min", 60), ("500ms", 0.5), ("1h", 3600), ("1.5 h", 5400), ("1d", 86400), ("7", 7)]
-    + [(3, 3), (0.25, 0.25), (0, 0)],
+    [
+        *[("2s", 2), ("1m", 60), ("1min", 60), ("500ms", 0.5), ("1h", 3600), ("1.5 h", 5400), ("1d", 86400)],
+        *[("7", 7), (3, 3), (0.25, 0.25), (0, 0)],
+    ],
 )
 def test_durations(written: object, seconds: float) -> None:
     assert parse_duration(written) == pytest.approx(seconds)

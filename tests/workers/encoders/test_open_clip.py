@@ -1,7 +1,9 @@
 """Our embeddings against those of open_clip's own pipeline, on tiny checkpoints made here."""
 
 import json
+import logging
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +132,13 @@ def test_frame_specs_info_and_calibration(checkpoints: dict[str, Path]) -> None:
     assert siglip.calibration.vision.midpoint == pytest.approx(16.5 / np.exp(4.72), rel=1e-4)
 
 
+def test_loading_does_not_cry_wolf(checkpoints: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    OpenClipEncoder(_options(checkpoints["clip"]))
+    assert "randomly" not in caplog.text, "the weights are loaded a line after the library warns that they are not"
+    logging.warning("the root logger works as before")
+    assert "works as before" in caplog.text
+
+
 def test_a_name_of_the_library_with_pulled_weights_but_no_config(
     checkpoints: dict[str, Path], frames: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +171,14 @@ def test_a_corrupt_weight_file_is_one_clear_error(damaged: Path) -> None:
     (damaged / "open_clip_model.safetensors").write_bytes(b"\x00" * 512)
     with pytest.raises(ModelUnavailable, match="SafetensorError"):
         OpenClipEncoder(_options(damaged))
+
+
+def test_without_the_library_an_error_says_what_to_install(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    with pytest.raises(ModelUnavailable, match=r"pip install 'watchword\[clip\]'"):
+        OpenClipEncoder(_options(checkpoints["clip"]))
 
 
 def test_weights_of_another_shape_are_refused(damaged: Path) -> None:

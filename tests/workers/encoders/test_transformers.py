@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,18 @@ def test_half_precision_stays_close(checkpoints: dict[str, Path], frames: np.nda
     assert 1e-6 < np.abs(full - half).max() < 0.05
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_half_precision_is_the_default_and_stays_close(
+    checkpoints: dict[str, Path], frames: np.ndarray
+) -> None:
+    for kind in BUILDERS:
+        full = TransformersEncoder(_options(checkpoints[kind]))
+        half = TransformersEncoder(EncoderOptions("transformers", str(checkpoints[kind])))
+        assert half.info.device.startswith("cuda")
+        np.testing.assert_allclose(half.encode_frames(frames), full.encode_frames(frames), atol=0.02)
+        np.testing.assert_allclose(half.encode_text(TEXTS), full.encode_text(TEXTS), atol=0.02)
+
+
 def test_no_frames_and_read_only_frames(checkpoints: dict[str, Path], frames: np.ndarray) -> None:
     encoder = TransformersEncoder(_options(checkpoints["clip"]))
     assert encoder.encode_frames(frames[:0]).shape == (0, 24)
@@ -275,6 +288,14 @@ def test_a_truncated_weight_file_is_one_clear_error(damaged: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(ModelUnavailable, match="SafetensorError"):
         TransformersEncoder(_options(damaged))
+
+
+def test_without_the_library_an_error_says_what_to_install(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ModelUnavailable, match=r"pip install 'watchword\[clip\]'"):
+        TransformersEncoder(_options(checkpoints["clip"]))
 
 
 def test_weights_of_another_shape_are_refused(damaged: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))  # for publish_kit
 
-from publish_kit import BINARIES, Server  # noqa: E402 - found by the line above
+from publish_kit import BINARIES, Server
 
 
 @pytest.fixture(params=list(BINARIES))

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import redis
 from publish_kit import make_event, settings_of, wait_until
-
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 

@@ -95,5 +95,5 @@ def test_a_server_that_goes_away(valkey: Server, reader: EventReader) -> None:
     new = reader.tail(Wanted(), block_ms=20)
     assert next(new) is None
     valkey.kill()
-    with pytest.raises(PublishError, match="redis.url"):
+    with pytest.raises(PublishError, match=r"redis\.url"):
         next(new)

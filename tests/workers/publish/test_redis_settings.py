@@ -11,6 +11,7 @@ from publish_kit import BINARIES, Server, free_port, ids_in, make_event, setting
 from redis.crc import key_slot
 
 from workers.errors import PublishError
+from workers.publish import redis_settings
 from workers.publish.reader import EventReader, Wanted
 from workers.publish.redis_errors import (
     NATIVE_ERRORS,
@@ -29,6 +30,7 @@ MINIMAL_ACL = (
     "on >s3cret-word resetchannels resetkeys ~watchword:events ~{watchword:events}:id:* "
     "-@all +ping +evalsha +eval +xadd +get +set +xrange +xrevrange +xread"
 )
+CLUSTER_ACL = "+cluster|slots +command"
 
 
 def publish_and_read(settings: RedisSettings, folder: Path) -> list[str]:
@@ -47,6 +49,12 @@ def publish_and_read(settings: RedisSettings, folder: Path) -> list[str]:
 
 
 EXPECTED = [make_event(1).id, make_event(2).id]
+
+
+def test_the_documented_acl_is_the_one_tested() -> None:
+    text = " ".join(str(redis_settings.__doc__).split())
+    assert MINIMAL_ACL.replace("s3cret-word", "PASSWORD") in text
+    assert f"``{CLUSTER_ACL}``" in text
 
 
 @given(st.text("ab:{}", min_size=1, max_size=8))
@@ -103,7 +111,7 @@ def test_an_unknown_host() -> None:
 
 @pytest.mark.parametrize("url", ["http://host/", "host:6379", "redis://host:port/0"])
 def test_a_wrong_url(url: str) -> None:
-    with pytest.raises(RedisMisused, match="redis.url looks like"):
+    with pytest.raises(RedisMisused, match=r"redis\.url looks like"):
         connect(settings_of(url))
 
 
@@ -134,7 +142,10 @@ def test_cluster(start_server: Callable[..., Server], binary: str, tmp_path: Pat
     while "cluster_state:ok" not in str(server.client.execute_command("CLUSTER", "INFO")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert publish_and_read(settings_of(server.url, cluster=True), tmp_path) == EXPECTED
+    rules = f"{MINIMAL_ACL} {CLUSTER_ACL}".split()
+    server.client.execute_command("ACL", "SETUSER", "watchword", *rules)
+    url = f"redis://watchword:s3cret-word@127.0.0.1:{server.port}/0"
+    assert publish_and_read(settings_of(url, cluster=True), tmp_path) == EXPECTED
     assert [i for i, _ in ids_in(server)] == EXPECTED
 
 
@@ -143,20 +154,17 @@ def test_tls(start_server: Callable[..., Server], tmp_path: Path) -> None:
     if redis_server is None or shutil.which("openssl") is None:
         pytest.skip("needs redis-server with TLS and openssl (Debian packages redis-server, openssl)")
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
+    options = "-x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", *options.split(), *files], check=True, capture_output=True)
     port = free_port()
     tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
     start_server(redis_server, *tls, "--tls-auth-clients", "no")
     trusting = f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}"
     assert publish_and_read(settings_of(trusting), tmp_path) == EXPECTED
-    with pytest.raises(RedisUnreachable, match="(?i)certificate"):
+    with pytest.raises(RedisUnreachable, match=r"(?i)certificate"):
         _add(settings_of(f"rediss://localhost:{port}/0"))
-    with pytest.raises(RedisUnreachable, match="(?i)certificate"):
+    with pytest.raises(RedisUnreachable, match=r"(?i)certificate"):
         _add(settings_of(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"))  # another name than its own
 
 

@@ -2,7 +2,10 @@ import jsonschema
 import pytest
 from publish_kit import make_event
 
+from alignment.types import Span, SpanChange
+from workers.events import EventWriter, Moment
 from workers.publish.schema import SCHEMA_VERSION, event_schema, validate_body
+from workers.types import EventSpec, ModelInfo, Utterance
 
 
 def test_the_schema_is_one() -> None:
@@ -23,6 +26,20 @@ def test_a_whole_body_of_a_file_and_of_a_live_stream() -> None:
     }
     validate_body(body | live)
     validate_body(body | {"added_later": 1})
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_what_the_daemon_writes_fits(live: bool) -> None:
+    track = tuple((1767323045.1234567 + n, n / 74) for n in range(75))
+    span = Span("cat", track[0][0], track[-1][0], 1.0, open=False, shares=(0.5, 0.25, 0.25), track=track)
+    model = ModelInfo("lite/x@1", "lite", "x", "1", 4, "MIT", "cpu", 1.0)
+    spoken = Utterance(1767323046.0, 1767323047.0, "救命", 0.9, "zh")
+    moment = Moment(1767323120.0, 0.25 if live else None, (spoken,), "snapshots/1.jpg")
+    writer = EventWriter("door", live, 0.5, model, "0123abcd")
+    event = writer.write(SpanChange("end", track[0][0], 3, span), EventSpec("cat", ("a cat",)), "f00d:0", moment)
+    validate_body(event.body)
+    assert event.body["evidence"]["words"][0]["text"] == "救命"
+    assert (event.body["start_time"] is None) != live
 
 
 @pytest.mark.parametrize(

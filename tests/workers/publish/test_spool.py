@@ -10,7 +10,10 @@ from publish_kit import make_event
 
 from workers.clock import SystemClock
 from workers.errors import SpoolError
+from workers.publish.records import Record, encode
 from workers.publish.spool import Spool, SpoolFull
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
 
 class FixedClock(SystemClock):
@@ -80,12 +83,13 @@ def test_a_torn_last_record_at_every_byte(tmp_path: Path, kept_records: int) -> 
         torn = Spool(folder)
         assert waiting(torn) == ids(*range(kept_records)), cut
         assert torn.snapshot().damaged == (0 if cut == whole_before else 1), cut
-        torn.append(events(10))
+        if cut % 20 == 0 or cut > len(data) - 3:  # each costs two syncs
+            torn.append(events(10))
+            torn.close()
+            torn = Spool(folder)
+            assert waiting(torn) == ids(*range(kept_records), 10), cut
+            assert torn.snapshot().damaged == 0
         torn.close()
-        again = Spool(folder)
-        assert waiting(again) == ids(*range(kept_records), 10), cut
-        assert again.snapshot().damaged == 0
-        again.close()
         for file in folder.iterdir():
             file.unlink()
 
@@ -144,13 +148,13 @@ def test_segments_go_when_acknowledged(tmp_path: Path) -> None:
 
 def test_the_cap_refuses_counts_and_recovers(tmp_path: Path) -> None:
     spool = Spool(tmp_path, max_bytes=5000)
-    taken = 0
+    size = len(encode(Record(1, 1e9, make_event(0))))
+    taken = 5000 // (size + 20)
+    for number in range(taken):
+        spool.append(events(number))
     with pytest.raises(SpoolFull, match="full") as caught:
-        for number in range(100):
-            spool.append(events(number))
-            taken += 1
+        spool.append(events(100))
     assert caught.value.code == "spool_full"
-    assert 3 <= taken <= 6
     assert spool.snapshot().refused == 1
     assert sum(f.stat().st_size for f in tmp_path.glob("*.seg")) <= 5000
     spool.ack(taken)
@@ -170,7 +174,6 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
     # A real limit on this process's file size makes the kernel refuse half of the write, as a full disk does.
     code = f"""
         import resource, signal, sys
-        sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from publish_kit import make_event
         from workers.publish.spool import Spool, SpoolFull
@@ -188,7 +191,7 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
         assert [r.event.id for r in spool.pending(9)] == [make_event(1).id, make_event(4).id]
         assert spool.snapshot().refused == 2
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, env=ENVIRONMENT)
     again = Spool(tmp_path)
     assert waiting(again) == ids(1, 4)
     assert again.snapshot().damaged == 0
@@ -197,7 +200,6 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
 def test_kill_minus_nine_keeps_every_event_that_was_taken(tmp_path: Path) -> None:
     code = f"""
         import sys
-        sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from publish_kit import make_event
         from workers.publish.spool import Spool
@@ -206,7 +208,8 @@ def test_kill_minus_nine_keeps_every_event_that_was_taken(tmp_path: Path) -> Non
             spool.append([make_event(number)])
             print(number, flush=True)
     """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert process.stdout
     for line in process.stdout:
         if int(line) >= 40:

@@ -31,7 +31,6 @@ STRUCTURES = {
     "open GOP": dict(options={"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}, suffix="mkv"),
     "open GOP, TS": dict(options={"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}, suffix="ts"),
     "one long GOP": dict(options={"x264-params": "bframes=3:keyint=infinite:scenecut=0"}, suffix="mp4", gop=9999),
-    "intra refresh": dict(options={"x264-params": "intra-refresh=1:keyint=25:bframes=2"}, suffix="ts"),
     "variable rate": dict(times_ms=VFR, suffix="mp4"),
     "MPEG-4 with B-frames": dict(codec="mpeg4", b_frames=2, suffix="mp4"),
     "MPEG-4 in AVI": dict(codec="mpeg4", suffix="avi"),
@@ -60,6 +59,16 @@ def test_sampled_frames_are_those_of_a_full_decode(
     np.testing.assert_allclose(got.pts, times_s, atol=1e-6)
     np.testing.assert_array_equal(got.frames, pictures)
     assert not got.snapshot.dropped
+
+
+@pytest.mark.parametrize("fps", [0.5, 1.0, 3.0])
+def test_intra_refresh_without_true_keyframes_is_decoded_right_through(tmp_path: Path, fps: float) -> None:
+    options = {"x264-params": "intra-refresh=1:keyint=25:bframes=2"}
+    path = make_video(tmp_path / "clip.ts", every(40, 150), options=options)
+    times_s, pictures = full_decode(path, fps)
+    got = read_all(path, fps=fps)
+    np.testing.assert_allclose(got.pts, times_s, atol=1e-6)
+    np.testing.assert_array_equal(got.frames, pictures)
 
 
 def test_frames_show_what_was_shown_at_their_time(tmp_path: Path) -> None:

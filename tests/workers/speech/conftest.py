@@ -28,11 +28,7 @@ def load_audio(path: Path) -> F32:
     return np.concatenate([part.to_ndarray()[0] for part in parts])
 
 
-def silence(seconds: float) -> F32:
-    return np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
-
-
-def cut(samples: F32, sizes: list[int], start_s: float = 0.0) -> list[AudioChunk]:
+def cut_sound(samples: F32, sizes: list[int], start_s: float = 0.0) -> list[AudioChunk]:
     """Cut sound into chunks whose lengths (samples) repeat ``sizes``."""
     chunks, at = [], 0
     while at < len(samples):
@@ -40,6 +36,21 @@ def cut(samples: F32, sizes: list[int], start_s: float = 0.0) -> list[AudioChunk
         chunks.append(AudioChunk("cam", 0, start_s + at / SAMPLE_RATE_HZ, samples[at : at + size]))
         at += size
     return chunks
+
+
+@pytest.fixture(scope="session")
+def cut() -> Callable[..., list[AudioChunk]]:
+    return cut_sound
+
+
+@pytest.fixture(scope="session")
+def load() -> Callable[[Path], F32]:
+    return load_audio
+
+
+@pytest.fixture(scope="session")
+def silence() -> Callable[[float], F32]:
+    return lambda seconds: np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
 
 
 @pytest.fixture(scope="session")

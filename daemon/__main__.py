@@ -1,0 +1,5 @@
+"""``python -m daemon`` is ``watchword``."""
+
+from daemon.cli import main
+
+main()

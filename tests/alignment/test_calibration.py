@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from alignment.calibration import (
+    CLIP_CALIBRATION,
+    LITE_CALIBRATION,
+    SIGLIP_CALIBRATION,
+    STRAY_ALERTS_PER_HOUR,
+    Platt,
+    threshold_for_budget,
+)
+
+
+def test_platt_is_a_half_at_its_midpoint_and_rises() -> None:
+    curve = Platt(scale=30.0, midpoint=0.1)
+    p = curve(np.array([-0.2, 0.1, 0.2], np.float32))
+    assert p[1] == pytest.approx(0.5)
+    assert p[2] == pytest.approx(1 / (1 + np.exp(-3.0)), abs=1e-6)
+    assert p[0] < p[1] < p[2]
+
+
+def test_platt_takes_extreme_scores_without_overflow() -> None:
+    with np.errstate(all="raise"):
+        p = Platt(100.0, 0.2)(np.array([-1e6, 1e6], np.float32))
+    assert p[0] < 1e-20
+    assert p[1] == 1.0
+
+
+@pytest.mark.parametrize("calibration", [LITE_CALIBRATION, CLIP_CALIBRATION, SIGLIP_CALIBRATION])
+def test_every_profile_separates_what_its_family_calls_a_match(calibration: object) -> None:
+    vision: Platt = calibration.vision  # type: ignore[attr-defined]  # one of three constants
+    below, above = vision(np.array([vision.midpoint - 0.1, vision.midpoint + 0.1], np.float32))
+    assert below < 0.1
+    assert above > 0.9
+
+
+def test_a_budget_at_a_measured_rate_gives_its_threshold() -> None:
+    for threshold, rate in STRAY_ALERTS_PER_HOUR:
+        assert threshold_for_budget(rate) == pytest.approx(threshold)
+
+
+def test_a_smaller_budget_never_lowers_the_threshold() -> None:
+    thresholds = [threshold_for_budget(b) for b in np.geomspace(1e-4, 50, 60)]
+    assert all(a >= b for a, b in zip(thresholds, thresholds[1:], strict=False))
+    assert 0 < thresholds[-1] < thresholds[0] < 1
+
+
+def test_a_budget_beyond_the_table_extrapolates_within_bounds() -> None:
+    lowest = min(rate for _, rate in STRAY_ALERTS_PER_HOUR)
+    assert threshold_for_budget(1 / 24) >= threshold_for_budget(lowest)
+    assert threshold_for_budget(0.0) <= 0.999

@@ -1,0 +1,101 @@
+"""What decoding must cost at least: bare PyAV loops, to measure the daemon against.
+
+``python tests/benchmarks/decode.py FILE [FPS]`` prints CPU seconds of a full and of a selective decode as JSON.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from math import floor
+from pathlib import Path
+
+import av
+from av import VideoFrame
+from av.packet import Packet
+from av.video.reformatter import VideoReformatter
+
+
+def make_clip(path: Path, seconds: int = 60, size: str = "1920x1080", gop: int = 50) -> Path:
+    """Make a 25 fps H.264 clip of moving, noisy test picture, with B-frames."""
+    source = f"testsrc2=size={size}:rate=25:duration={seconds},noise=alls=12:allf=t"
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "veryfast"]
+    subprocess.run([*command, "-g", str(gop), "-crf", "26", "-pix_fmt", "yuv420p", str(path)], check=True)
+    return path
+
+
+def bare_decode(path: Path, fps: float, size: int = 224) -> int:
+    """Decode only what sampling ``fps`` frames a second wants and scale that; return the number of frames.
+
+    For closed GOPs: nothing behind the last wanted frame of a GOP is fed, unwanted non-reference frames are skipped.
+    """
+    scaler, frames, step = VideoReformatter(), 0, -1
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", 4
+        unit = float(stream.time_base)
+        gop: list[Packet] = []
+        for packet in container.demux(stream):
+            if gop and (packet.is_keyframe or not packet.size):
+                wanted = set()
+                for p in sorted(p.pts for p in gop):
+                    if floor(p * unit * fps + 1e-6) > step:
+                        step = floor(p * unit * fps + 1e-6)
+                        wanted.add(p)
+                frames += _decode_gop(stream.codec_context, gop, wanted, lambda f: _scale(scaler, f, size))
+                gop = []
+            if packet.size:
+                gop.append(packet)
+    return frames
+
+
+def _decode_gop(
+    context: av.VideoCodecContext, gop: list[Packet], wanted: set[int], use: Callable[[VideoFrame], None]
+) -> int:
+    if not wanted:
+        return 0
+    last = max(i for i, p in enumerate(gop) if p.pts in wanted)
+    out: list[VideoFrame] = []
+    for p in gop[: last + 1]:
+        context.skip_frame = "DEFAULT" if p.pts in wanted else "NONREF"
+        out += [f for f in context.decode(p) if f.pts in wanted]
+    out += [f for f in context.decode(None) if f.pts in wanted]
+    context.flush_buffers()
+    for frame in out:
+        use(frame)
+    return len(out)
+
+
+def _scale(scaler: VideoReformatter, frame: VideoFrame, size: int) -> None:
+    scaler.reformat(frame, size * frame.width // frame.height, size, "rgb24", threads=1).to_ndarray()
+
+
+def full_decode(path: Path, fps: float, size: int = 224) -> int:
+    """Decode every frame, scale those that sampling wants; return their number."""
+    scaler, frames, step = VideoReformatter(), 0, -1
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", 4
+        for frame in container.decode(stream):
+            if floor(frame.time * fps + 1e-6) > step:
+                step = floor(frame.time * fps + 1e-6)
+                _scale(scaler, frame, size)
+                frames += 1
+    return frames
+
+
+def cpu_seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return CPU and wall seconds of ``work`` in this process, all threads."""
+    before, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.perf_counter() - wall
+
+
+if __name__ == "__main__":
+    clip, rate = Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+    for name, decode in [("selective", bare_decode), ("full", full_decode)]:
+        cpu, wall = cpu_seconds(lambda decode=decode: decode(clip, rate))
+        print(json.dumps({"decode": name, "fps": rate, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)}))

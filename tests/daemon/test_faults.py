@@ -1,0 +1,114 @@
+"""Bad cameras, signals, a dead Redis, planted secrets: the daemon as a process, with the real encoder."""
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from support.running import json_lines, published, running, watchword, write_config
+from support.servers import answering, closed_port, silent
+
+from workers.publish.embedded import EmbeddedServer
+
+SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample" / "sample.mp4"
+CAT = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
+ALWAYS = {"something": {"describe": "a picture", "modalities": ["vision"], "threshold": 0.000001, "min_duration": 0}}
+ENDLESS = "synthetic://pattern?seconds=3600&width=320&height=240&fps=5&pace=1"
+SECRET = "pl4nted-s3cret"
+
+
+def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video at all")
+    (tmp_path / "empty.mp4").touch()
+    with silent() as mute, answering(404) as missing, answering(401) as locked:
+        cameras = {
+            "good": {"url": str(SAMPLE), "audio": False},
+            "text": {"url": "text.mp4"},
+            "empty": {"url": "empty.mp4"},
+            "nowhere": {"url": "nowhere.mp4"},
+            "refused": {"url": f"http://viewer:{SECRET}@127.0.0.1:{closed_port()}/live.ts"},
+            "mute": {"url": f"rtsp://viewer:{SECRET}@{mute}/stream", "open_timeout": 1, "read_timeout": 1},
+            "gone": {"url": f"http://{missing}/live.m3u8?token={SECRET}"},
+            "locked": {"url": f"http://viewer:{SECRET}@{locked}/live.ts"},
+        }
+        done = watchword("run", write_config(tmp_path, cameras=cameras, events=CAT), "--once", "--json")
+    assert done.returncode == 3
+    assert [e["camera"] for e in json_lines(done.stdout)] == ["good", "good"]
+    errors = [x for x in json_lines(done.stderr) if x["level"] in ("error", "warning") and "camera" in x]
+    codes = {x["camera"]: x.get("code") or x["error"] for x in errors}
+    assert "source_invalid" in codes["text"]
+    assert "source_invalid" in codes["empty"]
+    assert "source_not_found" in codes["nowhere"]
+    assert codes["refused"] == "source_unreachable"
+    assert codes["mute"] == "source_timeout"
+    assert codes["gone"] == "source_not_found"
+    assert codes["locked"] == "source_unauthorized"
+    assert "Traceback" not in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_health_metrics_and_an_orderly_end(tmp_path: Path) -> None:
+    cameras = {"endless": {"url": ENDLESS}, "down": {"url": f"rtsp://u:{SECRET}@127.0.0.1:{closed_port()}/x"}}
+    with running(write_config(tmp_path, cameras=cameras, events=ALWAYS), tmp_path) as daemon:
+        daemon.wait_for('"type": "new"')
+        match = re.search(r'"url": "(http://[^"]+)"', daemon.log())
+        assert match, daemon.log()
+        with httpx.Client(base_url=match[1]) as http:
+            assert http.get("/readyz").status_code == 200
+            assert http.get("/healthz").status_code == 200
+            text = http.get("/metrics").text
+            health = http.get("/readyz").text
+        assert 'watchword_stream_up{camera="endless"} 1.0' in text
+        assert 'watchword_stream_up{camera="down"} 0.0' in text
+        assert 'watchword_events_total{camera="endless",type="new"} 1.0' in text
+        assert daemon.end() == 0
+        assert SECRET not in daemon.log() + text + health
+    (event,) = published(tmp_path)
+    assert (event["type"], event["camera"]) == ("end", "endless")
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with running(write_config(tmp_path, cameras={"endless": {"url": ENDLESS}}, events=ALWAYS), tmp_path) as daemon:
+        daemon.wait_for("models loaded")
+        daemon.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        assert daemon.end(signal.SIGINT) in (130, 0)  # 0: the orderly end was quicker than the second signal
+
+
+def test_events_wait_on_disk_while_redis_is_away_and_arrive_once(tmp_path: Path) -> None:
+    port = closed_port()
+    redis = {"url": f"redis://:{SECRET}@127.0.0.1:{port}/0"}
+    config = write_config(tmp_path, cameras={"good": {"url": str(SAMPLE), "audio": False}}, events=CAT, redis=redis)
+    done = watchword("run", config, "--once", "--json")
+    assert done.returncode == 4
+    assert len(json_lines(done.stdout)) == 2
+    assert SECRET not in done.stdout + done.stderr
+    (tmp_path / "state").joinpath("redis").mkdir(exist_ok=True)
+    server = EmbeddedServer(tmp_path / "state")
+    url = server.start()
+    try:
+        config = write_config(
+            tmp_path, cameras={"good": {"url": str(SAMPLE), "audio": False}}, events=CAT, redis={"url": url}
+        )
+        again = watchword("run", config, "--once", "--json")
+        assert again.returncode == 0, again.stderr
+        assert len(published(tmp_path)) == 2
+        assert len(published(tmp_path, all_revisions=True)) == 4
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "redis: {url: http://x}\nmodels: {profile: huge}\ncameras:\n  a b: {url: a.mp4}\n  c: {url: c.mp4, fsp: 1}\n"
+        "  d: {url: d.mp4, fps: -1}\n  e: {url: e.mp4, events: [nothing]}\n  f: {audio: maybe, url: f.mp4}\n"
+        "events:\n  cat: {describe: [], threshold: 2}\n  dog: {describe: a dog, min_duration: soon}\n"
+    )
+    done = watchword(command, path)
+    assert done.returncode == 2
+    assert done.stderr.count("config.yaml:") == 10, done.stderr
+    assert 'did you mean "fps"' in done.stderr

@@ -1,0 +1,143 @@
+"""Real requests to a real server."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from daemon import logs
+from daemon.http import HttpAddressError, HttpPortError, HttpServer, build_app
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot
+from workers.snapshots import StreamSnapshot
+from workers.types import ModelInfo, SourceSnapshot
+
+TOKEN = "a-long-enough-token"
+MODEL = ModelInfo("lite/lite0@1", "lite", "lite0", "1", 384, "Apache-2.0", "cpu", 20.0)
+
+
+class State:
+    """What the server shows."""
+
+    def __init__(self) -> None:
+        self.now = DaemonSnapshot()
+
+    def get(self) -> DaemonSnapshot:
+        return self.now
+
+
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def state() -> State:
+    return State()
+
+
+@pytest.fixture
+def serve(state: State) -> Iterator[Serve]:
+    running: list[HttpServer] = []
+
+    def _serve(token: str | None = None) -> httpx.Client:
+        server = HttpServer(build_app(state.get, token), "127.0.0.1", 0)
+        server.start()
+        running.append(server)
+        return httpx.Client(base_url=server.url, trust_env=False)
+
+    yield _serve
+    for server in running:
+        server.stop()
+
+
+def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: State) -> None:
+    client = serve()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    assert "models are not loaded yet" in client.get("/readyz").json()["problems"]
+    state.now = DaemonSnapshot(
+        encoder=EncoderSnapshot(MODEL),
+        publisher=PublisherSnapshot(),
+        beat_wall=time.time(),
+        streams=(StreamSnapshot("a"),),
+    )
+    assert client.get("/readyz").json()["encoder"]["profile"] == "lite"
+    metrics = client.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert 'watchword_stream_up{camera="a"} 0.0' in metrics.text
+    state.now = replace(state.now, beat_wall=time.time() - 3600)
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/nowhere"])
+def test_a_token_is_required_everywhere(serve: Serve, path: str) -> None:
+    client = serve(TOKEN)
+    assert client.get(path).status_code == 401
+    for given in ("Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer \xe9", f"Bearer {TOKEN}x"):
+        answer = client.get(path, headers={b"authorization": given.encode("latin-1")})
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.json() == {"error": "token_required"}
+    answer = client.get(path, headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == {"/readyz": 503, "/nowhere": 404}.get(path, 200)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere"])
+def test_every_answer_has_the_security_headers(serve: Serve, path: str) -> None:
+    for client in (serve(), serve(TOKEN)):
+        headers = client.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+        assert "server" not in headers
+
+
+def test_without_a_token_only_loopback_names_are_served(serve: Serve) -> None:
+    client = serve()
+    for host in ("127.0.0.1:8765", "localhost", "LOCALHOST:1", "[::1]:8765"):
+        assert client.get("/healthz", headers={"host": host}).status_code == 200
+    for host in ("evil.example", "127.0.0.1.evil.example", "[::2]", ""):
+        assert client.get("/healthz", headers={"host": host}).status_code == 421
+
+
+def test_secrets_in_errors_do_not_leave_by_http(serve: Serve, state: State) -> None:
+    logs.register_secrets(["http-pl4nted"])
+    source = SourceSnapshot(last_error="source_failed: rtsp://u:pw@h http-pl4nted")
+    state.now = DaemonSnapshot(streams=(StreamSnapshot("a", source=source),))
+    text = serve().get("/healthz").text
+    assert "source_failed" in text
+    assert "pw@" not in text
+    assert "pl4nted" not in text
+
+
+def test_a_taken_port_is_one_clear_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(HttpPortError, match=f"port {port} on 127.0.0.1 is taken") as caught:
+            HttpServer(build_app(DaemonSnapshot, None), "127.0.0.1", port).start()
+    assert caught.value.code == "http_port_taken"
+    assert "http.port" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours_is_one_clear_error(host: str) -> None:
+    with pytest.raises(HttpAddressError, match=host):
+        HttpServer(build_app(DaemonSnapshot, None), host, 0).start()
+
+
+def test_stopping_ends_the_thread_and_frees_the_port() -> None:
+    server = HttpServer(build_app(DaemonSnapshot, None), "127.0.0.1", 0)
+    server.start()
+    port = int(server.url.rpartition(":")[2])
+    assert "http" in {t.name for t in threading.enumerate()}
+    server.stop()
+    server.stop()
+    assert "http" not in {t.name for t in threading.enumerate()}
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+    again = HttpServer(build_app(DaemonSnapshot, None), "127.0.0.1", port)
+    again.start()
+    again.stop()

@@ -1,0 +1,167 @@
+"""The exposition holds exactly the agreed names and labels, and only closed sets."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, render_metrics
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot, SpeechSnapshot
+from workers.publish.base import SinkSnapshot
+from workers.snapshots import StreamSnapshot
+from workers.telemetry import Histogram, HistogramSnapshot
+from workers.types import ModelInfo, SourceSnapshot
+
+CONTRACT = {
+    "stream_up": {"camera"},
+    "stream_reconnects_total": {"camera", "reason"},
+    "last_frame_timestamp_seconds": {"camera"},
+    "frames_decoded_total": {"camera"},
+    "frames_sampled_total": {"camera"},
+    "frames_dropped_total": {"camera", "reason"},
+    "stage_seconds": {"stage"},
+    "batch_size": set(),
+    "queue_depth": {"stage"},
+    "event_latency_seconds": set(),
+    "events_total": {"camera", "type"},
+    "alerts_suppressed_total": {"camera", "reason"},
+    "score": {"camera", "event"},
+    "speech_realtime_factor": set(),
+    "publish_retries_total": set(),
+    "spool_bytes": set(),
+    "spool_oldest_seconds": set(),
+    "model_info": {"model"},
+}
+MODEL = ModelInfo("lite/lite0@1", "lite", "lite0", "1", 384, "Apache-2.0", "cpu", 20.0)
+
+
+def seconds(*values: float) -> HistogramSnapshot:
+    histogram = Histogram()
+    for value in values:
+        histogram.observe(value)
+    return histogram.snapshot()
+
+
+def stream(camera: str = "front") -> StreamSnapshot:
+    return StreamSnapshot(
+        camera,
+        "running",
+        live=True,
+        source=SourceSnapshot(
+            up=True,
+            frames_decoded=50,
+            frames_sampled=10,
+            dropped={"buffer_full": 3, "rtsp://u:p@h said no": 2, "what": 5},
+            reconnects={"source_timeout": 2, "Connection to rtsp://u:p@h": 1},
+            last_frame_wall=1000.5,
+        ),
+        stages={"encode": seconds(0.01, 0.02, 99), "align": seconds(0.5)},
+        latency=seconds(0.3),
+        events={"new": 2, "end": 1},
+        suppressed={"cooldown": 4},
+        scores={"cat": 0.75},
+        queue_depth=2,
+    )
+
+
+FULL = DaemonSnapshot(
+    streams=(stream("front"), stream("back")),
+    encoder=EncoderSnapshot(MODEL, {1: 2, 8: 3, 500: 1}, queue_depth=1),
+    speech=SpeechSnapshot(queue_depth=4, realtime_factor=0.12),
+    publisher=PublisherSnapshot(SinkSnapshot(retries=7, spool_bytes=2048, spool_oldest_s=1.5), queue_depth=9),
+)
+
+
+def samples(snapshot: DaemonSnapshot) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = render_metrics(snapshot).decode()
+    return {
+        (s.name.removeprefix("watchword_"), frozenset(s.labels.items())): s.value
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
+    }
+
+
+def value(snapshot: DaemonSnapshot, name: str, **labels: str) -> float:
+    return samples(snapshot)[(name, frozenset(labels.items()))]
+
+
+def test_names_and_labels_are_those_of_the_contract() -> None:
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(render_metrics(FULL).decode()):
+        assert family.documentation.endswith((".", "1.", "up.", "0."))
+        assert family.samples
+        name = family.name.removeprefix("watchword_") + ("_total" if family.type == "counter" else "")
+        found[name] = {label for s in family.samples for label in s.labels} - {"le"}
+    assert found == CONTRACT
+
+
+def test_values_are_those_of_the_snapshot() -> None:
+    assert value(FULL, "stream_up", camera="front") == 1
+    assert value(FULL, "frames_decoded_total", camera="back") == 50
+    assert value(FULL, "last_frame_timestamp_seconds", camera="front") == 1000.5
+    assert value(FULL, "events_total", camera="front", type="new") == 2
+    assert value(FULL, "events_total", camera="front", type="update") == 0
+    assert value(FULL, "alerts_suppressed_total", camera="front", reason="cooldown") == 4
+    assert value(FULL, "score", camera="front", event="cat") == 0.75
+    assert value(FULL, "queue_depth", stage="stream") == 4
+    assert value(FULL, "queue_depth", stage="publish") == 9
+    assert value(FULL, "publish_retries_total") == 7
+    assert value(FULL, "spool_oldest_seconds") == 1.5
+    assert value(FULL, "model_info", model="lite/lite0@1") == 1
+
+
+def test_histograms_add_up_over_streams() -> None:
+    assert value(FULL, "stage_seconds_count", stage="encode") == 6
+    assert value(FULL, "stage_seconds_sum", stage="encode") == pytest.approx(2 * 99.03)
+    assert value(FULL, "stage_seconds_bucket", stage="encode", le="0.01") == 2
+    assert value(FULL, "stage_seconds_bucket", stage="encode", le="60.0") == 4
+    assert value(FULL, "event_latency_seconds_count") == 2
+    assert value(FULL, "batch_size_count") == 6
+    assert value(FULL, "batch_size_sum") == 2 + 24 + 500
+    assert value(FULL, "batch_size_bucket", le="8.0") == 5
+
+
+def test_unknown_reasons_fold_into_other() -> None:
+    assert value(FULL, "frames_dropped_total", camera="front", reason="other") == 7
+    assert value(FULL, "stream_reconnects_total", camera="front", reason="other") == 1
+    text = render_metrics(FULL).decode()
+    assert "://" not in text
+    assert set(re.findall(r'reason="([^"]*)"', text)) <= DROP_REASONS | RECONNECT_REASONS | {"cooldown", "other"}
+
+
+def test_known_reasons_start_at_zero() -> None:
+    quiet = DaemonSnapshot(streams=(StreamSnapshot("front"),))
+    assert value(quiet, "frames_dropped_total", camera="front", reason="buffer_full") == 0
+    assert value(quiet, "stream_up", camera="front") == 0
+    assert ("last_frame_timestamp_seconds", frozenset({("camera", "front")})) not in samples(quiet)
+
+
+def test_a_daemon_that_only_starts_has_valid_metrics() -> None:
+    assert value(DaemonSnapshot(), "batch_size_count") == 0
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not installed")
+@pytest.mark.parametrize("snapshot", [FULL, DaemonSnapshot()], ids=["full", "starting"])
+def test_promtool_accepts_the_metrics(snapshot: DaemonSnapshot) -> None:
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=render_metrics(snapshot), capture_output=True, timeout=30
+    )
+    assert (done.returncode, done.stderr.decode(), done.stdout.decode()) == (0, "", "")
+
+
+def test_histograms_refuse_what_cannot_be() -> None:
+    with pytest.raises(ValueError, match="bounds"):
+        Histogram((1.0, 1.0))
+    with pytest.raises(ValueError, match="bounds"):
+        seconds(1.0) + Histogram((1.0,)).snapshot()
+
+
+def test_a_value_on_a_bound_belongs_to_its_bucket() -> None:
+    histogram = Histogram((1.0, 2.0))
+    for v in (1.0, 1.5, 2.0, 2.1):
+        histogram.observe(v)
+    assert histogram.snapshot().counts == (1, 2, 1)
+    assert histogram.snapshot().total == pytest.approx(6.6)
+    assert histogram.snapshot().count == 4

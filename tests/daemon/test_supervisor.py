@@ -1,0 +1,150 @@
+"""Supervision: what fails is started again, what is stuck is killed, what is done is left alone."""
+
+from dataclasses import replace
+
+import pytest
+from support.clocks import FakeClock
+
+from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, STOP_DEADLINE_S, Supervisor, all_done
+from workers.errors import ServiceLost
+from workers.redaction import RedactedUrl
+from workers.snapshots import StreamSnapshot
+from workers.types import CameraSpec, SourceSnapshot
+
+CAMERA = CameraSpec("cam", RedactedUrl("rtsp://host/a"), stall_timeout_s=10.0)
+
+
+class Stream:
+    """A stream whose state the test sets."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        up = SourceSnapshot(up=True)
+        self.state = StreamSnapshot("cam", "running", True, stall_timeout_s=10.0, progress_wall=clock.wall(), source=up)
+        self.asked = self.killed = False
+        self.dead = False
+        self.obeys = True
+
+    def snapshot(self) -> StreamSnapshot:
+        if self.dead:
+            raise ServiceLost("an actor died")
+        return self.state
+
+    def stop(self) -> None:
+        self.asked = True
+        if self.obeys:
+            self.state = replace(self.state, state="finished")
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def fail(self, retryable: bool = True) -> None:
+        self.state = replace(self.state, state="failed", error="source_timeout: no data", retryable=retryable)
+
+
+class Streams:
+    """A runtime that starts such streams."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.started: list[Stream] = []
+
+    def start_stream(self, camera: CameraSpec, events: object) -> Stream:
+        self.started.append(Stream(self.clock))
+        return self.started[-1]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def supervised(clock: FakeClock, retry: bool = True) -> tuple[Supervisor, Streams]:
+    streams = Streams(clock)
+    supervisor = Supervisor(streams, clock, retry)  # type: ignore[arg-type]  # only start_stream is asked for
+    supervisor.watch(CAMERA, ())
+    supervisor.step()
+    return supervisor, streams
+
+
+def advance(supervisor: Supervisor, clock: FakeClock, seconds: float) -> None:
+    for _ in range(round(seconds * 2)):
+        clock.now += 0.5
+        supervisor.step()
+
+
+def test_a_failed_stream_is_started_again_after_a_while(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    streams.started[0].fail()
+    supervisor.step()
+    assert len(streams.started) == 1
+    advance(supervisor, clock, 3)
+    assert len(streams.started) == 2
+    assert supervisor.watched[0].restarts == 1
+
+
+def test_five_restarts_in_a_minute_degrade_and_it_is_never_given_up(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    while not supervisor.watched[0].degraded:
+        streams.started[-1].fail()
+        advance(supervisor, clock, 1)
+        assert len(streams.started) <= RESTARTS + 1
+    seen = len(streams.started)
+    advance(supervisor, clock, DEGRADED_RETRY_S / 2 - 2)
+    assert len(streams.started) == seen
+    advance(supervisor, clock, DEGRADED_RETRY_S)
+    assert len(streams.started) == seen + 1
+
+
+def test_what_no_retry_can_help_is_not_retried(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    streams.started[0].fail(retryable=False)
+    advance(supervisor, clock, 600)
+    assert len(streams.started) == 1
+    assert all_done(supervisor.watched)
+    assert supervisor.watched[0].snapshot.error == "source_timeout: no data"
+
+
+def test_once_does_not_retry(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock, retry=False)
+    streams.started[0].fail()
+    supervisor.step()
+    assert all_done(supervisor.watched)
+
+
+def test_a_dead_actor_is_replaced(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    streams.started[0].dead = True
+    advance(supervisor, clock, 3)
+    assert len(streams.started) == 2
+
+
+def test_a_stuck_stream_is_asked_then_killed_then_replaced(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    first = streams.started[0]
+    first.obeys = False
+    advance(supervisor, clock, 39)
+    assert not first.asked
+    advance(supervisor, clock, 2)
+    assert first.asked
+    assert not first.killed
+    advance(supervisor, clock, STOP_DEADLINE_S + 5)
+    assert first.killed
+    assert len(streams.started) == 2
+
+
+def test_a_live_source_that_reconnects_by_itself_is_not_stuck(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    first = streams.started[0]
+    first.state = replace(first.state, source=SourceSnapshot(up=False))
+    advance(supervisor, clock, 600)
+    assert not first.asked
+
+
+def test_drain_asks_everyone_and_kills_the_late(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    supervisor.watch(replace(CAMERA, name="late"), ())
+    supervisor.step()
+    streams.started[1].obeys = False
+    assert supervisor.drain(2.0) is False
+    assert (streams.started[0].asked, streams.started[0].killed) == (True, False)
+    assert streams.started[1].killed

@@ -1,0 +1,101 @@
+"""Real servers on the loopback interface, each with one way to behave."""
+
+import contextlib
+import socket
+import socketserver
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+Handler = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextlib.contextmanager
+def http(answer: Handler) -> Iterator[str]:
+    """Serve every GET by ``answer``; yields the base URL."""
+
+    class Request(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with contextlib.suppress(OSError):
+                answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with _Server(("127.0.0.1", 0), Request) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+def start(request: BaseHTTPRequestHandler, status: int = 200, kind: str = "video/mp2t") -> None:
+    request.send_response(status)
+    request.send_header("Content-Type", kind)
+    request.send_header("Connection", "close")
+    request.end_headers()
+
+
+def paced(write: Callable[[bytes], object], data: bytes, seconds: float, stop_at: float = 1.0) -> None:
+    """Write ``data`` as if it took ``seconds``, in 20 ms steps, up to the share ``stop_at``."""
+    steps = max(1, int(seconds / 0.02))
+    size = len(data) // steps + 1
+    for i in range(0, int(len(data) * stop_at), size):
+        write(data[i : min(i + size, int(len(data) * stop_at))])
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def tcp(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Hand every connection to ``serve``; yields the port."""
+
+    class Connection(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                serve(self.request)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+        allow_reuse_address = True
+
+    with Server(("127.0.0.1", 0), Connection) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@contextlib.contextmanager
+def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until the block ends."""
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def wait_for_port(port: int, seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
+RTSP_SERVER = Path(__file__).parent / "rtsp_server.py"

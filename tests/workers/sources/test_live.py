@@ -1,0 +1,335 @@
+"""Live sources against real servers: what arrives, what fails, what comes back."""
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import numpy as np
+import pytest
+from servers import RTSP_SERVER, free_port, http, paced, process, start, tcp, wait_for_port
+from source_media import SPEC, camera, every, make_video, number_of
+
+from workers.backoff import Backoff
+from workers.clock import SystemClock
+from workers.errors import (
+    SourceError,
+    SourceInvalid,
+    SourceNotFound,
+    SourceTimeout,
+    SourceUnauthorized,
+    SourceUnreachable,
+)
+from workers.sources.live import LiveSource
+from workers.sources.url import parse_target
+from workers.types import AudioChunk, FrameBatch, SourceItem
+
+X264 = {"x264-params": "keyint=25:bframes=0:scenecut=0", "tune": "zerolatency"}
+
+
+@pytest.fixture(scope="module")
+def stream_ts(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Ten seconds of transport stream with a tone."""
+    path = tmp_path_factory.mktemp("live") / "stream.ts"
+    return make_video(path, every(40, 250), options=X264, gop=25, audio=(0.0, 10.0, 440.0)).read_bytes()
+
+
+def live(url: str, **changes: object) -> LiveSource:
+    spec = camera(url, **{"fps": 5.0, **changes})
+    clock = SystemClock()
+    return LiveSource(spec, parse_target(spec.url), SPEC, clock, Backoff(clock, first_s=0.1, max_s=0.4))
+
+
+def take(source: LiveSource, enough: Callable[[list[SourceItem]], bool], seconds: float = 12.0) -> list[SourceItem]:
+    """Collect items until ``enough`` or the time is up, which is a failure."""
+    got: list[SourceItem] = []
+    timer = threading.Timer(seconds, source.stop)
+    timer.start()
+    for item in source.items():
+        got.append(item)
+        if enough(got):
+            break
+    timer.cancel()
+    done = enough(got)
+    source.stop()
+    assert done, f"after {seconds} s: {len(got)} items, {source.snapshot()}"
+    return got
+
+
+def frames(items: list[SourceItem]) -> list[FrameBatch]:
+    return [i for i in items if isinstance(i, FrameBatch)]
+
+
+def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[LiveSource], LiveSource]]:
+    """Drain a source in the background; stop it at the end."""
+    sources: list[LiveSource] = []
+
+    def run(source: LiveSource) -> LiveSource:
+        sources.append(source)
+        threading.Thread(target=lambda: list(source.items()), daemon=True).start()
+        return source
+
+    yield run
+    for source in sources:
+        source.stop()
+
+
+def test_http_stream_gives_frames_in_time_with_sound(stream_ts: bytes) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, stream_ts, 10.0)
+
+    with http(answer) as base:
+        source = live(f"{base}/cam.ts")
+        before = time.time()
+        items = take(source, lambda got: len(frames(got)) >= 10 and any(isinstance(i, AudioChunk) for i in got))
+        source.close()
+    batches = frames(items)
+    pts = np.concatenate([b.pts_s for b in batches])
+    numbers = [number_of(b.frames[0]) for b in batches]
+    assert np.all(np.diff(pts) > 0)
+    assert numbers == sorted(numbers)
+    assert np.allclose(np.diff(pts), np.diff(numbers) * 0.04, atol=1e-3)
+    assert before - 0.1 <= pts[0] <= time.time()
+    assert all(b.frames.shape == (1, 32, 48, 3) for b in batches)
+    assert abs(batches[-1].wall_time[-1] - pts[-1]) < 3.0
+    assert source.snapshot().frames_sampled >= 10
+
+
+def test_lost_connection_comes_back_as_a_new_epoch_later_in_time(stream_ts: bytes) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, stream_ts, 2.0, stop_at=0.2001)  # in the middle of a packet
+
+    with http(answer) as base:
+        source = live(f"{base}/cam.ts", audio=False)
+        items = take(source, lambda got: len({i.epoch for i in got}) >= 3)
+        source.close()
+    assert all(a.pts_s[-1] < b.pts_s[0] for a, b in zip(frames(items), frames(items)[1:], strict=False))
+    assert sum(source.snapshot().reconnects.values()) >= 2
+
+
+def test_server_that_stops_sending_is_left_and_tried_again(
+    stream_ts: bytes, running: Callable[[LiveSource], LiveSource]
+) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        request.wfile.write(stream_ts[: len(stream_ts) // 3])
+        request.wfile.flush()
+        time.sleep(20)
+
+    with http(answer) as base:
+        source = running(live(f"{base}/cam.ts", read_timeout_s=0.5))
+        until(lambda: source.snapshot().reconnects.get("source_timeout", 0) >= 2)
+    assert source.snapshot().frames_sampled > 0
+
+
+def test_sound_without_frames_is_a_stall(tmp_path: Path, running: Callable[[LiveSource], LiveSource]) -> None:
+    """The camera's encoder hangs, its microphone goes on."""
+    path = make_video(tmp_path / "hung.ts", every(40, 25), options=X264, audio=(0.0, 20.0, 300.0))
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, path.read_bytes(), 8.0)
+
+    with http(answer) as base:
+        source = running(live(f"{base}/cam.ts", stall_timeout_s=1.0))
+        until(lambda: source.snapshot().reconnects.get("source_timeout", 0) >= 1)
+    assert "no frame for 1 s" in (source.snapshot().last_error or "")
+
+
+def silent(connection: socket.socket) -> None:
+    connection.recv(1000)
+    time.sleep(20)
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp", "tcp"])
+def test_server_that_accepts_and_never_answers_times_out(scheme: str) -> None:
+    with tcp(silent) as port:
+        source = live(f"{scheme}://127.0.0.1:{port}/cam", open_timeout_s=1.0, read_timeout_s=0.5)
+        began = time.monotonic()
+        with pytest.raises(SourceTimeout):
+            source.open()
+        assert time.monotonic() - began < 4
+
+
+def test_udp_without_sender_times_out() -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    with pytest.raises(SourceTimeout):
+        live(f"udp://127.0.0.1:{port}", open_timeout_s=1.0, read_timeout_s=0.5).open()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, SourceUnauthorized), (403, SourceUnauthorized), (404, SourceNotFound), (503, SourceUnreachable)])
+def test_http_refusals(status: int, kind: type[SourceError]) -> None:
+    with http(lambda r: start(r, status)) as base:
+        host = base.removeprefix("http://")
+        with pytest.raises(kind) as caught:
+            live(f"http://viewer:s3cret-word@{host}/cam?token=abcdef").open()
+    assert "s3cret-word" not in repr(caught.value)
+    assert "abcdef" not in repr(caught.value)
+    assert "door" in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp", "tcp"])
+def test_connection_refused(scheme: str) -> None:
+    with pytest.raises(SourceUnreachable):
+        live(f"{scheme}://127.0.0.1:{free_port()}/cam").open()
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_unknown_host(scheme: str) -> None:
+    with pytest.raises(SourceUnreachable):
+        live(f"{scheme}://camera.invalid/cam", open_timeout_s=8.0, read_timeout_s=8.0).open()
+
+
+def test_text_page_is_no_media() -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        page = b"<html>login first</html>" * 50
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(page)))
+        request.end_headers()
+        request.wfile.write(page)
+
+    with http(answer) as base, pytest.raises(SourceInvalid):
+        live(f"{base}/cam").open()
+
+
+def test_items_never_raise_what_the_network_does(running: Callable[[LiveSource], LiveSource]) -> None:
+    with http(lambda r: start(r, 404)) as base:
+        source = running(live(f"{base}/cam"))
+        until(lambda: source.snapshot().reconnects.get("source_not_found", 0) >= 2)
+        assert (source.snapshot().last_error or "").startswith("source_not_found: door")
+        assert not source.snapshot().up
+
+
+def test_stop_ends_items_at_once(stream_ts: bytes) -> None:
+    with tcp(silent) as port:
+        source = live(f"tcp://127.0.0.1:{port}", read_timeout_s=3.0)
+        threading.Timer(0.2, source.stop).start()
+        began = time.monotonic()
+        assert list(source.items()) == []
+        assert time.monotonic() - began < 1
+
+
+def test_slow_reader_gets_the_freshest_and_losses_are_counted(stream_ts: bytes) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        request.wfile.write(stream_ts)
+        time.sleep(20)
+
+    with http(answer) as base:
+        source = live(f"{base}/cam.ts", fps=25.0, audio=False)
+        items = source.items()
+        next(items)
+        until(lambda: source.snapshot().dropped.get("buffer_full", 0) > 100)
+        time.sleep(0.3)
+        fresh = next(items)
+        source.stop()
+    assert isinstance(fresh, FrameBatch)
+    assert number_of(fresh.frames[0]) > 100
+
+
+def test_tcp_transport_stream(stream_ts: bytes) -> None:
+    with tcp(lambda c: paced(c.sendall, stream_ts, 10.0)) as port:
+        assert take(live(f"tcp://127.0.0.1:{port}"), lambda got: len(frames(got)) >= 3)
+
+
+def test_udp_transport_stream_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s.ts").write_bytes(stream_ts)
+    port = free_port(socket.SOCK_DGRAM)
+    url = f"udp://127.0.0.1:{port}"
+    command = ["ffmpeg", "-re", "-stream_loop", "-1", "-i", str(tmp_path / "s.ts"), "-c", "copy", "-f", "mpegts"]
+    with process(*command, f"{url}?pkt_size=1316"):
+        assert take(live(url, open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 3)
+
+
+def test_hls_playlist_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s.ts").write_bytes(stream_ts)
+    playlist = tmp_path / "live.m3u8"
+    command = ["ffmpeg", "-re", "-stream_loop", "-1", "-i", str(tmp_path / "s.ts"), "-c", "copy", "-f", "hls"]
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="application/vnd.apple.mpegurl")
+        request.wfile.write((tmp_path / request.path.strip("/")).read_bytes())
+
+    with process(*command, "-hls_time", "1", "-hls_list_size", "4", str(playlist)), http(answer) as base:
+        until(playlist.exists, 10)
+        assert take(live(f"{base}/live.m3u8", open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 8)
+
+
+@pytest.mark.parametrize("inner", ["file:///etc/passwd", "{file}", "concat:{file}"])
+def test_playlist_cannot_reach_local_files(inner: str, tmp_path: Path, stream_ts: bytes) -> None:
+    secret = tmp_path / "secret.ts"
+    secret.write_bytes(stream_ts)
+    target = inner.format(file=secret)
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, 200 if request.path.endswith("m3u8") else 404, kind="application/vnd.apple.mpegurl")
+        request.wfile.write(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{target}\n#EXT-X-ENDLIST\n".encode()
+        )
+
+    with http(answer) as base, pytest.raises(SourceError):
+        live(f"{base}/live.m3u8").open()
+
+
+@pytest.fixture(scope="module")
+def rtsp() -> Iterator[int]:
+    port = free_port()
+    probe = subprocess.run(
+        ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], check=False
+    )
+    assert probe.returncode == 0, "install python3-gi and gir1.2-gst-rtsp-server-1.0 (see rtsp_server.py)"
+    with process("/usr/bin/python3", str(RTSP_SERVER), str(port), "viewer", "s3cret-word"):
+        wait_for_port(port)
+        yield port
+
+
+def test_rtsp_over_tcp_with_credentials(rtsp: int) -> None:
+    source = live(f"rtsp://viewer:s3cret-word@127.0.0.1:{rtsp}/cam", open_timeout_s=8.0, read_timeout_s=4.0)
+    info = source.open()
+    assert (info.width, info.height, info.has_audio) == (160, 120, True)
+    items = take(source, lambda got: len(frames(got)) >= 10 and any(isinstance(i, AudioChunk) for i in got))
+    pts = np.array([b.pts_s[0] for b in frames(items)])
+    np.testing.assert_allclose(np.diff(pts), 0.2, atol=0.05)
+
+
+def test_rtsp_refuses_wrong_credentials(rtsp: int) -> None:
+    with pytest.raises(SourceUnauthorized) as caught:
+        live(f"rtsp://viewer:wrong-word@127.0.0.1:{rtsp}/cam", open_timeout_s=8.0).open()
+    assert "wrong-word" not in repr(caught.value)
+
+
+def test_rtsp_path_that_is_not_there(rtsp: int) -> None:
+    with pytest.raises(SourceNotFound):
+        live(f"rtsp://viewer:s3cret-word@127.0.0.1:{rtsp}/other", open_timeout_s=8.0).open()
+
+
+def test_missing_webcam_is_named() -> None:
+    with pytest.raises(SourceNotFound, match="video99"):
+        live("webcam:///dev/video99").open()
+
+
+def test_lag_of_live_frames_is_short(stream_ts: bytes) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, stream_ts, 10.0)
+
+    with http(answer) as base:
+        items = take(live(f"{base}/cam.ts", audio=False, fps=1.0), lambda got: len(frames(got)) >= 5)
+    steady = frames(items)[2:]
+    # The server sends at the stream's pace, so a frame's lag behind the first one's is what decoding adds.
+    lag = [b.wall_time[0] - b.pts_s[0] for b in steady]
+    assert max(lag) - min(lag) < 0.3
