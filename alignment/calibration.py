@@ -1,6 +1,5 @@
 """From cosines to probabilities: one logistic curve a modality (Platt 1999), and thresholds for alert budgets."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np

@@ -181,8 +181,8 @@ def redis_check(url: RedactedUrl) -> Check:
 
 
 def _ping(url: RedactedUrl) -> str:
-    from workers.publish.redis_errors import publish_error
-    from workers.publish.redis_settings import NATIVE_ERRORS, RedisSettings, connect
+    from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
+    from workers.publish.redis_settings import RedisSettings, connect
 
     try:
         client = connect(RedisSettings(url))

@@ -73,7 +73,7 @@ def _unready(snapshot: DaemonSnapshot) -> Iterator[str]:
     publisher = snapshot.publisher
     if publisher is None:
         yield "publishing has not started yet"
-    elif not publisher.sink.connected and not publisher.spool_accepts:
+    elif not publisher.connected and not publisher.spool_accepts:
         yield "neither Redis nor the spool accepts events"
 
 
@@ -84,9 +84,9 @@ def _report(snapshot: DaemonSnapshot, now: float, problems: tuple[str, ...]) -> 
     }
     if snapshot.speech:
         speech = snapshot.speech
-        details["speech"] = {"dropped": sum(speech.dropped.values()), "error": speech.error}
+        details["speech"] = {"dropped": sum(speech.dropped.values()), "failed": speech.failed}
     if snapshot.publisher:
-        sink = snapshot.publisher.sink
+        sink = snapshot.publisher
         details["publisher"] = {
             "connected": sink.connected,
             "published": sink.published,

@@ -14,6 +14,8 @@ from workers.speech_queue import SpeechQueue
 from workers.stream_worker import StreamWorker
 from workers.types import CameraSpec, Event, EventSpec
 
+STOP_S = 2.0
+
 log = structlog.get_logger()
 
 
@@ -78,5 +80,5 @@ class LocalRuntime:
         """End the services."""
         self._sink.close()
         if self._speech is not None:
-            self._speech.close()
+            self._speech.close(drain=False, timeout_s=STOP_S)
         self._encoder.close()

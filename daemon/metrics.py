@@ -126,8 +126,8 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         "batch_size", "Frames in one forward pass of the encoder.", [], [((), _batch_sizes(encoder.batches))]
     )
     depths = {"stream": sum(s.queue_depth for s in snapshot.streams), "encode": encoder.queue_depth}
-    depths |= {"speech": speech.queue_depth} if speech else {}
-    depths |= {"publish": publisher.queue_depth} if publisher else {}
+    depths |= {"speech": speech.depth} if speech else {}
+    depths |= {"publish": publisher.waiting} if publisher else {}
     yield _gauge(
         "queue_depth",
         "Pieces of work that wait in a stage.",
@@ -140,7 +140,7 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         [],
         [((), speech.realtime_factor)] if speech else [],
     )
-    sinks = [publisher.sink] if publisher else []
+    sinks = [publisher] if publisher else []
     yield _counter("publish_retries", "Attempts to publish again.", [], [((), s.retries) for s in sinks])
     yield _gauge("spool_bytes", "Size of the spool on disk.", [], [((), s.spool_bytes) for s in sinks])
     yield _gauge(

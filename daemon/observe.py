@@ -1,7 +1,7 @@
 """What metrics and health see: a snapshot of the whole, taken by the supervising loop, read by the HTTP thread."""
 
 from daemon.runtime import Runtime, ServicesSnapshot
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot, SpeechSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from daemon.supervisor import Supervisor
 from workers.clock import Clock, SystemClock
 from workers.types import ModelInfo
@@ -26,8 +26,8 @@ class Observer:
         self._latest = DaemonSnapshot(
             streams=tuple(w.snapshot for w in watched),
             encoder=self._encoder(services, model),
-            speech=_speech(services),
-            publisher=PublisherSnapshot(services.sink) if services.sink else None,
+            speech=services.speech,
+            publisher=services.sink,
             beat_wall=self._clock.wall(),
             restarts={w.camera.name: w.restarts for w in watched},
             degraded=frozenset(w.camera.name for w in watched if w.degraded),
@@ -44,9 +44,3 @@ class Observer:
             model, counters.batches, counters.queue_depth, counters.failures, self._encoder_progress[1]
         )
 
-
-def _speech(services: ServicesSnapshot) -> SpeechSnapshot | None:
-    if services.speech is None:
-        return None
-    s = services.speech
-    return SpeechSnapshot(s.depth, {str(k): n for k, n in s.dropped.items()}, s.realtime_factor)

@@ -11,7 +11,6 @@ from daemon.config.services import SpeechConfig
 from daemon.local_runtime import LocalRuntime
 from daemon.runtime import Runtime
 from workers.encoders.options import EncoderOptions
-from workers.errors import SourceError
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
@@ -90,7 +89,7 @@ def tag_file(
 
 
 def _error(snapshot: StreamSnapshot) -> WatchwordError | None:
-    return SourceError(snapshot.error or "unknown") if snapshot.state == "failed" else None
+    return snapshot.failure if snapshot.state == "failed" else None
 
 
 def _warnings(snapshot: StreamSnapshot) -> tuple[str, ...]:

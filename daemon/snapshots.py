@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
+from workers.speech_queue import SpeechSnapshot
 from workers.types import ModelInfo
 
 
@@ -19,32 +20,13 @@ class EncoderSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechSnapshot:
-    """The transcriber's counters. ``realtime_factor``: computing time by audio time; below 1 it keeps up."""
-
-    queue_depth: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)  # reason -> chunks
-    realtime_factor: float = 0.0
-    error: str | None = None  # why there is no speech recognition
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherSnapshot:
-    """The publisher's counters. ``spool_accepts`` is False while the spool is full or cannot be written."""
-
-    sink: SinkSnapshot = field(default_factory=SinkSnapshot)
-    queue_depth: int = 0
-    spool_accepts: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class DaemonSnapshot:
     """Everything. ``beat_wall``: Unix time of the supervisor's last round; None where nothing supervises."""
 
     streams: tuple[StreamSnapshot, ...] = ()
     encoder: EncoderSnapshot = field(default_factory=EncoderSnapshot)
     speech: SpeechSnapshot | None = None
-    publisher: PublisherSnapshot | None = None
+    publisher: SinkSnapshot | None = None
     beat_wall: float | None = None
     restarts: dict[str, int] = field(default_factory=dict)  # camera -> how often its stream was started again
     degraded: frozenset[str] = frozenset()  # cameras whose restart budget is used up

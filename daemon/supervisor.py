@@ -124,8 +124,8 @@ class Supervisor:
             entry.handle, entry.retry_at = None, None
             log.info("stream finished", camera=entry.camera.name)
         elif state == "failed":
-            failure = WatchwordError(entry.snapshot.error or "unknown")
-            self._ended(entry, failure, retry and entry.snapshot.retryable)
+            failure = entry.snapshot.failure or WatchwordError("failed without saying why")
+            self._ended(entry, failure, retry and failure.retryable)
         elif state == "running":
             entry.backoff.succeeded()
             self._check_stuck(entry)

@@ -9,9 +9,9 @@ from typing import Any
 
 from alignment.identity import event_id
 from alignment.types import MODALITIES, Span, SpanChange
+from workers.publish.schema import SCHEMA_VERSION
 from workers.types import Event, EventSpec, ModelInfo, Utterance
 
-SCHEMA = 1
 TOP_FRAMES = 3
 
 
@@ -49,7 +49,7 @@ class EventWriter:
         """Return the event for one change."""
         span = change.span
         head: dict[str, Any] = {
-            "schema": SCHEMA,
+            "schema": SCHEMA_VERSION,
             "type": change.type,
             "id": self.identity(change, spec, epoch),
             "revision": change.revision,

@@ -7,6 +7,7 @@ is there, so that a slow transcript never delays what is seen.
 """
 
 import threading
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from workers.announcing import Announcer
 from workers.backoff import Backoff
 from workers.clock import Clock, SystemClock
 from workers.epoch import Epoch
-from workers.errors import ModelUnavailable, SourceError
+from workers.errors import ModelUnavailable, ServiceLost, SourceError
 from workers.events import EventWriter
 from workers.evidence import EvidenceStore
 from workers.listening import Listener
@@ -214,6 +215,8 @@ class StreamPipeline:
             if self._info.live:  # a file's answers come in order: what was said before is already in
                 settled = min(settled, self._reader.ledger.transcribed_until(item.epoch))
             changes = epoch.hear(item.end_s, settled, item.tags, self._info.has_video)
+            if not self._info.has_video:
+                self._state = replace(self._state, position_s=item.end_s)
         with self._stages["publish"].time():
             self._announcer.announce(changes, epoch)
         self._state = replace(self._state, progress_wall=self._clock.wall())
@@ -243,6 +246,8 @@ class StreamPipeline:
         """Wait for a transcript and its features."""
         try:
             said = item.answer.result(ANSWER_TIMEOUT_S)
+        except CancelledError:
+            raise ServiceLost("the transcriber was closed", "the stream is started again") from None
         finally:
             self._reader.taken(item)
             self._stages["speech"].observe(self._clock.monotonic() - item.asked)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from alignment.errors import WatchwordError
 from workers.telemetry import HistogramSnapshot
 from workers.types import SourceSnapshot
 
@@ -28,4 +29,4 @@ class StreamSnapshot:
     scores: dict[str, float] = field(default_factory=dict)  # event -> probability of the last decided clip
     queue_depth: int = 0
     error: str | None = None  # code: message, without credentials
-    retryable: bool = True  # whether starting a failed stream again can help
+    failure: WatchwordError | None = None  # what ended a failed stream

@@ -39,7 +39,6 @@ class StreamWorker:
         self._pipeline: StreamPipeline | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stream-{camera.name}", daemon=True)
-        self.error: WatchwordError | None = None
 
     def start(self) -> None:
         """Begin; return at once."""
@@ -86,8 +85,5 @@ class StreamWorker:
             )
 
     def _fail(self, error: WatchwordError) -> None:
-        self.error = error
-        self._state = replace(
-            self.snapshot(), state="failed", error=f"{error.code}: {error}", retryable=error.retryable
-        )
+        self._state = replace(self.snapshot(), state="failed", error=f"{error.code}: {error}", failure=error)
         self._pipeline = None

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from alignment.errors import WatchwordError
 from daemon.commands.exits import ended
+from daemon.config import load_config
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.reader import Entry, EventReader, Wanted
 from workers.publish.redis_errors import RedisUnreachable
@@ -34,6 +36,7 @@ RedisUrl = Annotated[
     typer.Option("--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Server; default: the embedded one."),
 ]
 Stream = Annotated[str, typer.Option(help="Name of the stream.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="Read where this configuration publishes.")]
 StateDir = Annotated[Path, typer.Option(envvar="WATCHWORD_STATE_DIR", help="The daemon's state folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document a line.")]
 Camera = Annotated[str | None, typer.Option(help="Only this camera.")]
@@ -49,12 +52,13 @@ def tail(
     event: EventName = None,
     from_start: Annotated[bool, typer.Option("--from-start", help="Begin with the oldest entry kept.")] = False,
     as_json: AsJson = False,
+    config: ConfigFile = None,
     redis: RedisUrl = None,
     stream: Stream = _STREAM,
     state_dir: StateDir = _STATE,
 ) -> None:
     """Show every revision as it is published, until Ctrl-C."""
-    with _exit_codes(), _reader(redis, stream, state_dir, start=False) as reader:
+    with _exit_codes(), _reader(_where(config, redis, stream, state_dir), start=False) as reader:
         for entry in reader.tail(Wanted(camera, event), "0" if from_start else "$"):
             if entry:
                 typer.echo(json.dumps(entry.event.body, ensure_ascii=False) if as_json else _line(entry.event))
@@ -69,13 +73,14 @@ def list_events(
     event: EventName = None,
     all_revisions: Annotated[bool, typer.Option("--all-revisions", help="Not only the latest of each event.")] = False,
     as_json: AsJson = False,
+    config: ConfigFile = None,
     redis: RedisUrl = None,
     stream: Stream = _STREAM,
     state_dir: StateDir = _STATE,
 ) -> None:
     """List the last events, oldest first."""
     wanted = Wanted(camera, event, _ago(since, "--since"), _ago(until, "--until"))
-    with _exit_codes(), _reader(redis, stream, state_dir, start=True) as reader:
+    with _exit_codes(), _reader(_where(config, redis, stream, state_dir), start=True) as reader:
         entries = reader.revisions(wanted, limit) if all_revisions else reader.latest(wanted, limit)
         _print_entries(entries, as_json)
 
@@ -84,12 +89,13 @@ def list_events(
 def show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id, or how it starts.")],
     as_json: AsJson = False,
+    config: ConfigFile = None,
     redis: RedisUrl = None,
     stream: Stream = _STREAM,
     state_dir: StateDir = _STATE,
 ) -> None:
     """Show the latest revision of one event."""
-    with _exit_codes(), _reader(redis, stream, state_dir, start=True) as reader:
+    with _exit_codes(), _reader(_where(config, redis, stream, state_dir), start=True) as reader:
         found = reader.find(event_id)
     if len(found) == 1 and as_json:
         typer.echo(json.dumps(found[0].event.body, ensure_ascii=False))
@@ -104,21 +110,41 @@ def show(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The stream to read: of the server at ``url``, or of the embedded one of ``state_dir``."""
+
+    url: RedactedUrl | None
+    stream: str
+    state_dir: Path
+    cluster: bool = False
+
+
+def _where(config: Path | None, url: str | None, stream: str, state_dir: Path) -> Where:
+    """Return what the options name; what a configuration says comes before the other options."""
+    if config is not None:
+        loaded = load_config(config)
+        there = None if loaded.redis.url == RedactedUrl("embedded") else loaded.redis.url
+        return Where(there, loaded.redis.stream, loaded.state_dir, loaded.redis.cluster)
+    return Where(None if url in (None, "embedded") else RedactedUrl(str(url)), stream, state_dir)
+
+
 @contextmanager
-def _reader(url: str | None, stream: str, state_dir: Path, start: bool) -> Iterator[EventReader]:
+def _reader(where: Where, start: bool) -> Iterator[EventReader]:
     """Yield a reader of the named server, else the embedded one, started for the moment with ``start``."""
-    server = None
-    found = url if url not in (None, "embedded") else EmbeddedServer.discover(state_dir)
-    if found is None:
-        if not start or not (state_dir / "redis" / "appendonlydir").is_dir():
-            text = f"no embedded server runs for {state_dir}"
+    server, url = None, where.url
+    found = None if url else EmbeddedServer.discover(where.state_dir)
+    if url is None and found is None:
+        if not start or not (where.state_dir / "redis" / "appendonlydir").is_dir():
+            text = f"no embedded server runs for {where.state_dir}"
             raise RedisUnreachable(
                 text, "start `watchword run`, or name a server with --redis or a folder with --state-dir"
             )
-        server = EmbeddedServer(state_dir, brief=True)
+        server = EmbeddedServer(where.state_dir, brief=True)
         found = server.start()
     try:
-        reader = EventReader(RedisSettings(RedactedUrl(found), stream))
+        address = url or RedactedUrl(str(found))
+        reader = EventReader(RedisSettings(address, where.stream, cluster=where.cluster))
         try:
             yield reader
         finally:

@@ -8,13 +8,17 @@ from daemon.config import ConfigError
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
 from daemon.exports import ExportError
 from daemon.media_files import printable
-from workers.errors import PublishError, SourceError
+from workers.errors import ModelUnavailable, PublishError, SourceError
+from workers.hub import PullError, PullRefused
 
 INPUT_UNREADABLE = 3
 
 _CODES: tuple[tuple[type[WatchwordError], int], ...] = (
     (ConfigError, 2),
     (ExportError, 2),
+    (ModelUnavailable, 2),
+    (PullRefused, 2),
+    (PullError, 4),
     (SourceError, INPUT_UNREADABLE),
     (AnnotationError, INPUT_UNREADABLE),
     (MissingVideosError, INPUT_UNREADABLE),

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from daemon.health import BEAT_STUCK_S, ENCODER_STUCK_S, STALL_FACTOR, health, ready
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot, SpeechSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
+from workers.speech_queue import SpeechSnapshot
 from workers.types import ModelInfo, SourceSnapshot
 
 NOW = 10_000.0
@@ -19,8 +20,8 @@ RUNNING = StreamSnapshot(
 GOOD = DaemonSnapshot(
     streams=(RUNNING,),
     encoder=EncoderSnapshot(MODEL, progress_wall=NOW),
-    speech=SpeechSnapshot(),
-    publisher=PublisherSnapshot(),
+    speech=SpeechSnapshot(0, {}, 0, 0.0, 0.0),
+    publisher=SinkSnapshot(),
     beat_wall=NOW - 1,
 )
 LONG = 15 * STALL_FACTOR + 1
@@ -81,7 +82,7 @@ def test_ready_once_models_are_loaded_and_events_are_kept() -> None:
     [(True, True, True), (False, True, True), (True, False, True), (False, False, False)],
 )
 def test_redis_or_the_spool_is_enough(connected: bool, spool_accepts: bool, ok: bool) -> None:
-    publisher = PublisherSnapshot(SinkSnapshot(connected=connected), spool_accepts=spool_accepts)
+    publisher = SinkSnapshot(connected=connected, spool_accepts=spool_accepts)
     assert ready(replace(GOOD, publisher=publisher), NOW).ok is ok
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from daemon import logs
 from daemon.http import HttpAddressError, HttpPortError, HttpServer, build_app
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
+from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
 from workers.types import ModelInfo, SourceSnapshot
 
@@ -59,7 +60,7 @@ def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: S
     assert "models are not loaded yet" in client.get("/readyz").json()["problems"]
     state.now = DaemonSnapshot(
         encoder=EncoderSnapshot(MODEL),
-        publisher=PublisherSnapshot(),
+        publisher=SinkSnapshot(),
         beat_wall=time.time(),
         streams=(StreamSnapshot("a"),),
     )

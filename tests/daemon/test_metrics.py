@@ -8,9 +8,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, render_metrics
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, PublisherSnapshot, SpeechSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
+from workers.speech_queue import SpeechSnapshot
 from workers.telemetry import Histogram, HistogramSnapshot
 from workers.types import ModelInfo, SourceSnapshot
 
@@ -69,8 +70,8 @@ def stream(camera: str = "front") -> StreamSnapshot:
 FULL = DaemonSnapshot(
     streams=(stream("front"), stream("back")),
     encoder=EncoderSnapshot(MODEL, {1: 2, 8: 3, 500: 1}, queue_depth=1),
-    speech=SpeechSnapshot(queue_depth=4, realtime_factor=0.12),
-    publisher=PublisherSnapshot(SinkSnapshot(retries=7, spool_bytes=2048, spool_oldest_s=1.5), queue_depth=9),
+    speech=SpeechSnapshot(depth=4, dropped={}, failed=0, audio_s=100.0, busy_s=12.0),
+    publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5),
 )
 
 

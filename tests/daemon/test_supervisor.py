@@ -6,7 +6,7 @@ import pytest
 from support.clocks import FakeClock
 
 from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, STOP_DEADLINE_S, Supervisor, all_done
-from workers.errors import ServiceLost
+from workers.errors import ServiceLost, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec, SourceSnapshot
@@ -38,7 +38,8 @@ class Stream:
         self.killed = True
 
     def fail(self, retryable: bool = True) -> None:
-        self.state = replace(self.state, state="failed", error="source_timeout: no data", retryable=retryable)
+        failure = SourceTimeout("no data") if retryable else SourceInvalid("no media")
+        self.state = replace(self.state, state="failed", error=f"{failure.code}: {failure}", failure=failure)
 
 
 class Streams:
@@ -101,7 +102,7 @@ def test_what_no_retry_can_help_is_not_retried(clock: FakeClock) -> None:
     advance(supervisor, clock, 600)
     assert len(streams.started) == 1
     assert all_done(supervisor.watched)
-    assert supervisor.watched[0].snapshot.error == "source_timeout: no data"
+    assert supervisor.watched[0].snapshot.error == "source_invalid: no media"
 
 
 def test_once_does_not_retry(clock: FakeClock) -> None:

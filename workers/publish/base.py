@@ -15,6 +15,8 @@ class SinkSnapshot:
     published: int = 0
     duplicates: int = 0
     retries: int = 0
+    waiting: int = 0  # events in the spool
+    spool_accepts: bool = True  # False while the spool is full or cannot be written
     spool_bytes: int = 0
     spool_oldest_s: float = 0.0  # age of the oldest event that waits
     last_error: str | None = None

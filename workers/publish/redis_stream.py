@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError
 from alignment.errors import WatchwordError
 from workers.backoff import Backoff
 from workers.clock import SystemClock
+from workers.errors import SpoolError
 from workers.publish.base import SinkSnapshot
 from workers.publish.records import Record
 from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
@@ -96,15 +97,20 @@ class RedisSink:
         self._script: EventScript | None = None
         self._changed = threading.Condition()  # guards what follows
         self._fresh = self._hurry = self._stopping = False
+        self._accepts = True
         self._counts = SinkSnapshot(connected=False)
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Keep events on disk and return; ``entry`` is None, ``on_delivered`` tells it later."""
-        self._spool.append(events)
+        try:
+            self._spool.append(events)
+        except SpoolError:
+            self._accepts = False
+            raise
         with self._changed:
-            self._fresh = True
+            self._accepts = self._fresh = True
             self._changed.notify_all()
         return tuple(Receipt(e.id, e.revision, None) for e in events)
 
@@ -121,7 +127,13 @@ class RedisSink:
         """Return the counters."""
         spool = self._spool.snapshot()
         with self._changed:
-            return replace(self._counts, spool_bytes=spool.bytes, spool_oldest_s=spool.oldest_s)
+            return replace(
+                self._counts,
+                waiting=spool.waiting,
+                spool_accepts=self._accepts,
+                spool_bytes=spool.bytes,
+                spool_oldest_s=spool.oldest_s,
+            )
 
     def close(self) -> None:
         """Stop at once; what is left waits in the spool for the next start."""

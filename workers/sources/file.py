@@ -50,6 +50,7 @@ class FileSource:
         self._stop = Event()
         self._media: Media | None = None
         self._grid = make_grid(camera)
+        self._gave = False  # any item
 
     def open(self) -> SourceInfo:
         """Open and probe; raise ``SourceNotFound``, ``SourceInvalid`` or ``SourceUnsupported``."""
@@ -105,6 +106,7 @@ class FileSource:
             raise make(SourceInvalid, self._camera.name, self._camera.url, "the file is empty")
 
     def _count(self, item: SourceItem) -> None:
+        self._gave = True
         if isinstance(item, FrameBatch):
             self._counters.sampled(len(item.pts_s), item.epoch, float(item.wall_time[-1]))
 
@@ -125,7 +127,7 @@ class FileSource:
         for found in reader.finish():
             yield from self._gathered(gather, found)
         yield from gather.flush()
-        if reader.empty:
+        if not self._gave:
             raise make(SourceInvalid, self._camera.name, self._camera.url, "nothing in it could be decoded")
         self._check_length(media, timebase.now - start)
 

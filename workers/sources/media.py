@@ -156,9 +156,14 @@ class Media:
 
     def packets(self) -> Iterator[StreamPacket]:
         """Yield the packets of the chosen streams in one pass, without the empty ones at the end."""
-        for packet in self.container.demux(self.streams):
-            if packet.size:
-                yield packet
+        while True:
+            try:
+                for packet in self.container.demux(self.streams):
+                    if packet.size:
+                        yield packet
+                return
+            except IndexError:  # damage made up a stream after opening, for which PyAV has no object
+                continue
 
     def place(self, packet: StreamPacket, timebase: Timebase) -> Entry:
         """Return ``packet`` with its stream time. Without any time stamp it follows the one before."""

@@ -44,11 +44,9 @@ def make_decoder(
 
 
 class Reader:
-    """Decodes what is wanted of one opened input. ``empty`` says that nothing came out so far."""
+    """Decodes what is wanted of one opened input."""
 
     def __init__(self, camera: CameraSpec, media: Media, grid: Grid, counters: Counters) -> None:
-        self.empty = True
-        self.end_s = 0.0  # stream seconds behind the last packet
         video, audio = media.video, media.audio
         self._video_index = video.index if video else -1
         self._video = make_decoder(video.codec_context, camera, media.live, grid, counters) if video else None
@@ -56,21 +54,14 @@ class Reader:
 
     def feed(self, entry: Entry) -> Iterator[Sampled | AudioChunk]:
         """Take the next packet; yield what is finished."""
-        packet = entry.packet
-        self.end_s = max(self.end_s, entry.t + (packet.duration or 0) * float(packet.time_base))
-        if self._video is not None and packet.stream_index == self._video_index:
-            yield from self._noted(iter(self._video.feed(entry)))
+        if self._video is not None and entry.packet.stream_index == self._video_index:
+            yield from self._video.feed(entry)
         elif self._audio is not None:
-            yield from self._noted(self._audio.feed(entry))
+            yield from self._audio.feed(entry)
 
     def finish(self) -> Iterator[Sampled | AudioChunk]:
         """Yield what is left at the end of the input."""
         if self._video is not None:
-            yield from self._noted(iter(self._video.finish()))
+            yield from self._video.finish()
         if self._audio is not None:
-            yield from self._noted(self._audio.finish())
-
-    def _noted(self, found: Iterator[Sampled] | Iterator[AudioChunk]) -> Iterator[Sampled | AudioChunk]:
-        for item in found:
-            self.empty = False
-            yield item
+            yield from self._audio.finish()

@@ -19,7 +19,6 @@ from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.types import U8, CameraSpec, Event, EventSpec, Receipt
 
-
 RED = EventSpec("red", ("red",))
 BLUE = EventSpec("blue", ("blue",))
 SCENES = [("grey", 4), ("red", 6), ("grey", 6), ("blue", 5), ("grey", 4), ("red", 5)]

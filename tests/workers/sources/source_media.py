@@ -52,9 +52,10 @@ def make_video(
     audio: tuple[float, float, float] | None = None,
     audio_rate: int = 44100,
     first: int = 0,
+    container: dict[str, str] | None = None,
 ) -> Path:
     """Encode one frame per entry of ``times_ms``; ``audio`` is (start, seconds, hertz) of a tone."""
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", options=container or {}) as out:
         stream = out.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = Fraction(1, 25 if codec == "mpeg2video" else TICKS)  # what it allows

