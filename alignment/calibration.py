@@ -57,7 +57,7 @@ SIGLIP_CALIBRATION = SimilarityCalibration(
 
 # Fitted on 30 composed streams so that p = 0.5 is a good threshold; see ``threshold_for_budget`` for its alerts.
 LITE_CALIBRATION = SimilarityCalibration(
-    vision=Platt(scale=30.0, midpoint=0.112),
-    speech=Platt(scale=20.0, midpoint=0.28),
+    vision=Platt(scale=30.0, midpoint=0.105),
+    speech=Platt(scale=20.0, midpoint=0.29),
     sound=_SOUND,
 )

@@ -17,7 +17,8 @@ SPEECH = MODALITIES.index("speech")
 NEVER = -1e3  # a score below any cosine, for queries without rows
 COVERED = 0.5  # an utterance counts for a clip that shares at least this part of the shorter of the two
 BREATH_S = 0.7  # utterances closer than this belong to one passage
-PASSAGE_WEIGHT = 0.5
+PASSAGE_WEIGHT = 0.5  # a sentence of a sonnet is less like "a sonnet" than the whole of it
+PASSAGE_HELP = 0.1  # cosine; more would let a strong neighbour carry what has nothing to do with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,9 @@ def _passages(embed: F32, t: F64) -> F32:
 
 
 def _in_passage(spoken: _Spoken, texts: Sequence[F32]) -> F32:
-    """Return f32[S, Q]: an utterance's own cosine, or its mean with its passage's where that is higher."""
+    """Return f32[S, Q]: each utterance's cosine, helped a little by a passage that fits better than it does alone."""
     own, passage = _best(spoken.embed, texts), _best(spoken.passage, texts)
-    return np.maximum(own, (1 - PASSAGE_WEIGHT) * own + PASSAGE_WEIGHT * passage)
+    return own + np.clip(PASSAGE_WEIGHT * (passage - own), 0.0, PASSAGE_HELP)
 
 
 def _on_clips(said: F32, spoken: _Spoken) -> F32:

@@ -21,6 +21,7 @@ from workers.redaction import MASK, RedactedUrl
 FORMAT, LEVEL, SECRET_NAMES = "WATCHWORD_LOG_FORMAT", "WATCHWORD_LOG_LEVEL", "WATCHWORD_SECRET_NAMES"
 MIN_SECRET = 3  # masking shorter texts would hide half of every line
 LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "ray", "py.warnings", "asyncio")
+TALKATIVE = ("uvicorn", "faster_whisper", "httpx")  # their info is about every request and every chunk
 
 _USER_INFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/\"'<>]+@")
 _META = frozenset({"_record", "_from_structlog"})
@@ -126,6 +127,8 @@ def adopt_libraries() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def worker_environment() -> dict[str, str]:

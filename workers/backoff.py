@@ -1,7 +1,7 @@
 """When to try again: exponential back-off with full jitter.
 
-The jitter keeps a hundred cameras behind one rebooted switch from reconnecting in step (Brooker, "Exponential Backoff
-And Jitter", AWS Architecture Blog 2015).
+The jitter keeps a hundred cameras behind one rebooted switch from reconnecting in step (Brooker, "Exponential
+Backoff And Jitter", AWS Architecture Blog 2015).
 """
 
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from workers.clock import Clock
 class Backoff:
     """Delays between attempts, in seconds; they grow until a success that held for ``stable_s``.
 
-    ``rng`` returns a number in [0, 1). The first delay lies in ``[first_s / 2, first_s]``, each further one is up to
-    ``factor`` times longer, never above ``max_s``.
+    ``rng`` returns a number in [0, 1). The first delay lies in ``[first_s / 2, first_s]``, each further one
+    is up to ``factor`` times longer, never above ``max_s``.
     """
 
     def __init__(

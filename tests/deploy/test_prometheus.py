@@ -45,7 +45,16 @@ def test_every_alert_is_tested_and_has_its_place_in_the_runbook() -> None:
     assert names == set(re.findall(r"`(Watchword\w+)`", runbook))
 
 
+def exported() -> set[str]:
+    return set(re.findall(r"^# TYPE (\w+)", render_metrics(DaemonSnapshot()).decode(), re.M))
+
+
 def test_alerts_ask_for_metrics_that_the_daemon_exports() -> None:
-    exported = set(re.findall(r"^# TYPE (\w+)", render_metrics(DaemonSnapshot()).decode(), re.M))
     asked = set(re.findall(r"watchword_\w+", (FOLDER / "alerts.yml").read_text()))
-    assert {name.removesuffix("_bucket") for name in asked} <= exported
+    assert {name.removesuffix("_bucket") for name in asked} <= exported()
+
+
+def test_runbook_tells_every_metric_and_no_other() -> None:
+    table = (ROOT / "docs" / "operations.md").read_text().split("## Metrics")[1].split("## Alerts")[0]
+    told = set(re.findall(r"`([a-z_]+)(?:\{\w+\})?`", table)) - {"watchword_"}
+    assert {f"watchword_{name}" for name in told} == exported()

@@ -11,10 +11,11 @@ from workers.sources.counters import Counters
 from workers.sources.media import Entry
 from workers.sources.sampling import Grid
 
-# In these, a picture that the decoder takes for "non-reference" is never needed by another one. HEVC is not among
-# them: there, a sub-layer non-reference picture may serve higher temporal layers (H.265, 8.1.3).
+# In these, a picture that the decoder takes for "non-reference" is never needed by another one. HEVC is not
+# among them: there, a sub-layer non-reference picture may serve higher temporal layers (H.265, 8.1.3).
 _SKIPPABLE = {"h264", "mpeg4", "mpeg2video", "mpeg1video"}
-# Codecs with exactly one shown picture per packet, so that a packet's time stamp tells which picture it gives.
+# Codecs with exactly one shown picture per packet, so that a packet's time stamp tells which picture it
+# gives.
 _ONE_TO_ONE = _SKIPPABLE | {"hevc", "vp9", "mjpeg"}
 
 
@@ -116,8 +117,9 @@ class PlainDecoder:
 class KeyframeTier:
     """The cheapest tier: decodes keyframes alone, at most one per grid step, each drained at once.
 
-    ``skip_frame=NONKEY`` would hold back as many keyframes as the codec may reorder frames. Where keyframes lie more
-    than ``MAX_GOP_S`` apart they are too few to watch by: from there on ``fallback`` samples the grid.
+    ``skip_frame=NONKEY`` would hold back as many keyframes as the codec may reorder frames. Where keyframes
+    lie more than ``MAX_GOP_S`` apart they are too few to watch by: from there on ``fallback`` samples the
+    grid.
     """
 
     MAX_GOP_S = 10.0

@@ -12,8 +12,8 @@ from workers.types import CameraSpec, FrameSpec
 def build_source(camera: CameraSpec, frame_spec: FrameSpec, clock: Clock | None = None) -> Source:
     """Return the source for ``camera.url``, unopened; raise ``SourceUnsupported`` for an unknown scheme.
 
-    HTTP is live whatever it serves: a playlist, an endless transport stream, or a file, which then plays at its own
-    pace and starts again at its end.
+    HTTP is live whatever it serves: a playlist, an endless transport stream, or a file, which then plays at
+    its own pace and starts again at its end.
     """
     target = parse_target(camera.url)
     clock = clock or SystemClock()

@@ -169,9 +169,7 @@ class FileSource:
             walls = [self._clock.wall()] * len(new)
             self._counters.decoded(len(new))
             if new:
-                yield FrameBatch(
-                    self._camera.name, timebase.epoch, pts[new] + start, np.asarray(walls), frames[new]
-                )
+                yield FrameBatch(self._camera.name, timebase.epoch, pts[new] + start, np.asarray(walls), frames[new])
         timebase.advance(duration_s)
 
     def _check_length(self, media: Media, end_s: float) -> None:

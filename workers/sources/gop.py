@@ -1,8 +1,9 @@
 """Decode only what sampling wants, for files: a group of pictures (GOP) at a time.
 
-Compressed packets of one GOP are held until all time stamps that matter are known. Then the wanted frames are chosen,
-packets behind the last wanted one are never fed, and the decoder is drained. Frames that lead the next keyframe in an
-open GOP need this GOP's references: if one of them is wanted, decoding runs through instead.
+Compressed packets of one GOP are held until all time stamps that matter are known. Then the wanted frames are
+chosen, packets behind the last wanted one are never fed, and the decoder is drained. Frames that lead the
+next keyframe in an open GOP need this GOP's references: if one of them is wanted, decoding runs through
+instead.
 """
 
 from collections.abc import Iterable
@@ -139,7 +140,8 @@ class GopDecoder:
     def _run_through(self, found: list[Sampled], since: float) -> list[Sampled]:
         """Go on by full decode, from the GOP before: this "keyframe" is none.
 
-        With periodic intra refresh a picture is whole only some frames after the place where decoding may begin.
+        With periodic intra refresh a picture is whole only some frames after the place where decoding may
+        begin.
         """
         self._grid.rewind(since)
         self._plain = PlainDecoder(self._decoder, self._grid)

@@ -1,8 +1,8 @@
 """Decode only what sampling wants, for live streams: as late as possible, but without waiting for a GOP's end.
 
-Packets stay compressed. When a sample is due, the references since the last decoded point are decoded, then whatever
-arrives until the wanted frame has come out of the decoder; after that packets are held again. A keyframe makes all
-held packets worthless.
+Packets stay compressed. When a sample is due, the references since the last decoded point are decoded, then
+whatever arrives until the wanted frame has come out of the decoder; after that packets are held again. A
+keyframe makes all held packets worthless.
 """
 
 from av import VideoFrame
@@ -18,8 +18,8 @@ MAX_HELD_BYTES = 32 << 20
 class LazyDecoder:
     """Chooses and decodes the wanted frames of a live stream.
 
-    Frames that lead a keyframe in an open GOP are no candidates, for their references are mostly not decoded; the
-    keyframe, a few frames later, stands in for them. Nothing happens before the first keyframe.
+    Frames that lead a keyframe in an open GOP are no candidates, for their references are mostly not decoded;
+    the keyframe, a few frames later, stands in for them. Nothing happens before the first keyframe.
     """
 
     def __init__(self, decoder: PacketDecoder, grid: Grid) -> None:
@@ -80,9 +80,7 @@ class LazyDecoder:
         out: list[Sampled] = []
         for entry in self._held[:count]:
             if entry.wanted:
-                self._awaited[entry.packet.pts if entry.packet.pts is not None else entry.packet.dts or 0] = (
-                    entry
-                )
+                self._awaited[entry.packet.pts if entry.packet.pts is not None else entry.packet.dts or 0] = entry
             out += self._collect(self._decoder.decode(entry, entry.wanted))
         self._held = self._held[count:]
         self._bytes = sum(e.packet.size for e in self._held)

@@ -32,9 +32,7 @@ from workers.types import (
 )
 
 MAX_READ_ERRORS = 20  # in a row
-AHEAD_S = (
-    10.0  # a server that sends faster than time passes (a file over HTTP) is read at its own pace beyond this
-)
+AHEAD_S = 10.0  # a server that sends faster than time passes (a file over HTTP) is read at its own pace beyond this
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +40,8 @@ log = structlog.get_logger(__name__)
 class LiveSource:
     """Reads one live stream; see ``Source``. Stream seconds are Unix time: of connecting, plus the stream's clock.
 
-    There is no way to interrupt FFmpeg: after ``stop`` the thread may sit in a read until its time limit, while
-    ``items`` ends at once.
+    There is no way to interrupt FFmpeg: after ``stop`` the thread may sit in a read until its time limit,
+    while ``items`` ends at once.
     """
 
     def __init__(
@@ -190,9 +188,7 @@ class LiveSource:
         wall = self._clock.wall()
         picture = self._scaler(found.frame)[None]
         self._counters.sampled(1, found.epoch, wall)
-        self._buffer.put(
-            FrameBatch(self._camera.name, found.epoch, np.array([found.t]), np.array([wall]), picture)
-        )
+        self._buffer.put(FrameBatch(self._camera.name, found.epoch, np.array([found.t]), np.array([wall]), picture))
 
     def _check_stall(self, heard: float) -> None:
         limit = max(self._camera.stall_timeout_s, 2.5 / self._grid.fps)
@@ -226,7 +222,5 @@ class LiveSource:
                     return
                 damaged = isinstance(e, InvalidDataError) and waited < 0.9 * self._camera.read_timeout_s
                 if not damaged or errors > MAX_READ_ERRORS:
-                    raise classify(
-                        e, self._camera.name, self._camera.url, waited, self._camera.read_timeout_s
-                    ) from e
+                    raise classify(e, self._camera.name, self._camera.url, waited, self._camera.read_timeout_s) from e
                 self._counters.dropped("corrupt")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.audio.stream import AudioStream
@@ -27,7 +27,7 @@ from workers.types import CameraSpec, SourceInfo
 _REFERRING = {"hls", "concat", "dash", "imf", "image2", "sdp", "rtsp"}
 LIVE_THREADS, FILE_THREADS = 2, 4  # per stream: many cameras share one machine
 _KEY_BYTES = 1 << 20
-_TS_DISCONT: int = Flags.ts_discont.value  # the format allows time stamps to jump
+_TS_DISCONT = cast(int, Flags.ts_discont.value)  # the format allows time stamps to jump
 
 if TYPE_CHECKING:
     StreamPacket = Packet[Stream]  # generic in its stubs only
@@ -39,7 +39,8 @@ else:
 class Entry:
     """A compressed packet in time. ``t`` and ``decode_t`` are stream seconds of showing and decoding.
 
-    ``exact`` says that ``t`` comes from a presentation time stamp; ``offered`` and ``wanted`` are the sampler's notes.
+    ``exact`` says that ``t`` comes from a presentation time stamp; ``offered`` and ``wanted`` are the
+    sampler's notes.
     """
 
     packet: StreamPacket
@@ -92,9 +93,7 @@ class Media:
         if not self.live and container.format.name in _REFERRING:
             name = container.format.name
             container.close()
-            raise make(
-                SourceUnsupported, self._camera.name, self._camera.url, f"a {name} file refers to others"
-            )
+            raise make(SourceUnsupported, self._camera.name, self._camera.url, f"a {name} file refers to others")
         return container
 
     def _pick_video(self) -> VideoStream | None:
@@ -120,11 +119,7 @@ class Media:
 
     def origin_s(self) -> float | None:
         """Return the first time stamp of any chosen stream, in seconds; None if the container does not say."""
-        starts = [
-            float(s.start_time * s.time_base)
-            for s in self.streams
-            if s.start_time is not None and s.time_base
-        ]
+        starts = [float(s.start_time * s.time_base) for s in self.streams if s.start_time is not None and s.time_base]
         return min(starts, default=None)
 
     def forward_s(self) -> float:

@@ -1,7 +1,7 @@
 """The one place where FFmpeg's errors become ours.
 
-FFmpeg is vague: a timed-out RTSP open says "invalid data", a stalled HTTP read says "exit requested", an unknown host
-says "input/output error". So the elapsed time and the errno decide together with the type.
+FFmpeg is vague: a timed-out RTSP open says "invalid data", a stalled HTTP read says "exit requested", an
+unknown host says "input/output error". So the elapsed time and the errno decide together with the type.
 """
 
 import errno
@@ -54,9 +54,7 @@ _HINTS: dict[type[SourceError], tuple[str, str]] = {
 }
 
 
-def classify(
-    error: Exception, camera: str, url: RedactedUrl, elapsed_s: float, limit_s: float | None
-) -> SourceError:
+def classify(error: Exception, camera: str, url: RedactedUrl, elapsed_s: float, limit_s: float | None) -> SourceError:
     """Return our error for a native one. ``limit_s`` is the time limit that ``elapsed_s`` ran under; None: no limit."""
     network = url.reveal().partition("://")[0].lower() not in ("file", "webcam") and "://" in url.reveal()
     late = limit_s is not None and elapsed_s >= 0.9 * limit_s

@@ -1,11 +1,12 @@
 """Single frames of a file, by time: decord where it can, PyAV's seek where it cannot.
 
-decord decodes ahead of an idle reader without bound unless it is given an output size, and it keeps what it has read:
-so it always gets the size, reads bounded windows, and each window has its own reader.
+decord decodes ahead of an idle reader without bound unless it is given an output size, and it keeps what it
+has read: so it always gets the size, reads bounded windows, and each window has its own reader.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import av
 import numpy as np
@@ -17,6 +18,7 @@ from av.video.stream import VideoStream
 from alignment.types import F64
 from workers.errors import SourceInvalid
 from workers.redaction import RedactedUrl
+from workers.sources.decord_loading import load_decord
 from workers.sources.native import classify, make
 from workers.sources.scaling import FrameScaler, centre_cut, scaled_size
 from workers.types import U8, FrameSpec
@@ -56,22 +58,21 @@ def read_frames_at(path: str, times_s: Sequence[float] | F64, spec: FrameSpec) -
 
 
 def _window(path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
-    from decord import DECORDError  # imported late: loading it takes a while, and few commands need it
-
     try:
-        return _by_decord(path, times, spec, probe)
-    except (DECORDError, RuntimeError):  # damaged files, VP9 with Opus and others that PyAV still reads
+        decord = load_decord()  # late: loading it takes a while, and few commands need it
+    except (ImportError, OSError):
+        return _by_seek(path, times, spec, probe)
+    try:
+        return _by_decord(decord, path, times, spec, probe)
+    except (decord.DECORDError, RuntimeError):  # damaged files, VP9 with Opus and others that PyAV still reads
         return _by_seek(path, times, spec, probe)
 
 
-def _by_decord(path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
-    from decord import VideoReader, cpu
-
+def _by_decord(decord: ModuleType, path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
+    decord.logging.set_level(decord.logging.QUIET)  # damage is ours to report
     width, height = scaled_size(probe.width, probe.height, spec)
-    reader = VideoReader(path, ctx=cpu(0), width=width, height=height, num_threads=1)
-    starts = (
-        reader.get_frame_timestamp(range(len(reader)))[:, 0].astype(np.float64) + probe.first - probe.zero
-    )
+    reader = decord.VideoReader(path, ctx=decord.cpu(0), width=width, height=height, num_threads=1)
+    starts = reader.get_frame_timestamp(range(len(reader)))[:, 0].astype(np.float64) + probe.first - probe.zero
     index = np.minimum(np.searchsorted(starts, times - SLACK_S), len(starts) - 1)
     unique, inverse = np.unique(index, return_inverse=True)
     pictures = reader.get_batch(unique.tolist()).asnumpy()
@@ -123,9 +124,7 @@ def _probe(path: str) -> _Probe:
         if frame is None:
             raise make(SourceInvalid, path, RedactedUrl(path), "nothing in it could be decoded")
         starts = [
-            float(s.start_time * s.time_base)
-            for s in container.streams
-            if s.start_time is not None and s.time_base
+            float(s.start_time * s.time_base) for s in container.streams if s.start_time is not None and s.time_base
         ]
         turned = (frame.rotation // 90) % 2
         width, height = (frame.height, frame.width) if turned else (frame.width, frame.height)

@@ -21,6 +21,7 @@ from workers.sources.sampling import Grid
 from workers.types import AudioChunk, CameraSpec
 
 KEYFRAME_TIER_FPS = 1.0  # at most; streams of keyframes alone (MJPEG) would not be cheap otherwise
+MAX_REORDER_S = 10.0  # between decoding and showing; no codec reorders that far
 
 
 def make_grid(camera: CameraSpec) -> Grid:
@@ -48,12 +49,16 @@ class Reader:
 
     def __init__(self, camera: CameraSpec, media: Media, grid: Grid, counters: Counters) -> None:
         video, audio = media.video, media.audio
+        self._counters = counters
         self._video_index = video.index if video else -1
         self._video = make_decoder(video.codec_context, camera, media.live, grid, counters) if video else None
         self._audio = AudioTrack(camera.name, audio.codec_context, counters) if audio else None
 
     def feed(self, entry: Entry) -> Iterator[Sampled | AudioChunk]:
         """Take the next packet; yield what is finished."""
+        if abs(entry.t - entry.decode_t) > MAX_REORDER_S:
+            self._counters.dropped("corrupt")  # a time stamp flipped by damage; the picture would be as well
+            return
         if self._video is not None and entry.packet.stream_index == self._video_index:
             yield from self._video.feed(entry)
         elif self._audio is not None:

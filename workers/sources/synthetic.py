@@ -1,7 +1,7 @@
 """A test pattern: colour bars, a white box that moves once across in ten seconds, and on request a tone.
 
-``synthetic://pattern?seconds=10&width=640&height=360&fps=25&tone=440&pace=1``; ``seconds=0`` never ends, ``pace=1``
-runs in real time as a live source.
+``synthetic://pattern?seconds=10&width=640&height=360&fps=25&tone=440&pace=1``; ``seconds=0`` never ends,
+``pace=1`` runs in real time as a live source.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What a camera's URL asks for: which kind of source, and how FFmpeg has to open it.
 
-A playlist served by a stranger must not make FFmpeg read local files, so every scheme gets a list of the protocols
-that it needs and no others (``protocol_whitelist``, https://ffmpeg.org/ffmpeg-protocols.html).
+A playlist served by a stranger must not make FFmpeg read local files, so every scheme gets a list of the
+protocols that it needs and no others (``protocol_whitelist``, https://ffmpeg.org/ffmpeg-protocols.html).
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ KNOWN = "a path, file://, rtsp://, rtsps://, http://, https://, udp://, tcp://, 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to open. ``kind`` is ``file``, ``live`` or ``synthetic``; ``name`` is what FFmpeg gets (with credentials)."""
+    """What to open. ``kind`` is ``file``, ``live`` or ``synthetic``; ``name`` is what FFmpeg gets, unredacted."""
 
     kind: str
     scheme: str

@@ -14,7 +14,8 @@ skimage_data = pytest.importorskip("skimage.data")
 
 from alignment.errors import FeatureError  # noqa: E402  # after the skips
 from workers.encoders.allocator import tune_allocator  # noqa: E402
-from workers.encoders.lite import CONSTANT, LiteEncoder, class_kinds, class_names  # noqa: E402
+from workers.encoders.lite import CONSTANT, LiteEncoder  # noqa: E402
+from workers.encoders.lite_classes import build_classes, class_kinds, class_names, load_classes  # noqa: E402
 from workers.encoders.minilm import MiniLM  # noqa: E402
 from workers.encoders.options import EncoderOptions  # noqa: E402
 from workers.errors import ModelUnavailable  # noqa: E402
@@ -105,6 +106,11 @@ def test_frames_may_be_read_only(encoder: LiteEncoder) -> None:
     frame = photo("cat")[None].copy()
     frame.flags.writeable = False
     assert np.isfinite(encoder.encode_frames(frame)).all()
+
+
+def test_the_shipped_classes_are_what_their_source_makes() -> None:
+    for shipped, made in zip(load_classes(), build_classes(MiniLM()), strict=True):
+        np.testing.assert_allclose(shipped, made, atol=2e-3)
 
 
 def test_every_kind_names_classes_that_exist() -> None:

@@ -31,7 +31,9 @@ if len(sys.argv) > 3:
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
     auth.add_basic(GstRtspServer.RTSPAuth.make_basic(sys.argv[2], sys.argv[3]), token)
     server.set_auth(auth)
-    factory.add_role_from_structure(Gst.Structure.new_from_string("viewer,media.factory.access=true,media.factory.construct=true"))
+    factory.add_role_from_structure(
+        Gst.Structure.new_from_string("viewer,media.factory.access=true,media.factory.construct=true")
+    )
 server.get_mount_points().add_factory("/cam", factory)
 server.attach(None)
 GLib.MainLoop().run()

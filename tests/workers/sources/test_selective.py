@@ -26,22 +26,32 @@ def full_decode(path: Path, fps: float) -> tuple[list[float], np.ndarray]:
 
 VFR = every(33, 60) + every(200, 20, 2100) + every(66, 50, 6200)
 STRUCTURES = {
-    "no B-frames": dict(options={"bf": "0"}, suffix="mp4"),
-    "B pyramid": dict(options={"bf": "3", "b-pyramid": "normal", "x264-params": "bframes=3"}, suffix="mp4"),
-    "open GOP": dict(options={"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}, suffix="mkv"),
-    "open GOP, TS": dict(options={"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}, suffix="ts"),
-    "one long GOP": dict(options={"x264-params": "bframes=3:keyint=infinite:scenecut=0"}, suffix="mp4", gop=9999),
-    "variable rate": dict(times_ms=VFR, suffix="mp4"),
-    "MPEG-4 with B-frames": dict(codec="mpeg4", b_frames=2, suffix="mp4"),
-    "MPEG-4 in AVI": dict(codec="mpeg4", suffix="avi"),
-    "MPEG-2": dict(codec="mpeg2video", b_frames=2, suffix="ts"),
-    "HEVC": dict(codec="libx265", options={"x265-params": "keyint=12:bframes=4:log-level=none:open-gop=0"}, suffix="mp4"),
-    "HEVC, open GOP": dict(codec="libx265", options={"x265-params": "keyint=12:bframes=4:log-level=none"}, suffix="mkv"),
-    "VP9": dict(codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"}, suffix="webm"),
-    "VP8 with hidden frames": dict(
-        codec="libvpx", options={"auto-alt-ref": "1", "lag-in-frames": "10", "cpu-used": "4"}, suffix="webm"
-    ),
-    "MJPEG": dict(codec="mjpeg", pix_fmt="yuvj420p", suffix="mkv"),
+    "no B-frames": {"options": {"bf": "0"}, "suffix": "mp4"},
+    "B pyramid": {"options": {"bf": "3", "b-pyramid": "normal", "x264-params": "bframes=3"}, "suffix": "mp4"},
+    "open GOP": {"options": {"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}, "suffix": "mkv"},
+    "open GOP, TS": {"options": {"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}, "suffix": "ts"},
+    "one long GOP": {"options": {"x264-params": "bframes=3:keyint=infinite:scenecut=0"}, "suffix": "mp4", "gop": 9999},
+    "variable rate": {"times_ms": VFR, "suffix": "mp4"},
+    "MPEG-4 with B-frames": {"codec": "mpeg4", "b_frames": 2, "suffix": "mp4"},
+    "MPEG-4 in AVI": {"codec": "mpeg4", "suffix": "avi"},
+    "MPEG-2": {"codec": "mpeg2video", "b_frames": 2, "suffix": "ts"},
+    "HEVC": {
+        "codec": "libx265",
+        "options": {"x265-params": "keyint=12:bframes=4:log-level=none:open-gop=0"},
+        "suffix": "mp4",
+    },
+    "HEVC, open GOP": {
+        "codec": "libx265",
+        "options": {"x265-params": "keyint=12:bframes=4:log-level=none"},
+        "suffix": "mkv",
+    },
+    "VP9": {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}, "suffix": "webm"},
+    "VP8 with hidden frames": {
+        "codec": "libvpx",
+        "options": {"auto-alt-ref": "1", "lag-in-frames": "10", "cpu-used": "4"},
+        "suffix": "webm",
+    },
+    "MJPEG": {"codec": "mjpeg", "pix_fmt": "yuvj420p", "suffix": "mkv"},
 }
 
 
@@ -78,21 +88,27 @@ def test_frames_show_what_was_shown_at_their_time(tmp_path: Path) -> None:
 
 
 def test_far_fewer_frames_are_decoded_than_there_are(tmp_path: Path) -> None:
-    path = make_video(tmp_path / "clip.mp4", every(40, 200), gop=50, options={"x264-params": "bframes=3:keyint=50:scenecut=0"})
+    path = make_video(
+        tmp_path / "clip.mp4", every(40, 200), gop=50, options={"x264-params": "bframes=3:keyint=50:scenecut=0"}
+    )
     got = read_all(path, fps=0.5)
     assert len(got.pts) == 4
     assert got.snapshot.frames_decoded == 4  # each on its keyframe
 
 
 def test_keyframe_tier_gives_keyframes_and_nothing_else(tmp_path: Path) -> None:
-    path = make_video(tmp_path / "clip.mp4", every(40, 200), gop=50, options={"x264-params": "bframes=3:keyint=50:scenecut=0"})
+    path = make_video(
+        tmp_path / "clip.mp4", every(40, 200), gop=50, options={"x264-params": "bframes=3:keyint=50:scenecut=0"}
+    )
     got = read_all(path, fps="keyframes")
     assert [number_of(f) for f in got.frames] == [0, 50, 100, 150]
     assert got.snapshot.frames_decoded == 4
 
 
 def test_keyframe_tier_falls_back_to_one_frame_a_second_on_long_gops(tmp_path: Path) -> None:
-    path = make_video(tmp_path / "clip.mp4", every(100, 150), gop=9999, options={"x264-params": "keyint=infinite:scenecut=0"})
+    path = make_video(
+        tmp_path / "clip.mp4", every(100, 150), gop=9999, options={"x264-params": "keyint=infinite:scenecut=0"}
+    )
     got = read_all(path, fps="keyframes")
     assert [number_of(f) for f in got.frames] == list(range(0, 150, 10))
 

@@ -1,0 +1,76 @@
+"""The live decoder: the right frames, soon, for little decoding. Packets come from files, so nothing waits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from source_media import camera, every, make_video, number_of
+
+from workers.redaction import RedactedUrl
+from workers.sources.counters import Counters
+from workers.sources.decoding import Sampled
+from workers.sources.media import Media
+from workers.sources.reader import make_decoder
+from workers.sources.sampling import Grid
+from workers.sources.scaling import FrameScaler
+from workers.sources.timebase import Timebase
+from workers.sources.url import parse_target
+from workers.types import FrameSpec
+
+SCALE = FrameScaler(FrameSpec(48, 32, "squash"))
+
+
+def play(path: Path, fps: float, skip: int = 0) -> tuple[list[tuple[int, Sampled]], int]:
+    """Feed a file as if it were live; return the samples with the time (ms) of the packet that released each, and
+    the number of frames decoded."""
+    counters = Counters()
+    spec = camera(path, fps=fps)
+    media = Media(spec, parse_target(RedactedUrl(str(path))))
+    media.video.codec_context.thread_type = "SLICE"  # as live sources have it: frame threads would hold frames back
+    decoder = make_decoder(media.video.codec_context, spec, True, Grid(fps), counters)
+    base = Timebase(media.origin_s(), 0.0)
+    got: list[tuple[int, Sampled]] = []
+    for n, packet in enumerate(media.packets()):
+        if n < skip:
+            continue
+        entry = media.place(packet, base)
+        got += [(round(entry.decode_t * 1000), s) for s in decoder.feed(entry)]
+    got += [(-1, s) for s in decoder.finish()]
+    media.close()
+    return got, counters.snapshot().frames_decoded
+
+
+@pytest.mark.parametrize("b_frames", [0, 3])
+def test_first_frame_of_each_step_comes_out_soon(tmp_path: Path, b_frames: int) -> None:
+    options = {"x264-params": f"keyint=50:scenecut=0:b-adapt=0:bframes={b_frames}"}
+    got, decoded = play(make_video(tmp_path / "a.ts", every(40, 250), options=options), fps=1.0)
+    assert [number_of(SCALE(s.frame)) for _, s in got] == [25 * n for n in range(10)]
+    np.testing.assert_allclose([s.t for _, s in got], np.arange(10), atol=1e-3)
+    late = [released - s.t * 1000 for released, s in got if released >= 0]
+    assert max(late) <= (400 if b_frames else 40)
+    assert decoded < (125 if b_frames else 190)  # of 250; without B-frames every frame before a sample is a reference
+
+
+def test_nothing_before_the_first_keyframe(tmp_path: Path) -> None:
+    options = {"x264-params": "keyint=50:scenecut=0:bframes=0"}
+    got, _ = play(make_video(tmp_path / "a.ts", every(40, 150), options=options), fps=5.0, skip=20)
+    numbers = [number_of(SCALE(s.frame)) for _, s in got]
+    assert numbers[0] == 50
+    assert numbers == list(range(50, 150, 5))
+
+
+def test_open_gop_gives_whole_pictures_in_rising_time(tmp_path: Path) -> None:
+    options = {"x264-params": "open-gop=1:bframes=3:keyint=12:scenecut=0"}
+    path = make_video(tmp_path / "a.mkv", every(40, 150), options=options)
+    got, _ = play(path, fps=3.0)
+    assert all(abs(number_of(SCALE(s.frame)) * 0.04 - s.t) < 0.001 for _, s in got)
+    times = [s.t for _, s in got]
+    assert times == sorted(times)
+    assert len(times) >= 16
+
+
+def test_endless_gop_stays_bounded_and_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.sources.lazy.MAX_HELD", 10)
+    options = {"x264-params": "keyint=infinite:scenecut=0:bframes=2"}
+    got, _ = play(make_video(tmp_path / "a.ts", every(40, 200), options=options, gop=9999), fps=0.5)
+    assert [number_of(SCALE(s.frame)) for _, s in got] == [0, 50, 100, 150]
