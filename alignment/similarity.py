@@ -78,7 +78,7 @@ class SimilarityAligner:
         tags = np.where(present[:, None], window.sound, 0.0)
         best = (tags[:, None, :] * weights[None]).max(axis=-1)
         possible = present[:, None] & (weights > 0).any(axis=1)
-        return np.where(possible, self._calibration.sound(best.astype(np.float32)), 0.0).astype(np.float32)
+        return np.asarray(np.where(possible, self._calibration.sound(best.astype(np.float32)), 0.0), np.float32)
 
     def _probability(self, curve: Platt, wanted: F32, unwanted: F32) -> F32:
         """Return σ-calibrated scores, times the odds that the description explains more than its best contrast."""
@@ -109,7 +109,7 @@ def _smooth(x: F32, present: Bools) -> F32:
     padded = np.pad(np.where(present[:, None], x, 0.0), ((1, 1), (0, 0)))
     total = padded[:-2] + padded[1:-1] + padded[2:]
     count = weight[:-2] + weight[1:-1] + weight[2:]
-    return (total / np.maximum(count, 1.0)[:, None]).astype(np.float32)
+    return np.asarray(total / np.maximum(count, 1.0)[:, None], np.float32)
 
 
 def _spoken(window: FeatureWindow) -> _Spoken:
@@ -130,27 +130,27 @@ def _passages(embed: F32, t: F64) -> F32:
     same = (number[:, None] == number[None, :]).astype(np.float32)
     total = (same * (t[:, 1] - t[:, 0]).astype(np.float32)) @ embed
     length = np.linalg.norm(total, axis=1, keepdims=True)
-    return (total / np.maximum(length, 1e-9)).astype(np.float32)
+    return np.asarray(total / np.maximum(length, 1e-9), np.float32)
 
 
 def _in_passage(spoken: _Spoken, texts: Sequence[F32]) -> F32:
     """Return f32[S, Q]: each utterance's cosine, helped a little by a passage that fits better than it does alone."""
     own, passage = _best(spoken.embed, texts), _best(spoken.passage, texts)
-    return own + np.clip(PASSAGE_WEIGHT * (passage - own), 0.0, PASSAGE_HELP)
+    return np.asarray(own + np.clip(PASSAGE_WEIGHT * (passage - own), 0.0, PASSAGE_HELP), np.float32)
 
 
 def _on_clips(said: F32, spoken: _Spoken) -> F32:
     """Return f32[T, Q]: the highest probability among the utterances that cover each clip."""
     if not len(said):
         return np.zeros((len(spoken.covers), said.shape[1]), np.float32)
-    return np.where(spoken.covers[:, :, None], said[None], 0.0).max(axis=1).astype(np.float32)
+    return np.asarray(np.where(spoken.covers[:, :, None], said[None], 0.0).max(axis=1), np.float32)
 
 
 def _shares(parts: F32, prior: F32) -> F32:
     """Return f32[T, Q, 3]: each modality's part in the score; where nothing scores, its part in the prior."""
     total = parts.sum(axis=-1, keepdims=True)
     fallback = prior / np.maximum(prior.sum(axis=-1, keepdims=True), 1e-9)
-    return np.where(total > 1e-6, parts / np.maximum(total, 1e-6), fallback[None]).astype(np.float32)
+    return np.asarray(np.where(total > 1e-6, parts / np.maximum(total, 1e-6), fallback[None]), np.float32)
 
 
 def _bounds(clips: F64, spoken: _Spoken, said: F32, parts: F32) -> F64:

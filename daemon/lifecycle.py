@@ -32,7 +32,7 @@ from workers.types import Event
 STEP_S = 0.5
 STREAMS_DEADLINE_S = 6.0
 FLUSH_DEADLINE_S = 3.0
-ONCE_FLUSH_DEADLINE_S = 30.0
+ONCE_FLUSH_DEADLINE_S = 10.0
 INTERRUPTED = 130
 
 log = structlog.get_logger()

@@ -43,4 +43,3 @@ class Observer:
         return EncoderSnapshot(
             model, counters.batches, counters.queue_depth, counters.failures, self._encoder_progress[1]
         )
-

@@ -78,15 +78,10 @@ class StreamPipeline:
     def run(self) -> None:
         """Work until the source ends or ``stop`` is called; raise what made it fail, after all else is published."""
         try:
-            self._prepare()
-            threading.Thread(target=self._reader.run, name=f"read-{self._camera.name}", daemon=True).start()
-            try:
-                error = self._take_all()
-            finally:
-                self._source.stop()
-                self._reader.abandon()
-            if error is not None:
-                raise error
+            info = self._open()
+            if info is not None:
+                self._prepare(info)
+                self._work()
             self._state = replace(self._state, state="finished")
         finally:
             self._source.close()
@@ -112,10 +107,21 @@ class StreamPipeline:
             queue_depth=self._reader.ledger.pending(),
         )
 
-    def _prepare(self) -> None:
-        """Open the source, embed the descriptions, set up the two halves."""
+    def _work(self) -> None:
+        """Read in another thread, take the answers in this one; raise what made the source fail."""
+        threading.Thread(target=self._reader.run, name=f"read-{self._camera.name}", daemon=True).start()
+        try:
+            error = self._take_all()
+        finally:
+            self._source.stop()
+            self._reader.abandon()
+        if error is not None:
+            raise error
+
+    def _prepare(self, info: SourceInfo) -> None:
+        """Embed the descriptions, set up the two halves."""
         camera, tools = self._camera, self._tools
-        self._info = self._open()
+        self._info = info
         self._encoder = tools.encoder.describe()
         self._watch = build_watch(self._specs, tools.encoder)
         self._warn()
@@ -142,14 +148,14 @@ class StreamPipeline:
             progress_wall=self._clock.wall(),
         )
 
-    def _open(self) -> SourceInfo:
-        """Open the source; a live one is tried until it answers or the stream is stopped."""
+    def _open(self) -> SourceInfo | None:
+        """Open the source; a live one is tried until it answers. None: stopped before it did."""
         backoff = Backoff(self._clock, max_s=OPEN_RETRY_S)
-        while True:
+        while not self._stopping.is_set():
             try:
                 return self._source.open()
             except SourceError as error:
-                if not is_live(self._camera.url) or self._stopping.is_set():
+                if not is_live(self._camera.url):
                     raise
                 wait = backoff.failed(error.retryable)
                 self._state = replace(self._state, error=f"{error.code}: {error}")
@@ -157,6 +163,7 @@ class StreamPipeline:
                     "source_down", camera=self._camera.name, code=error.code, error=str(error), retry_s=round(wait, 1)
                 )
                 self._stopping.wait(wait)
+        return None
 
     def _warn(self) -> None:
         """Say which events cannot happen here, and why."""

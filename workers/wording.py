@@ -18,8 +18,8 @@ def _forms(verbs: str) -> str:
 # is a picture, "a man talking about cars" is not.
 _SAYING = _forms(
     "mention complain announce explain describe comment recite quote declare claim apologise apologize urge warn"
-    " promise suggest discuss debate narrate preach whisper shout yell ask argue greet thank praise remark insist recommend"
-    " advise instruct lament predict reply answer dictate"
+    " promise suggest discuss debate narrate preach whisper shout yell ask argue greet thank praise remark insist"
+    " recommend advise instruct lament predict reply answer dictate"
 )
 _TALKING = _forms("talk speak chat joke lecture wonder report think complain")
 _WORDS_READ = "aloud|out loud|verses?|poems?|poetry|sonnets?|rhymes?|psalms?|prayers?|scripture|news"

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -41,11 +43,15 @@ def test_a_budget_at_a_measured_rate_gives_its_threshold() -> None:
 
 def test_a_smaller_budget_never_lowers_the_threshold() -> None:
     thresholds = [threshold_for_budget(b) for b in np.geomspace(1e-4, 50, 60)]
-    assert all(a >= b for a, b in zip(thresholds, thresholds[1:], strict=False))
+    assert all(a >= b for a, b in pairwise(thresholds))
     assert 0 < thresholds[-1] < thresholds[0] < 1
 
 
-def test_a_budget_beyond_the_table_extrapolates_within_bounds() -> None:
-    lowest = min(rate for _, rate in STRAY_ALERTS_PER_HOUR)
-    assert threshold_for_budget(1 / 24) >= threshold_for_budget(lowest)
-    assert threshold_for_budget(0.0) <= 0.999
+def test_budgets_beyond_the_measured_rates_keep_to_the_measured_thresholds() -> None:
+    measured = [threshold for threshold, _ in STRAY_ALERTS_PER_HOUR]
+    assert threshold_for_budget(1 / 24) == threshold_for_budget(0.0) == max(measured)
+    assert threshold_for_budget(1000.0) == min(measured)
+
+
+def test_a_budget_between_two_rates_gives_a_threshold_between() -> None:
+    assert 0.5 < threshold_for_budget(3.0) < 0.6

@@ -1,5 +1,7 @@
 """Spans: hysteresis, gaps, durations, life cycle; online finds what one pass finds."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,7 +122,7 @@ def test_online_equals_offline(p: list[float]) -> None:
 def test_spans_are_long_enough_and_apart(p: list[float]) -> None:
     spans = closed(offline(p))
     assert all(e - s >= RULE.min_duration_s for s, e in spans)
-    assert all(b[0] - a[1] > 0 for a, b in zip(spans, spans[1:], strict=False))
+    assert all(b[0] - a[1] > 0 for a, b in itertools.pairwise(spans))
 
 
 def test_score_is_the_mean_of_the_three_highest() -> None:

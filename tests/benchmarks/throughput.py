@@ -77,7 +77,10 @@ def main() -> None:
             runtime.stop()
     median = {name: statistics.median(r[name] for r in rounds) for name in works}
     ratios = {n: statistics.median(r[n] / (r["decode"] + r["encode"]) for r in rounds) for n in runtimes}
-    report = {"seconds": {k: round(v, 2) for k, v in median.items()}, "ratio": {k: round(v, 3) for k, v in ratios.items()}}
+    report = {
+        "seconds": {k: round(v, 2) for k, v in median.items()},
+        "ratio": {k: round(v, 3) for k, v in ratios.items()},
+    }
     realtime = {n: round(options.seconds / median[n], 1) for n in runtimes}
     print(json.dumps(report | {"x_realtime": realtime, "batch": batch, "peak_mib": round(memory.peak_mib)}))
 

@@ -58,11 +58,10 @@ def test_health_metrics_and_an_orderly_end(tmp_path: Path) -> None:
         with httpx.Client(base_url=match[1]) as http:
             assert http.get("/readyz").status_code == 200
             assert http.get("/healthz").status_code == 200
-            text = http.get("/metrics").text
+            text = until(http, 'watchword_events_total{camera="endless",type="new"} 1.0')
             health = http.get("/readyz").text
         assert 'watchword_stream_up{camera="endless"} 1.0' in text
         assert 'watchword_stream_up{camera="down"} 0.0' in text
-        assert 'watchword_events_total{camera="endless",type="new"} 1.0' in text
         assert daemon.end() == 0
         assert SECRET not in daemon.log() + text + health
     (event,) = published(tmp_path)
@@ -98,6 +97,16 @@ def test_events_wait_on_disk_while_redis_is_away_and_arrive_once(tmp_path: Path)
         assert len(published(tmp_path, all_revisions=True)) == 4
     finally:
         server.stop()
+
+
+def until(http: httpx.Client, line: str) -> str:
+    """Return the metrics once they have a line: they are a snapshot taken twice a second."""
+    for _ in range(100):
+        text = http.get("/metrics").text
+        if line in text:
+            return text
+        time.sleep(0.1)
+    raise AssertionError(f"no {line!r} in {text}")
 
 
 @pytest.mark.parametrize("command", ["run", "check"])

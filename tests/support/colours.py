@@ -47,5 +47,3 @@ def done(value: F32) -> "Future[F32]":
     future: Future[F32] = Future()
     future.set_result(value)
     return future
-
-

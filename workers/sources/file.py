@@ -10,13 +10,13 @@ import structlog
 from av.error import FFmpegError
 
 from workers.clock import Clock
-from workers.errors import SourceInvalid
+from workers.errors import SourceError, SourceInvalid
 from workers.sources.counters import Counters
 from workers.sources.decoding import Sampled
 from workers.sources.interleave import MAX_BATCH, Interleaver
 from workers.sources.media import Media, StreamPacket, content_key
 from workers.sources.native import classify, make
-from workers.sources.random_access import read_frames_at
+from workers.sources.random_access import SLACK_S, WINDOW, read_frames_at
 from workers.sources.reader import Reader, make_grid
 from workers.sources.scaling import FrameScaler
 from workers.sources.timebase import FORWARD_S, Timebase
@@ -33,7 +33,9 @@ from workers.types import (
 
 MAX_READ_ERRORS = 20  # in a row, before the rest of a damaged file is given up
 MISSING_S, MISSING_SHARE = 1.0, 0.02  # more than both missing at the end: truncated, not rounded
-SPARSE_PERIOD_S = 20.0  # rarer samples than this are fetched one by one
+# Rarer samples than this are fetched one by one by random access, which need not read the whole file. Passing through
+# all packets and decoding only what is wanted costs less CPU (0.44 s against 1.3 s for 10 minutes at 0.02 fps).
+SPARSE_PERIOD_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -114,8 +116,11 @@ class FileSource:
         """Yield everything from the start of the file to its end."""
         start = timebase.now
         if self._is_sparse(media):
-            yield from self._sparse_pass(media.duration_s() or 0.0, timebase)
-            return
+            try:
+                yield from self._sparse_pass(media.duration_s() or 0.0, timebase)
+                return
+            except SourceError:  # damaged: pass through what is there; the grid knows what was given already
+                self._counters.dropped("corrupt")
         reader = Reader(self._camera, media, self._grid, self._counters)
         scaler = FrameScaler(self._spec)
         gather = Interleaver(self._camera.name, scaler, self._clock, media.video is not None)
@@ -156,20 +161,21 @@ class FileSource:
         return rare and indexed and media.audio is None
 
     def _sparse_pass(self, duration_s: float, timebase: Timebase) -> Iterator[SourceItem]:
-        """Fetch the frames of the grid one by one, a batch at a time."""
-        period, start, last = 1 / self._grid.fps, timebase.now, -1.0
-        steps = floor(duration_s / period) + 1
-        for first in range(0, steps, MAX_BATCH):
+        """Fetch the frames of the grid one by one."""
+        period, start = 1 / self._grid.fps, timebase.now
+        steps = np.arange(floor(duration_s / period) + 1, dtype=np.float64)
+        for first in range(0, len(steps), WINDOW):
             if self._stop.is_set():
                 return
-            times = [k * period for k in range(first, min(first + MAX_BATCH, steps))]
+            times = steps[first : first + WINDOW] * period
             pts, frames = read_frames_at(self._target.name, times, self._spec)
-            new = [i for i, t in enumerate(pts) if t > max([last, *pts[:i]])]
-            last = float(pts[-1])
-            walls = [self._clock.wall()] * len(new)
+            # Behind the last frame there is none at or after the time asked for, and the last one comes instead.
+            new = [i for i, t in enumerate(pts) if t >= times[i] - SLACK_S and self._grid.take(t + start)]
             self._counters.decoded(len(new))
-            if new:
-                yield FrameBatch(self._camera.name, timebase.epoch, pts[new] + start, np.asarray(walls), frames[new])
+            for i in range(0, len(new), MAX_BATCH):
+                chosen = new[i : i + MAX_BATCH]
+                walls = np.full(len(chosen), self._clock.wall())
+                yield FrameBatch(self._camera.name, timebase.epoch, pts[chosen] + start, walls, frames[chosen])
         timebase.advance(duration_s)
 
     def _check_length(self, media: Media, end_s: float) -> None:

@@ -73,7 +73,11 @@ class LiveSource:
         """Connect and probe once; raise a ``SourceError``. ``items`` needs no open and never raises these."""
         with self._lock:
             if self._info is None or (self._opened is None and self._thread is None):
-                self._opened = self._connect()
+                try:
+                    self._opened = self._connect()
+                except SourceError as error:
+                    self._counters.error(error, reconnect=True)
+                    raise
             assert self._info is not None
             return self._info
 

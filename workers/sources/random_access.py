@@ -23,8 +23,8 @@ from workers.sources.native import classify, make
 from workers.sources.scaling import FrameScaler, centre_cut, scaled_size
 from workers.types import U8, FrameSpec
 
-WINDOW = 16  # frames per decord reader
-SLACK_S = 1e-4  # decord's time stamps are single precision
+WINDOW = 64  # frames per decord reader: each reader scans the whole file once for its index
+SLACK_S = 1e-3  # decord's time stamps are single precision
 
 
 @dataclass(frozen=True, slots=True)
