@@ -2,6 +2,7 @@
 PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+MINUTES ?= 30
 CONFIG ?= daemon/sample/sample.yaml
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -13,10 +14,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test check format bench sample clean
+.PHONY: help venv run test check format bench bench-memory sample clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Watchword needs Python 3.11 or newer: make PY=python3.11")'
@@ -49,8 +50,11 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV_STAMP) ## measure speed and memory (tests/benchmarks)
-	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(DEV_STAMP) ## measure decoding, tagging and publishing (tests/benchmarks)
+	@for name in decode throughput publishing; do echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+
+bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/memory.py --minutes $(MINUTES)
 
 sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py

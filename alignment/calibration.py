@@ -46,8 +46,8 @@ CLIP_CALIBRATION = SimilarityCalibration(
     contrast=100.0,
 )
 
-# SigLIP trains p = σ(t · cos + b) itself (Zhai et al. 2023); t ≈ 117 and b ≈ -12.9 are what its authors report at the
-# end of training. A checkpoint's own t and b replace this vision curve.
+# SigLIP trains p = σ(t · cos + b) itself (Zhai et al. 2023); t ≈ 117 and b ≈ -12.9 belong to the published base model.
+# A checkpoint's own t and b replace this vision curve.
 SIGLIP_CALIBRATION = SimilarityCalibration(
     vision=Platt(scale=117.0, midpoint=0.11),
     speech=Platt(scale=25.0, midpoint=0.78),

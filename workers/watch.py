@@ -10,7 +10,7 @@ from workers.services import EncoderClient
 from workers.types import EventSpec
 
 DEFAULT_RULES = {
-    "vision": SpanRule(),
+    "vision": SpanRule(min_duration_s=2.0),
     "speech": SpanRule(min_duration_s=0.3),
     "sound": SpanRule(),
 }

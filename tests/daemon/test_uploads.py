@@ -1,0 +1,115 @@
+"""The folder of uploads: whole files only, one at a time, each moved away once."""
+
+from pathlib import Path
+
+import pytest
+from support.clocks import FakeClock
+
+from daemon.supervisor import Supervisor
+from daemon.uploads import CAMERA, SETTLE_STEPS, UploadFolder
+from workers.errors import SourceInvalid
+from workers.snapshots import StreamSnapshot
+from workers.types import CameraSpec
+
+
+class Stream:
+    """A stream over a file, which the test ends."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.state = StreamSnapshot(CAMERA, "running")
+
+    def snapshot(self) -> StreamSnapshot:
+        return self.state
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def end(self, failure: SourceInvalid | None = None) -> None:
+        self.state = StreamSnapshot(CAMERA, "failed" if failure else "finished", failure=failure)
+
+
+class Streams:
+    def __init__(self) -> None:
+        self.started: list[Stream] = []
+
+    def start_stream(self, camera: CameraSpec, events: object) -> Stream:
+        self.started.append(Stream(camera.url.reveal()))
+        return self.started[-1]
+
+
+class Inbox:
+    """An upload folder with its supervisor."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inbox, self.done = folder / "inbox", folder / "done"
+        self.uploads = UploadFolder(self.inbox, self.done, ())
+        self.streams = Streams()
+        self._clock = FakeClock()
+        self._supervisor = Supervisor(self.streams, self._clock)  # type: ignore[arg-type]  # only start_stream is asked
+
+    def steps(self, count: int = SETTLE_STEPS + 2) -> None:
+        for _ in range(count):
+            self._clock.now += 0.5
+            self._supervisor.step()
+            self.uploads.step(self._supervisor)
+        self._supervisor.step()
+
+    def names(self) -> list[str]:
+        return [Path(s.path).name for s in self.streams.started]
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    return Inbox(tmp_path)
+
+
+def test_a_file_is_tagged_then_moved(inbox: Inbox) -> None:
+    (inbox.inbox / "a.mp4").write_bytes(b"1")
+    inbox.steps()
+    assert inbox.names() == ["a.mp4"]
+    assert not inbox.uploads.idle
+    inbox.streams.started[0].end()
+    inbox.steps()
+    assert (inbox.done / "a.mp4").exists()
+    assert inbox.uploads.idle
+
+
+def test_a_file_that_grows_is_waited_for(inbox: Inbox) -> None:
+    path = inbox.inbox / "a.mp4"
+    for size in range(1, 10):
+        path.write_bytes(b"x" * size)
+        inbox.steps(1)
+    assert inbox.names() == []
+    inbox.steps()
+    assert inbox.names() == ["a.mp4"]
+
+
+def test_one_at_a_time_in_order_and_only_videos(inbox: Inbox) -> None:
+    for name in ("b.mp4", "a.mp4", "notes.txt"):
+        (inbox.inbox / name).write_bytes(b"1")
+    inbox.steps()
+    assert inbox.names() == ["a.mp4"]
+    inbox.streams.started[0].end()
+    inbox.steps()
+    assert inbox.names() == ["a.mp4", "b.mp4"]
+    assert (inbox.inbox / "notes.txt").exists()
+
+
+def test_what_cannot_be_read_is_set_aside(inbox: Inbox) -> None:
+    (inbox.inbox / "a.mp4").write_bytes(b"1")
+    inbox.steps()
+    inbox.streams.started[0].end(SourceInvalid("no media"))
+    inbox.steps()
+    assert (inbox.done / "failed" / "a.mp4").exists()
+
+
+def test_no_file_is_overwritten(inbox: Inbox) -> None:
+    for content in (b"1", b"2"):
+        (inbox.inbox / "a.mp4").write_bytes(content)
+        inbox.steps()
+        inbox.streams.started[-1].end()
+        inbox.steps()
+    assert (inbox.done / "a.mp4").read_bytes() == b"1"
+    assert (inbox.done / "a-1.mp4").read_bytes() == b"2"
