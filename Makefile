@@ -54,7 +54,7 @@ bench: $(DEV_STAMP) ## measure decoding, tagging and publishing (tests/benchmark
 	@for name in decode throughput publishing; do echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/memory.py --minutes $(MINUTES)
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/memory.py --minutes $(MINUTES)
 
 sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py

@@ -21,9 +21,9 @@ from av.packet import Packet
 from av.video.reformatter import VideoReformatter
 
 
-def make_clip(path: Path, seconds: int = 60, size: str = "1920x1080", gop: int = 50) -> Path:
-    """Make a 25 fps H.264 clip of moving, noisy test picture, with B-frames."""
-    source = f"testsrc2=size={size}:rate=25:duration={seconds},noise=alls=12:allf=t"
+def make_clip(path: Path, seconds: int = 60, size: str = "1920x1080", gop: int = 50, noise: int = 12) -> Path:
+    """Make a 25 fps H.264 clip of a moving test picture with some noise (more of it costs more to decode)."""
+    source = f"testsrc2=size={size}:rate=25:duration={seconds},noise=alls={noise}:allf=t"
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "veryfast"]
     subprocess.run([*command, "-g", str(gop), "-crf", "26", "-pix_fmt", "yuv420p", str(path)], check=True)
     return path

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import httpx
+from daemon_process import running, write_config
 from decode import make_clip
 from processes import memory_mib
-from support.running import running, write_config
 
 EVENTS = {"cat": {"describe": "a cat"}, "speech": {"describe": "someone talks about the weather"}}
 SAMPLE_S = 5.0

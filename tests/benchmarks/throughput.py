@@ -60,12 +60,13 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=120, help="length of the file")
+    parser.add_argument("--noise", type=int, default=12, help="of the picture; more costs more to decode")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runtimes", nargs="+", default=["local", "ray"])
     options = parser.parse_args()
     tune_allocator()
     with tempfile.TemporaryDirectory() as folder, PeakMemory(os.getpid()) as memory:
-        path = make_clip(Path(folder) / "clip.mp4", options.seconds)
+        path = make_clip(Path(folder) / "clip.mp4", options.seconds, noise=options.noise)
         encode, batch = bare_encode(path)
         works: dict[str, Callable[[], object]] = {"decode": lambda: bare_decode(path, 1.0), "encode": encode}
         runtimes = {name: open_runtime(OfflineSettings(runtime=name)) for name in options.runtimes}

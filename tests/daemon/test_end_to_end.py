@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.running import json_lines, published, watchword
+from daemon_process import json_lines, published, watchword
 
 SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample"
 TIMELINE = json.loads((SAMPLE / "timeline.json").read_text())

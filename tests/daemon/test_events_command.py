@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
-sys.path.append(str(Path(__file__).parents[1] / "workers" / "publish"))  # for publish_kit
-
 from publish_kit import free_port, make_event, settings_of
+from typer.testing import CliRunner
 
 from daemon.commands.events import app
 from workers.publish.embedded import EmbeddedServer

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.running import json_lines, published, running, watchword, write_config
-from support.servers import answering, closed_port, silent
+from bad_servers import answering, closed_port, silent
+from daemon_process import json_lines, published, running, watchword, write_config
 
 from workers.publish.embedded import EmbeddedServer
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.clocks import FakeClock
+from fake_clock import FakeClock
 
 from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, STOP_DEADLINE_S, Supervisor, all_done
 from workers.errors import ServiceLost, SourceInvalid, SourceTimeout

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.clocks import FakeClock
+from fake_clock import FakeClock
 
 from daemon.supervisor import Supervisor
 from daemon.uploads import CAMERA, SETTLE_STEPS, UploadFolder

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from support.colours import COLOURS
+from colour_encoder import COLOURS
 
 
 @pytest.fixture

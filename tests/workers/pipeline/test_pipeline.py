@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from colour_encoder import ColourEncoder
 from PIL import Image
-from support.colours import ColourEncoder
 
 from alignment.similarity import SimilarityAligner
 from alignment.types import F32

