@@ -24,10 +24,12 @@ $(BIN)/python:
 	$(PY) -m venv $(VENV)
 
 $(RUN_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV): once, some minutes and about 6 GB"
 	$(BIN)/python -m pip install --quiet --editable '.[lite,embedded]'
 	@touch $@
 
 $(DEV_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) for development: once, some minutes and about 6 GB"
 	$(BIN)/python -m pip install --quiet --editable '.[lite,embedded,clip,dev]'
 	@touch $(RUN_STAMP) $@
 

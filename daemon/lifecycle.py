@@ -17,9 +17,8 @@ import structlog
 
 from daemon.config import Config, config_hash
 from daemon.http import HttpServer, build_app
-from daemon.local_runtime import LocalRuntime
 from daemon.observe import Observer
-from daemon.runtime import Runtime
+from daemon.runtimes import build_runtime
 from daemon.supervisor import Supervisor, all_done
 from daemon.uploads import UploadFolder
 from workers.publish.embedded import EmbeddedServer
@@ -67,7 +66,7 @@ class Daemon:
         log.info("listening", url=self._http.url)
         try:
             settings = self._settings()
-            self._runtime = self._build_runtime(settings)
+            self._runtime = build_runtime(config.runtime, settings, config.ray.address)
             self._model = self._runtime.start().info
             try:
                 self._catch_signals()  # after ray.init, which sets its own
@@ -128,13 +127,6 @@ class Daemon:
             redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
             state_dir=config.state_dir,
         )
-
-    def _build_runtime(self, settings: ServiceSettings) -> Runtime:
-        if self._config.runtime == "local":
-            return LocalRuntime(settings)
-        from daemon.ray_runtime import RayRuntime  # Ray takes seconds to import
-
-        return RayRuntime(settings, self._config.ray.address)
 
     def _uploads(self) -> UploadFolder | None:
         uploads = self._config.uploads

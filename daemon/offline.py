@@ -8,8 +8,8 @@ from typing import Literal
 
 from alignment.errors import WatchwordError
 from daemon.config.services import SpeechConfig
-from daemon.local_runtime import LocalRuntime
 from daemon.runtime import Runtime
+from daemon.runtimes import build_runtime
 from workers.encoders.options import EncoderOptions
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
@@ -60,11 +60,7 @@ def tag_files(
 def open_runtime(settings: OfflineSettings) -> Runtime:
     """Return a runtime, not started, that publishes nowhere."""
     services = ServiceSettings(encoder=settings.models, speech=settings.speech.options())
-    if settings.runtime == "local":
-        return LocalRuntime(services)
-    from daemon.ray_runtime import RayRuntime  # Ray takes seconds to import
-
-    return RayRuntime(services)
+    return build_runtime(settings.runtime, services)
 
 
 def tag_file(

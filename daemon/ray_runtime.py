@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from workers.actors import (
     StreamActor,
     get,
 )
-from workers.errors import ModelUnavailable, ServiceLost
+from workers.errors import ClusterUnreachable, ModelUnavailable, ServiceLost
 from workers.services import EncoderDescription
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
@@ -33,6 +34,11 @@ KEPT = {
 }  # Ray restarts the actor and asks it again; streams are the supervisor's
 
 log = structlog.get_logger()
+UNREACHABLE_HINT = (
+    "check ray.address, that the cluster runs (`ray status`), and that its token is in ~/.ray/auth_token; "
+    "for a cluster without tokens set RAY_AUTH_MODE=disabled"
+)
+CONNECT_TIMEOUT_S = 5.0
 
 
 class RayStream:
@@ -82,22 +88,25 @@ class RayRuntime:
         return description
 
     def _init(self) -> None:
-        """Start Ray quietly: its dashboard and usage reports are not ours to start."""
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        """Start Ray without its dashboard, or join it."""
+        if self._address:
+            _check_reachable(self._address)
         local = {} if self._address else {"include_dashboard": False, "num_cpus": max(4, os.cpu_count() or 1)}
-        ray.init(
-            address=self._address,
-            namespace="watchword",
-            logging_level=logging.WARNING,
-            configure_logging=True,
-            runtime_env={
-                "env_vars": worker_environment(),
-                "worker_process_setup_hook": "daemon.logs.configure_worker",
-            },
-            **local,
-        )
+        environment = {
+            "env_vars": worker_environment(),
+            "worker_process_setup_hook": "daemon.logs.configure_worker",
+        }
+        try:
+            ray.init(
+                address=self._address,
+                namespace="watchword",
+                logging_level=logging.WARNING,
+                configure_logging=True,
+                runtime_env=environment,
+                **local,
+            )
+        except ConnectionError as error:
+            raise ClusterUnreachable(f"no Ray cluster at {self._address}", UNREACHABLE_HINT) from error
         adopt_libraries()
 
     def _gpus(self) -> float:
@@ -141,6 +150,18 @@ class RayRuntime:
         """End the services and leave Ray."""
         self._sink.close()
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise ``ClusterUnreachable`` where nobody listens: Ray itself would try for minutes. ``auto`` is left to Ray."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        text = f"no Ray cluster at {address} ({error.strerror or error})"
+        raise ClusterUnreachable(text, UNREACHABLE_HINT) from error
 
 
 def _remote(shell: type, **options: Any) -> Handle:

@@ -75,11 +75,13 @@ class Epoch:
             return []
         decided = clips if final else max(0, clips - self._aligner.lookahead)
         changes: list[SpanChange] = []
+        scores: dict[str, float] = {}
         tracks = self._aligner.align(features, self._watch.queries)
         for query, tracker, track in zip(self._watch.queries, self._trackers, tracks, strict=True):
             speaks = query.prior[SPEECH] > 0
             settled = min(self._window.last_t, self.settled_s if speaks else float("inf"))
             changes += tracker.update(track, self._window.first, decided, settled)
-            self.scores[query.event] = float(track.p[decided - 1]) if decided else 0.0
+            scores[query.event] = float(track.p[decided - 1]) if decided else 0.0
+        self.scores = scores  # replaced as a whole: other threads read it
         self._window.trim()
         return changes

@@ -70,6 +70,13 @@ class SpoolError(WatchwordError):
     code = "spool_failed"
 
 
+class ClusterUnreachable(WatchwordError):
+    """The Ray cluster that was to be joined does not answer."""
+
+    code = "ray_unreachable"
+    retryable = True
+
+
 class ServiceLost(WatchwordError):
     """An actor or worker died with a request; it is being restarted."""
 

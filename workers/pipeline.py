@@ -72,6 +72,7 @@ class StreamPipeline:
         self._stages = {name: Histogram() for name in ("encode", "speech", "align", "publish")}
         self._epochs: dict[int, Epoch] = {}
         self._over: set[int] = set()
+        self._lost = 0  # frames that the encoder could not embed
         self._announcer: Announcer | None = None
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
 
@@ -94,6 +95,8 @@ class StreamPipeline:
     def snapshot(self) -> StreamSnapshot:
         """Return the counters. From any thread."""
         source = self._source.snapshot()
+        if self._lost:
+            source = replace(source, dropped={**source.dropped, "encoder_failed": self._lost})
         if self._announcer is None:
             return replace(self._state, source=source)
         return replace(
@@ -243,6 +246,7 @@ class StreamPipeline:
         except WatchwordError as error:
             if not self._info.live:
                 raise
+            self._lost += len(item.batch.frames)
             log.warning("frames lost", camera=self._camera.name, code=error.code, error=str(error))
         finally:
             self._reader.taken(item)

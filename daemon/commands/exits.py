@@ -8,7 +8,7 @@ from daemon.config import ConfigError
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
 from daemon.exports import ExportError
 from daemon.media_files import printable
-from workers.errors import ModelUnavailable, PublishError, SourceError
+from workers.errors import ClusterUnreachable, ModelUnavailable, PublishError, SourceError
 from workers.hub import PullError, PullRefused
 
 INPUT_UNREADABLE = 3
@@ -24,6 +24,7 @@ _CODES: tuple[tuple[type[WatchwordError], int], ...] = (
     (MissingVideosError, INPUT_UNREADABLE),
     (UnreadableVideosError, INPUT_UNREADABLE),
     (PublishError, 4),
+    (ClusterUnreachable, 4),
 )
 
 

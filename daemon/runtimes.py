@@ -1,0 +1,27 @@
+"""The runtimes by name."""
+
+import os
+from typing import Literal
+
+from daemon.local_runtime import LocalRuntime
+from daemon.runtime import Runtime
+from workers.settings import ServiceSettings
+
+# Ray reads these when it is imported. With a token, only who can read ~/.ray/auth_token can use the cluster.
+RAY_ENVIRONMENT = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def build_runtime(name: Literal["local", "ray"], settings: ServiceSettings, ray_address: str | None = None) -> Runtime:
+    """Return a runtime, not started. Without ``settings.redis`` its events wait to be taken."""
+    if name == "local":
+        return LocalRuntime(settings)
+    for variable, value in RAY_ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    from daemon.ray_runtime import RayRuntime  # Ray takes seconds to import
+
+    return RayRuntime(settings, ray_address)
