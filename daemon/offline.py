@@ -80,8 +80,13 @@ def tag_file(
         on_progress(path, snapshot.position_s, snapshot.duration_s)
     stream.kill()
     found = runtime.take_events()
-    length = snapshot.duration_s or snapshot.position_s
-    return FileResult(path, found, length, _error(snapshot), _warnings(snapshot))
+    return FileResult(path, found, _length(snapshot, 1 / fps), _error(snapshot), _warnings(snapshot))
+
+
+def _length(snapshot: StreamSnapshot, hop_s: float) -> float:
+    """Return how many seconds were watched: what a damaged file declares may never have been there."""
+    watched = snapshot.position_s + hop_s
+    return watched if snapshot.duration_s is None else min(watched, snapshot.duration_s)
 
 
 def _error(snapshot: StreamSnapshot) -> WatchwordError | None:

@@ -98,7 +98,7 @@ class RayRuntime:
         }
         try:
             ray.init(
-                address=self._address,
+                address=self._address or "local",  # without, Ray would join whatever cluster this machine runs
                 namespace="watchword",
                 logging_level=logging.WARNING,
                 configure_logging=True,

@@ -16,7 +16,7 @@ from alignment.errors import WatchwordError
 from daemon.runtime import Runtime, StreamHandle
 from workers.backoff import Backoff
 from workers.clock import Clock, SystemClock
-from workers.errors import ServiceLost
+from workers.errors import ServiceDied, ServiceLost
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec, EventSpec
 
@@ -116,7 +116,7 @@ class Supervisor:
             entry.lost = 0
         except ServiceLost as error:
             entry.lost += 1
-            if error.message == "an actor died" or entry.lost >= LOST_SNAPSHOTS:
+            if isinstance(error, ServiceDied) or entry.lost >= LOST_SNAPSHOTS:
                 self._ended(entry, error, retry)
             return
         state = entry.snapshot.state

@@ -19,7 +19,7 @@ from alignment.types import F32, EventQuery
 from workers.batching import BatcherSnapshot
 from workers.encoder_service import EncoderService
 from workers.encoders.options import EncoderOptions
-from workers.errors import ServiceLost
+from workers.errors import ServiceDied, ServiceLost
 from workers.publish.base import SinkSnapshot
 from workers.publish.redis_settings import RedisSettings
 from workers.publisher_service import open_publisher
@@ -222,7 +222,7 @@ def _ours(error: BaseException) -> BaseException:
         cause = error.cause
         return cause if isinstance(cause, WatchwordError) else error
     if isinstance(error, RayActorError):
-        return ServiceLost("an actor died", "it is restarted; see the log for why")
+        return ServiceDied("an actor died", "it is restarted; see the log for why")
     if isinstance(error, ray.exceptions.GetTimeoutError):
         return ServiceLost("an actor does not answer", "it is busy or stopped")
     return error

@@ -62,7 +62,7 @@ class Epoch:
     def finish(self, end_s: float | None) -> list[SpanChange]:
         """Decide on every clip and close every span. ``end_s``: where the media ends, if known."""
         if end_s is not None:
-            self._window.limit(end_s)
+            self._window.limit(max(end_s, self._heard_until))  # sound may outlast the pictures
         self._window.fill_until(self._heard_until)
         changes = self._advance(final=True)
         return changes + [c for t in self._trackers for c in t.finish()]

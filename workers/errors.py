@@ -78,7 +78,13 @@ class ClusterUnreachable(WatchwordError):
 
 
 class ServiceLost(WatchwordError):
-    """An actor or worker died with a request; it is being restarted."""
+    """An actor does not answer, or was lost with a request."""
 
     code = "service_lost"
     retryable = True
+
+
+class ServiceDied(ServiceLost):
+    """An actor's process has ended; it, or another in its place, is being started."""
+
+    code = "service_died"

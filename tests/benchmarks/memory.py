@@ -46,6 +46,7 @@ def main() -> None:
             samples = []
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < options.minutes * 60:
+                assert daemon.process.poll() is None, daemon.log()
                 samples.append((elapsed, memory_mib(daemon.process.pid)))
                 time.sleep(SAMPLE_S)
             frames = sampled_frames(found[1])

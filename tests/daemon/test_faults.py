@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from bad_servers import answering, closed_port, silent
 from daemon_process import json_lines, published, running, watchword, write_config
@@ -17,9 +18,11 @@ CAT = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
 ALWAYS = {"something": {"describe": "a picture", "modalities": ["vision"], "threshold": 0.000001, "min_duration": 0}}
 ENDLESS = "synthetic://pattern?seconds=3600&width=320&height=240&fps=5&pace=1"
 SECRET = "pl4nted-s3cret"
+BOTH = pytest.mark.parametrize("runtime", ["local", pytest.param("ray", marks=pytest.mark.ray)])
 
 
-def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(tmp_path: Path) -> None:
+@BOTH
+def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(runtime: str, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video at all")
     (tmp_path / "empty.mp4").touch()
     with silent() as mute, answering(404) as missing, answering(401) as locked:
@@ -33,7 +36,8 @@ def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(tmp_path:
             "gone": {"url": f"http://{missing}/live.m3u8?token={SECRET}"},
             "locked": {"url": f"http://viewer:{SECRET}@{locked}/live.ts"},
         }
-        done = watchword("run", write_config(tmp_path, cameras=cameras, events=CAT), "--once", "--json")
+        config = write_config(tmp_path, cameras=cameras, events=CAT, runtime=runtime)
+        done = watchword("run", config, "--once", "--json")
     assert done.returncode == 3
     assert [e["camera"] for e in json_lines(done.stdout)] == ["good", "good"]
     errors = [x for x in json_lines(done.stderr) if x["level"] in ("error", "warning") and "camera" in x]
@@ -49,9 +53,10 @@ def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(tmp_path:
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_health_metrics_and_an_orderly_end(tmp_path: Path) -> None:
+@BOTH
+def test_health_metrics_and_an_orderly_end(runtime: str, tmp_path: Path) -> None:
     cameras = {"endless": {"url": ENDLESS}, "down": {"url": f"rtsp://u:{SECRET}@127.0.0.1:{closed_port()}/x"}}
-    with running(write_config(tmp_path, cameras=cameras, events=ALWAYS), tmp_path) as daemon:
+    with running(write_config(tmp_path, cameras=cameras, events=ALWAYS, runtime=runtime), tmp_path) as daemon:
         daemon.wait_for('"type": "new"')
         match = re.search(r'"url": "(http://[^"]+)"', daemon.log())
         assert match, daemon.log()
@@ -66,6 +71,23 @@ def test_health_metrics_and_an_orderly_end(tmp_path: Path) -> None:
         assert SECRET not in daemon.log() + text + health
     (event,) = published(tmp_path)
     assert (event["type"], event["camera"]) == ("end", "endless")
+
+
+@pytest.mark.ray
+def test_a_killed_stream_is_started_again(tmp_path: Path) -> None:
+    config = write_config(tmp_path, cameras={"endless": {"url": ENDLESS}}, events=ALWAYS, runtime="ray")
+    with running(config, tmp_path) as daemon:
+        daemon.wait_for('"type": "new"')
+        children = psutil.Process(daemon.process.pid).children(recursive=True)
+        (actor,) = [c for c in children if "StreamActor" in " ".join(c.cmdline())]
+        actor.kill()
+        daemon.wait_for("stream failed, starting it again")
+        for _ in range(300):
+            if daemon.log().count('"type": "new"') == 2:
+                break
+            time.sleep(0.1)
+        assert daemon.log().count('"type": "new"') == 2
+        assert daemon.end() == 0
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

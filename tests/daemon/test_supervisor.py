@@ -6,7 +6,7 @@ import pytest
 from fake_clock import FakeClock
 
 from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, STOP_DEADLINE_S, Supervisor, all_done
-from workers.errors import ServiceLost, SourceInvalid, SourceTimeout
+from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec, SourceSnapshot
@@ -26,7 +26,7 @@ class Stream:
 
     def snapshot(self) -> StreamSnapshot:
         if self.dead:
-            raise ServiceLost("an actor died")
+            raise ServiceDied("an actor died")
         return self.state
 
     def stop(self) -> None:

@@ -35,8 +35,9 @@ def watchword(
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
-    """Parse output of one JSON document a line."""
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    """Parse output of one JSON document a line; Ray puts an actor's name before what it logs."""
+    found = (line[line.index("{") :] for line in text.splitlines() if "{" in line)
+    return [json.loads(line) for line in found if line.endswith("}")]
 
 
 def published(folder: Path, all_revisions: bool = False) -> list[dict[str, Any]]:
