@@ -1,7 +1,7 @@
 """From changes of spans to published events: cooldown, evidence, and the promise that none is lost."""
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -17,6 +17,7 @@ from workers.telemetry import Histogram
 from workers.types import Event, EventSpec
 
 RETRY_S = 1.0
+MUTED = 256  # suppressed spans that are remembered, for what happens to them later is suppressed as well
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ class Announcer:
         self._writer, self._sink, self._evidence = writer, sink, evidence
         self._clock, self._stopping = clock, stopping
         self._quiet_until: dict[str, float] = {}
-        self._muted: set[tuple[str, float]] = set()
+        self._muted: deque[tuple[str, float]] = deque(maxlen=MUTED)
 
     def announce(self, changes: Iterable[SpanChange], epoch: Epoch) -> None:
         """Publish what is not suppressed; return once all of it is safe."""
@@ -65,14 +66,13 @@ class Announcer:
         """Tell whether a change may be published; a cooldown starts at the end of a published span only."""
         name, key = change.span.event, (change.span.event, change.opened)
         if key in self._muted:
-            if change.type == "end":
-                self._muted.discard(key)
             return False
-        if change.type == "new" and change.span.start < self._quiet_until.get(name, float("-inf")):
-            self._muted.add(key)
+        cooldown = self._specs[name].cooldown_s
+        if cooldown and change.type == "new" and change.span.start < self._quiet_until.get(name, float("-inf")):
+            self._muted.append(key)
             self.suppressed["cooldown"] += 1
             return False
-        self._quiet_until[name] = change.span.end + self._specs[name].cooldown_s
+        self._quiet_until[name] = change.span.end + cooldown
         return True
 
     def _write(self, change: SpanChange, epoch: Epoch) -> Event:

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag
 from daemon.config.base import Section
 from daemon.config.events import EventOverride
 from daemon.config.types import AnyPath, CameraUrl, Name
-from daemon.config.units import Duration, Fps, Priority, Timeout
+from daemon.config.units import Fps, Priority, Timeout
 from workers.types import CameraSpec
 
 
@@ -40,7 +40,7 @@ class CameraConfig(Section):
     events: CameraEvents | None = Field(
         default=None, description="Which events to watch for: names, or names with overrides. Default: all."
     )
-    priority: Priority = Field(default=5, description="0 to 10; higher goes first when there is too much.")
+    priority: Priority = Field(default=5, description="0 to 10; what is said on a higher one is transcribed first.")
     loop: bool = Field(default=False, description="Start a file again at its end.")
     open_timeout: Timeout = Field(default=10.0, description="How long opening may take.")
     read_timeout: Timeout = Field(default=5.0, description="How long one read may take; stopping can take as long.")
@@ -77,5 +77,4 @@ class UploadsConfig(Section):
     """A folder whose files are tagged as they arrive."""
 
     folder: AnyPath = Field(description="Where files arrive.")
-    done: AnyPath = Field(description="Where they go afterwards, with their events beside them.")
-    poll: Duration = Field(default=2.0, description="How often to look for new files.")
+    done: AnyPath = Field(description="Where they go afterwards; what cannot be read goes into `failed` below it.")

@@ -46,9 +46,7 @@ class EventRule(Section):
         default=None,
         description="After a delivered alert, no further one of this camera and event for this long.",
     )
-    priority: Priority | None = Field(
-        default=None, description="0 to 10, default 5; higher goes first when there is too much."
-    )
+    priority: Priority | None = Field(default=None, description="0 to 10, default 5; readers find it in the event.")
 
 
 class EventConfig(EventRule):
