@@ -1,6 +1,7 @@
 """Bad cameras, signals, a dead Redis, planted secrets: the daemon as a process, with the real encoder."""
 
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -71,6 +72,21 @@ def test_health_metrics_and_an_orderly_end(runtime: str, tmp_path: Path) -> None
         assert SECRET not in daemon.log() + text + health
     (event,) = published(tmp_path)
     assert (event["type"], event["camera"]) == ("end", "endless")
+
+
+def test_uploads_are_tagged_and_put_away(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    shutil.copy(SAMPLE, inbox / "sample.mp4")
+    (inbox / "text.mp4").write_text("no video at all")
+    config = write_config(tmp_path, uploads={"folder": "inbox", "done": "done"}, events=CAT)
+    done = watchword("run", config, "--once", "--json")
+    assert [e["camera"] for e in json_lines(done.stdout)] == ["uploads", "uploads"]
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.glob("done/**/*.mp4")) == [
+        "done/failed/text.mp4",
+        "done/sample.mp4",
+    ]
+    assert list(inbox.iterdir()) == []
 
 
 @pytest.mark.ray
