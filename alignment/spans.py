@@ -162,6 +162,8 @@ def _step(state: _State, p: float, bounds: F64, shares: F32, rule: SpanRule) -> 
     building = state.building
     if building is not None and start - building.end > rule.merge_gap_s:
         done, building = building, None
+        if state.active:  # no dip in between, but a gap in time: what comes next rises on its own
+            state = _State()
     if p < rule.exit:
         return _State(building), done
     rise = state.rise if state.rise is not None else start

@@ -101,6 +101,17 @@ def render(tagged: Tagged, form: Format) -> str:
     return {"json": json_text, "csv": csv_text, "vtt": vtt_text}[form](tagged)
 
 
+def make_writable(folder: Path, hint: str) -> None:
+    """Make a folder and try to write to it; raise ``ExportError`` with ``hint``. Before work, not after hours of it."""
+    probe = folder / ".watchword.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as e:
+        raise ExportError(f"cannot write to {folder}: {e.strerror or e}", hint) from e
+
+
 def write_atomic(path: Path, text: str) -> None:
     """Write UTF-8 so that a reader sees the old file or the whole new one; raise ``ExportError``."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

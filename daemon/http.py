@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alignment.errors import WatchwordError
+from daemon.config.errors import UnusableSetting
 from daemon.config.services import LOOPBACK
 from daemon.health import HealthReport, health, ready
 from daemon.logs import redact
@@ -33,13 +34,13 @@ SECURITY_HEADERS = {
 }
 
 
-class HttpPortError(WatchwordError):
+class HttpPortError(UnusableSetting):
     """Another program listens on the port already."""
 
     code = "http_port_taken"
 
 
-class HttpAddressError(WatchwordError):
+class HttpAddressError(UnusableSetting):
     """The host is no address of this machine, or the port may not be used."""
 
     code = "http_address_invalid"

@@ -16,6 +16,7 @@ from types import FrameType
 import structlog
 
 from daemon.config import Config, config_hash
+from daemon.exports import make_writable
 from daemon.http import HttpServer, build_app
 from daemon.observe import Observer
 from daemon.runtimes import build_runtime
@@ -61,7 +62,9 @@ class Daemon:
     def run(self) -> Outcome:
         """Run until stopped, or with ``once`` until every file has ended; return what came of it."""
         config = self._config
-        config.state_dir.mkdir(parents=True, exist_ok=True)
+        make_writable(config.state_dir, "set state_dir to a folder that this user may write to")
+        folders, events = config.uploads, config.event_specs()
+        self._uploads = UploadFolder(folders.folder, folders.done, events) if folders else None
         self._http.start()
         log.info("listening", url=self._http.url)
         try:
@@ -85,8 +88,7 @@ class Daemon:
 
     def _watch(self) -> Outcome:
         """Supervise until the end, then drain."""
-        supervisor = Supervisor(self._runtime, retry=not self._once)
-        uploads = self._uploads()
+        supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
         for camera in self._config.camera_specs():
             supervisor.watch(camera, self._config.event_specs(camera.name))
         while not self._stopping.is_set():
@@ -127,10 +129,6 @@ class Daemon:
             redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
             state_dir=config.state_dir,
         )
-
-    def _uploads(self) -> UploadFolder | None:
-        uploads = self._config.uploads
-        return UploadFolder(uploads.folder, uploads.done, self._config.event_specs()) if uploads else None
 
     def _catch_signals(self) -> None:
         def handle(number: int, frame: FrameType | None) -> None:

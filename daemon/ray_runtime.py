@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from dataclasses import replace
 from typing import Any
@@ -96,6 +97,7 @@ class RayRuntime:
             "env_vars": worker_environment(),
             "worker_process_setup_hook": "daemon.logs.configure_worker",
         }
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             ray.init(
                 address=self._address or "local",  # without, Ray would join whatever cluster this machine runs
@@ -107,6 +109,9 @@ class RayRuntime:
             )
         except ConnectionError as error:
             raise ClusterUnreachable(f"no Ray cluster at {self._address}", UNREACHABLE_HINT) from error
+        finally:
+            for number, handler in handlers.items():  # Ray's own abort the process, with a stack trace
+                signal.signal(number, handler)
         adopt_libraries()
 
     def _gpus(self) -> float:

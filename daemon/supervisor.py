@@ -1,9 +1,9 @@
 """Desired against actual: every camera that should run has a stream, and one that fails is started again.
 
 A stream that fails is restarted after a jittered back-off. Five restarts within a minute use up its budget: it is
-then *degraded*, tried again only once a minute, and never given up silently. A file that is no media at all will not
-become one, so it is not tried again. *Stuck* means no progress for several stall timeouts while the source says it
-is up: such a stream is asked to stop, given a deadline, and killed.
+then *degraded*, tried again only once a minute until it has run for as long, and never given up silently. A file that
+is no media at all will not become one, so it is not tried again. *Stuck* means no progress for several stall timeouts
+while the source says it is up: such a stream is asked to stop, given a deadline, killed, and started again.
 """
 
 from collections import deque
@@ -97,7 +97,8 @@ class Supervisor:
         while self._running() and self._clock.monotonic() < end:
             self._clock.sleep(0.1)
             for entry in self._running():
-                self._look(entry, retry=False)
+                if self._clock.monotonic() < end:  # one that does not answer takes its time to look at
+                    self._look(entry, retry=False)
         late = self._running()
         for entry in late:
             log.warning("stream did not stop in time", camera=entry.camera.name, deadline_s=deadline_s)
@@ -120,14 +121,18 @@ class Supervisor:
                 self._ended(entry, error, retry)
             return
         state = entry.snapshot.state
-        if state == "finished":
+        if state == "finished" and entry.stop_by is not None:  # it was stuck and obeyed: not the end of its source
+            self._ended(entry, ServiceLost("no progress", "the stream is started again"), retry)
+        elif state == "finished":
             entry.handle, entry.retry_at = None, None
             log.info("stream finished", camera=entry.camera.name)
         elif state == "failed":
             failure = entry.snapshot.failure or WatchwordError("failed without saying why")
-            self._ended(entry, failure, retry and failure.retryable)
+            self._ended(entry, failure, retry and (failure.retryable or entry.snapshot.live))
         elif state == "running":
             entry.backoff.succeeded()
+            if entry.degraded and self._clock.monotonic() - entry.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
+                entry.degraded = False
             self._check_stuck(entry)
 
     def _check_stuck(self, entry: Watched) -> None:
@@ -155,7 +160,7 @@ class Supervisor:
         now = self._clock.monotonic()
         entry.recent.append(now)
         entry.restarts += 1
-        entry.degraded = len(entry.recent) == RESTARTS and now - entry.recent[0] < BUDGET_S
+        entry.degraded |= len(entry.recent) == RESTARTS and now - entry.recent[0] < BUDGET_S
         wait = DEGRADED_RETRY_S if entry.degraded else entry.backoff.failed()
         entry.retry_at = now + wait
         log.error(

@@ -12,7 +12,7 @@ from typing import Protocol, TextIO
 from alignment.errors import WatchwordError
 from daemon.config import Config
 from daemon.config.services import ModelsConfig, SpeechConfig
-from daemon.exports import ExportError, Format, Tagged, csv_text, json_line, render, write_atomic
+from daemon.exports import ExportError, Format, Tagged, csv_text, json_line, make_writable, render, write_atomic
 from daemon.logs import configure_logs, register_secrets
 from daemon.media_files import MediaFile, printable
 from workers.encoders.options import Profile
@@ -94,7 +94,7 @@ class ToFiles:
         self._formats = formats
         self._bases = plan_outputs(files, folder)
         for parent in sorted({base.parent for base in self._bases.values()}):
-            _make_writable(parent)
+            make_writable(parent, "choose another folder with --out")
 
     def __call__(self, file: MediaFile, tagged: Tagged) -> str:
         """Write one file's results, each at once or not at all."""
@@ -163,16 +163,6 @@ def _name(text: str) -> str:
     words = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
     whole = words if len(words) <= NAME_LENGTH else words[: NAME_LENGTH + 1].rpartition("_")[0]
     return whole or words[:NAME_LENGTH] or "event"
-
-
-def _make_writable(folder: Path) -> None:
-    probe = folder / ".watchword.tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as e:
-        raise ExportError(f"cannot write to {folder}: {e.strerror or e}", "choose another folder with --out") from e
 
 
 def offline_tagger(config: Config | None, profile: Profile | None) -> Tagger:

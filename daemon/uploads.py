@@ -1,11 +1,12 @@
 """A folder of uploads: each file that has arrived whole becomes one stream, then moves to the done folder."""
 
-import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
+from daemon.exports import make_writable
 from daemon.media_files import VIDEO_SUFFIXES
 from daemon.supervisor import Supervisor, Watched
 from workers.redaction import RedactedUrl
@@ -30,7 +31,9 @@ class UploadFolder:
         self._folder, self._done, self._events = folder, done, events
         self._waiting: dict[Path, _Arrival] = {}
         self._current: Path | None = None
-        folder.mkdir(parents=True, exist_ok=True)
+        self._left: set[Path] = set()  # tagged, but they could not be moved away
+        for place, key in ((folder, "folder"), (done, "done")):
+            make_writable(place, f"set uploads.{key} to a folder that this user may write to")
 
     @property
     def idle(self) -> bool:
@@ -40,7 +43,7 @@ class UploadFolder:
     def step(self, supervisor: Supervisor) -> None:
         """Look at the folder: move a finished file away, start the next one that is whole."""
         running = next((w for w in supervisor.watched if w.camera.name == CAMERA), None)
-        if running is not None and running.done:
+        if running is not None and (running.done or (running.handle is None and self._is_gone())):
             self._finish(running)
             supervisor.forget(CAMERA)
         self._look()
@@ -52,27 +55,42 @@ class UploadFolder:
             events = tuple(e.name for e in self._events)
             supervisor.watch(CameraSpec(CAMERA, RedactedUrl(str(whole[0])), events=events), self._events)
 
+    def _is_gone(self) -> bool:
+        """Tell whether somebody took the current file away: no retry will find it, and others wait."""
+        return self._current is not None and not self._current.exists()
+
     def _look(self) -> None:
         """Note what lies in the folder, and for how long it has not changed."""
         seen = {}
-        for path in self._folder.iterdir():
-            if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and path != self._current:
-                status = path.stat()
-                fresh = _Arrival((status.st_size, status.st_mtime_ns))
-                known = self._waiting.get(path, fresh)
-                seen[path] = replace(known, steps=known.steps + 1) if known.stamp == fresh.stamp else fresh
+        try:
+            for path in self._folder.iterdir():
+                wanted = path.suffix.lower() in VIDEO_SUFFIXES and path not in {self._current, *self._left}
+                if wanted and path.is_file():
+                    status = path.stat()
+                    fresh = _Arrival((status.st_size, status.st_mtime_ns))
+                    known = self._waiting.get(path, fresh)
+                    seen[path] = replace(known, steps=known.steps + 1) if known.stamp == fresh.stamp else fresh
+        except OSError as error:  # a file that has just been taken away, or the whole folder: the next look tells
+            log.debug("uploads cannot be looked at", folder=str(self._folder), error=str(error))
+            return
         self._waiting = seen
 
     def _finish(self, upload: Watched) -> None:
-        """Move the file to ``done``, or to ``done/failed``; never over another file."""
+        """Move the file to ``done``, or to ``done/failed``; never over another file, and tag none a second time."""
         path, failed = self._current, upload.snapshot.state == "failed"
         assert path is not None
         folder = self._done / "failed" if failed else self._done
-        folder.mkdir(parents=True, exist_ok=True)
-        target, number = folder / path.name, 0
-        while target.exists():
-            number += 1
-            target = folder / f"{path.stem}-{number}{path.suffix}"
-        os.replace(path, target)
         self._current = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            target, number = folder / path.name, 0
+            while target.exists():
+                number += 1
+                target = folder / f"{path.stem}-{number}{path.suffix}"
+            shutil.move(path, target)  # also onto another disk
+        except OSError as error:
+            if path.exists():
+                self._left.add(path)
+            log.error("upload cannot be moved away", file=path.name, folder=str(folder), error=str(error))
+            return
         log.info("upload done", file=path.name, moved_to=str(target), failed=failed)

@@ -72,7 +72,7 @@ class Announcer:
             self._muted.append(key)
             self.suppressed["cooldown"] += 1
             return False
-        self._quiet_until[name] = change.span.end + cooldown
+        self._quiet_until[name] = max(change.span.end + cooldown, self._quiet_until.get(name, float("-inf")))
         return True
 
     def _write(self, change: SpanChange, epoch: Epoch) -> Event:

@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import structlog
 from PIL import Image
 
 from alignment.types import Span
 from workers.types import U8, FrameBatch
 
 KEEP_FRAMES = 96  # more than a window's clips and one batch, about 14 MB at 224 px
+
+log = structlog.get_logger()
 
 
 class EvidenceStore:
@@ -26,15 +29,19 @@ class EvidenceStore:
         self._frames = [*self._frames, *zip(map(float, batch.pts_s), batch.frames, strict=True)][-KEEP_FRAMES:]
 
     def snapshot(self, event_id: str, span: Span) -> str | None:
-        """Save the frame nearest to the span's highest score; return its path, or None where none is near."""
+        """Save the frame nearest to the span's highest score; None where none is near, or it cannot be kept."""
         frames = [f for f in self._frames if span.start - 1 <= f[0] <= span.end + 1]
         if self._folder is None or not frames:
             return None
         best = max(span.track, key=lambda x: x[1])[0]
         _, frame = min(frames, key=lambda f: abs(f[0] - best))
         path = self._folder / f"{event_id}.jpg"
-        self._folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        Image.fromarray(frame).save(part, format="JPEG", quality=85)
-        os.replace(part, path)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(frame).save(part, format="JPEG", quality=85)
+            os.replace(part, path)
+        except OSError as error:  # a full disk: the event is worth more than its picture
+            log.warning("picture of an event cannot be kept", path=str(path), error=str(error))
+            return None
         return str(path)

@@ -8,6 +8,7 @@ is there, so that a slow transcript never delays what is seen.
 
 import threading
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ from workers.watch import build_watch
 ANSWER_TIMEOUT_S = 300.0
 RETRIES = 5
 OPEN_RETRY_S = 15.0  # the longest wait between tries to open a live source
+READER_STOP_S = 10.0  # how long a reader that is told to stop may take
+STALL_HOPS = 2.5  # rare frames are no standstill
 KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
 
 log = structlog.get_logger()
@@ -74,6 +77,7 @@ class StreamPipeline:
         self._over: set[int] = set()
         self._lost = 0  # frames that the encoder could not embed
         self._announcer: Announcer | None = None
+        self._reading: threading.Thread | None = None
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
 
     def run(self) -> None:
@@ -85,7 +89,9 @@ class StreamPipeline:
                 self._work()
             self._state = replace(self._state, state="finished")
         finally:
-            self._source.close()
+            # a reader that still reads closes the source itself: to close a container in use crashes FFmpeg
+            if self._reading is None or not self._reading.is_alive():
+                self._source.close()
 
     def stop(self) -> None:
         """Ask for an orderly end: open spans are closed and published. From any thread."""
@@ -112,12 +118,20 @@ class StreamPipeline:
 
     def _work(self) -> None:
         """Read in another thread, take the answers in this one; raise what made the source fail."""
-        threading.Thread(target=self._reader.run, name=f"read-{self._camera.name}", daemon=True).start()
+        self._reading = threading.Thread(target=self._reader.run, name=f"read-{self._camera.name}", daemon=True)
+        self._reading.start()
         try:
             error = self._take_all()
+        except Exception:
+            if self._info.live:  # the session is over; a file is read again, and finds the true ends
+                with suppress(WatchwordError):
+                    for number in list(self._epochs):
+                        self._finish(number)
+            raise
         finally:
             self._source.stop()
             self._reader.abandon()
+            self._reading.join(READER_STOP_S)
         if error is not None:
             raise error
 
@@ -147,6 +161,7 @@ class StreamPipeline:
             state="running",
             live=self._info.live,
             duration_s=self._info.duration_s,
+            stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * self._hop_s),
             error=None,
             progress_wall=self._clock.wall(),
         )
@@ -170,7 +185,7 @@ class StreamPipeline:
 
     def _warn(self) -> None:
         """Say which events cannot happen here, and why."""
-        for text in [w for s in self._specs for w in query_warnings(s)]:
+        for text in [w for s in self._specs for w in query_warnings(s, self._encoder.info.profile)]:
             log.warning(text, camera=self._camera.name)
         for spec, query in zip(self._specs, self._watch.queries, strict=True):
             wants_sound, wants_pictures = bool(query.prior[1:].any()), bool(query.prior[0])

@@ -4,6 +4,7 @@
 and is compared with the words, without the frame around them; "music is playing" is about what is heard.
 """
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -40,14 +41,24 @@ def modalities_of(text: str, spec: EventSpec) -> tuple[Modality, ...]:
     return spec.modalities or (modality_of(text),)
 
 
-def query_warnings(spec: EventSpec) -> tuple[str, ...]:
-    """Return what people should know about an event before they rely on it; empty if nothing."""
+def query_warnings(spec: EventSpec, profile: str) -> tuple[str, ...]:
+    """Return what people should know about an event of an encoder profile before they rely on it; empty if nothing."""
     deaf = [t for t in spec.describe if "sound" in modalities_of(t, spec) and not heard_tags(t)]
     known = ", ".join(SOUND_TAGS)
-    return tuple(
+    warnings = [
         f"event {spec.name!r}: {text!r} cannot be heard (only {known} are); it will not be detected by sound"
         for text in deaf
-    )
+    ]
+    compared = [t for t in spec.describe if modalities_of(t, spec) != ("sound",)]
+    if profile == "lite":
+        warnings += [
+            f"event {spec.name!r}: lite understands English only, not {text!r}" for text in compared if not _latin(text)
+        ]
+    return tuple(warnings)
+
+
+def _latin(text: str) -> bool:
+    return all(unicodedata.name(c, "LATIN").startswith("LATIN") for c in text if c.isalpha())
 
 
 def _sound(texts: Sequence[str]) -> F32:

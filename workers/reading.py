@@ -144,7 +144,7 @@ class Reader:
                     epoch = item.epoch
                 if isinstance(item, FrameBatch):
                     self._look(item)
-                else:
+                elif isinstance(item, AudioChunk):
                     self._listen(item)
             self._flush(epoch)
         except WatchwordError as failure:
@@ -158,8 +158,9 @@ class Reader:
     def _look(self, batch: FrameBatch) -> None:
         self._slots.acquire()
         self._evidence.keep(batch)
-        self.ledger.ask(batch.epoch)
-        self._put(Seen(batch, self._encoder.encode_frames(batch.frames), self._clock.monotonic()))
+        asked = Seen(batch, self._encoder.encode_frames(batch.frames), self._clock.monotonic())
+        self.ledger.ask(batch.epoch)  # only now: what could not be asked is never answered
+        self._put(asked)
 
     def _listen(self, chunk: AudioChunk) -> None:
         if self._listener is not None:
@@ -179,9 +180,10 @@ class Reader:
         for chunk in chunks if self._speech is not None else ():
             if not self._live:
                 self._slots.acquire()
-            self.ledger.ask(chunk.epoch, chunk.start_s)
             assert self._speech is not None
-            self._put(Said(chunk, self._speech.submit(chunk, wait=not self._live), self._clock.monotonic()))
+            asked = Said(chunk, self._speech.submit(chunk, wait=not self._live), self._clock.monotonic())
+            self.ledger.ask(chunk.epoch, chunk.start_s)
+            self._put(asked)
 
     def _put(self, item: Seen | Said) -> None:
         if self._live:

@@ -142,7 +142,10 @@ def _load(options: SpeechOptions) -> "tuple[WhisperModel, Path | None]":
             local_files_only=not options.download,
         )
     except Exception as error:  # CTranslate2, the hub and tokenizers each have their own; all mean the same here
-        hint = "`watchword models pull` fetches it; or use `packaged`, or a folder with a CTranslate2 model"
+        hint = (
+            f"fetch it once: python -c \"from faster_whisper import download_model as d; d('{options.model}')\"; "
+            "or set speech.model to `packaged`, or to a folder with a CTranslate2 model"
+        )
         raise ModelUnavailable(f"speech model {options.model!r} cannot be loaded: {error}", hint) from error
     return model, folder
 

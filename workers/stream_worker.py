@@ -47,8 +47,9 @@ class StreamWorker:
     def stop(self) -> None:
         """Ask for an orderly end; return at once."""
         self._stop.set()
-        if self._pipeline is not None:
-            self._pipeline.stop()
+        pipeline = self._pipeline  # the thread may take it away
+        if pipeline is not None:
+            pipeline.stop()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; return whether it came."""
@@ -57,7 +58,8 @@ class StreamWorker:
 
     def snapshot(self) -> StreamSnapshot:
         """Return how the stream is."""
-        return self._pipeline.snapshot() if self._pipeline is not None else self._state
+        pipeline = self._pipeline  # as above
+        return pipeline.snapshot() if pipeline is not None else self._state
 
     def _run(self) -> None:
         try:

@@ -100,7 +100,15 @@ class AudioChunk:
         return self.start_s + len(self.samples) / SAMPLE_RATE_HZ
 
 
-SourceItem = FrameBatch | AudioChunk
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """A live stream broke off. What comes next, whenever that is, is of ``epoch``: nothing more of those before it."""
+
+    camera: str
+    epoch: int
+
+
+SourceItem = FrameBatch | AudioChunk | Interruption
 
 
 @dataclass(frozen=True, slots=True)

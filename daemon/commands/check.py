@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from alignment.errors import WatchwordError
+from alignment.types import MODALITIES
 from daemon.config import Config, ConfigError, Problem, config_hash, load_config
 from daemon.logs import register_secrets, scrub
 from workers.types import EventSpec
@@ -32,9 +34,10 @@ def check(
             _write_json({"ok": False, "problems": [asdict(p) for p in error.problems]})
         raise typer.Exit(2) from None
     register_secrets(loaded.secrets())
-    _tell(loaded.warnings, "warning: ")
+    warnings = (*loaded.warnings, *_impossible(config, loaded))
+    _tell(warnings, "warning: ")
     if as_json:
-        _write_json(_summary(loaded))
+        _write_json(_summary(loaded, warnings))
     else:
         Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(config, loaded))
 
@@ -57,23 +60,39 @@ def _watches(config: Config) -> Iterator[tuple[str, str, str, tuple[EventSpec, .
         yield "uploads", str(config.uploads.folder), "1 fps", config.event_specs()
 
 
-def _summary(config: Config) -> dict[str, Any]:
+def _impossible(path: Path, config: Config) -> Iterator[Problem]:
+    """Yield what is valid but cannot work on this machine or with this profile."""
+    from workers.models import locate
+    from workers.queries import query_warnings
+
+    options = config.models.encoder_options()
+    if options.profile != "lite":
+        try:
+            locate(options)
+        except WatchwordError as error:
+            yield Problem(str(path), 0, "models", error.message, error.hint)
+    specs = [spec for _, _, _, events in _watches(config) for spec in events]
+    for text in dict.fromkeys(text for spec in specs for text in query_warnings(spec, options.profile)):
+        yield Problem(str(path), 0, "", text)
+
+
+def _summary(config: Config, warnings: tuple[Problem, ...]) -> dict[str, Any]:
     watches = {
         name: {"url": url, "sampling": sampling, "events": [asdict(e) for e in events]}
         for name, url, sampling, events in _watches(config)
     }
-    warnings = [asdict(w) for w in config.warnings]
     return {
         "ok": True,
         "config_hash": config_hash(config),
         "watches": watches,
         "problems": [],
-        "warnings": warnings,
+        "warnings": [asdict(w) for w in warnings],
     }
 
 
 def _table(path: Path, config: Config) -> Table:
-    table = Table("input", "sampling", "event", "looks for", "rule", title=f"{path} is valid", title_justify="left")
+    columns = [Column(name, overflow="fold") for name in ("input", "sampling", "event", "looks for", "rule")]
+    table = Table(*columns, title=f"{path} is valid", title_justify="left")
     for name, url, sampling, events in _watches(config):
         for i, event in enumerate(events):
             head = (f"{name}\n{url}", sampling) if i == 0 else ("", "")
@@ -85,11 +104,14 @@ def _table(path: Path, config: Config) -> Table:
 
 def rule_in_words(event: EventSpec) -> str:
     """Return how an event is decided, in one line."""
-    parts = [", ".join(event.modalities) if event.modalities else "seen, said or heard"]
+    from workers.queries import modalities_of
+
+    meant = {m for text in event.describe for m in modalities_of(text, event)}
+    parts = [", ".join(m for m in MODALITIES if m in meant)]
     if event.threshold is not None:
         parts.append(f"p ≥ {event.threshold:g}")
     elif event.max_false_alerts_per_hour is not None:
-        parts.append(f"at most {event.max_false_alerts_per_hour * 24:.3g} false alerts a day")
+        parts.append(f"false alerts a day: at most {event.max_false_alerts_per_hour * 24:.3g}")
     times = {
         "lasting": event.min_duration_s,
         "merged within": event.merge_gap_s,

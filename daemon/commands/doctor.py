@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from daemon.doctor import EMBEDDED, Check, examine, usable
@@ -42,7 +42,8 @@ def _shown_progress(checks: Iterable[Check]) -> Iterable[Check]:
 
 def table(checks: tuple[Check, ...]) -> Table:
     """Return the findings as a table, a section an area."""
-    shown = Table("", "what", "found", "what improves it", title="Watchword on this machine", title_justify="left")
+    columns = [Column(name, overflow="fold") for name in ("what", "found", "what improves it")]
+    shown = Table("", *columns, title="Watchword on this machine", title_justify="left")
     area = checks[0].area
     for check in checks:
         if check.area != area:

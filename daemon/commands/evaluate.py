@@ -25,10 +25,12 @@ from daemon.evaluate import (
     read_predictions,
     write_predictions,
 )
+from daemon.exports import make_writable
 from daemon.progress import FileProgress
 from daemon.tagging import FileResult, Tagger, offline_tagger
 
-TABLE_WIDTH = 150  # columns, where the output is no terminal
+TABLE_WIDTH = 150  # characters that all columns need
+PARTS = ((0, 6), (6, 11), (11, 14))  # of the columns, one table each where a terminal is narrower
 COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("queries", ("n_queries",)),
     ("P@.5", ("tIoU@0.5", "precision")),
@@ -67,7 +69,7 @@ def evaluate(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="Models, speech and runtime; its events are not used."),
+        typer.Option("--config", "-c", help="A configuration: its models and speech; its events are not used."),
     ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write the decided events here, a line a query.")] = None,
     from_predictions: Annotated[
@@ -89,7 +91,7 @@ def evaluate(
         raise typer.BadParameter("nothing new to write with --from-predictions", param_hint="--predictions")
     request = Request(annotations, videos, predictions, from_predictions)
     try:
-        settings = load_config(config) if config else None
+        settings = load_config(config, inputs_required=False) if config else None
         document = run(request, lambda: offline_tagger(settings, profile.value if profile else None))
     except WatchwordError as e:
         raise ended(e) from e
@@ -106,6 +108,8 @@ def run(request: Request, open_tagger: Callable[[], Tagger]) -> dict[str, Any]:
         decided = read_predictions(request.from_predictions)
     else:
         assert request.videos is not None
+        if request.predictions:
+            make_writable(request.predictions.parent, "choose another place for --predictions")
         decided = _watch(annotations, request.videos, open_tagger)
         if request.predictions:
             write_predictions(request.predictions, questions(annotations), decided)
@@ -118,15 +122,20 @@ def run(request: Request, open_tagger: Callable[[], Tagger]) -> dict[str, Any]:
 def print_table(document: Mapping[str, Any]) -> None:
     """Print the figures overall and of each kind of query to stdout."""
     low, high = document["overall"]["f1@0.5_ci95_over_streams"]
-    table = Table(caption=f"F1 at tIoU 0.5: 95 % interval {low:.3f} to {high:.3f} over videos; /h: a query and hour")
-    table.add_column("kind")
-    for heading, _ in COLUMNS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    rows = [("overall", document["overall"]), *document["per_kind"].items()]
-    for name, figures in rows:
-        table.add_row(name, *(_cell(figures, keys) for _, keys in COLUMNS), end_section=name == "overall")
     console = Console()
-    (console if console.is_terminal else Console(width=TABLE_WIDTH)).print(table)
+    width = console.width if console.is_terminal else TABLE_WIDTH
+    for first, end in PARTS if width < TABLE_WIDTH else ((0, len(COLUMNS)),):
+        Console(width=width).print(_table(document, COLUMNS[first:end]))
+    typer.echo(f"F1 at tIoU 0.5: 95 % interval {low:.3f} to {high:.3f} over videos; /h: a query and hour")
+
+
+def _table(document: Mapping[str, Any], columns: Sequence[tuple[str, tuple[str, ...]]]) -> Table:
+    table = Table("kind")
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, figures in (("overall", document["overall"]), *document["per_kind"].items()):
+        table.add_row(name, *(_cell(figures, keys) for _, keys in columns), end_section=name == "overall")
+    return table
 
 
 def _watch(

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from alignment.errors import WatchwordError
@@ -30,6 +31,7 @@ app = typer.Typer(help="Read events from the stream.", no_args_is_help=True)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BARS = "▁▂▃▄▅▆▇█"
 _ID_SHOWN = 10
+_WIDE = 110  # columns
 
 RedisUrl = Annotated[
     str | None,
@@ -184,7 +186,12 @@ def _print_entries(entries: list[Entry], as_json: bool) -> None:
         for entry in entries:
             typer.echo(json.dumps(entry.event.body, ensure_ascii=False))
         return
-    table = Table("id", "camera", "event", "start", "end", "score", "state", "heard")
+    names = [Column(name, overflow="fold") for name in ("camera", "event")]
+    facts = [Column(name, no_wrap=True) for name in ("start", "end", "score", "state")]
+    console = Console()
+    wide = console.width >= _WIDE  # else what was heard would be cut to shreds; `show` tells it
+    heard = [Column("heard")] if wide else []
+    table = Table(Column("id", no_wrap=True), *names, *facts, *heard, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for entry in entries:
         event = entry.event
         cells = (
@@ -194,9 +201,10 @@ def _print_entries(entries: list[Entry], as_json: bool) -> None:
             *_times(event),
             f"{event.score:.2f}",
             _state(event),
+            *([_heard(event)] if wide else []),
         )
-        table.add_row(*(_plain(c) for c in (*cells, _heard(event))))
-    Console().print(table)
+        table.add_row(*map(_plain, cells))
+    console.print(table)
 
 
 def _details(entry: Entry) -> Table:
@@ -220,7 +228,7 @@ def _details(entry: Entry) -> Table:
         "model": body.get("model", ""),
         "published": datetime.fromtimestamp(entry.published_s, UTC).isoformat(timespec="seconds"),
     }
-    table = Table(show_header=False)
+    table = Table(Column(no_wrap=True), Column(overflow="fold"), show_header=False)
     for name, value in rows.items():
         if value:
             table.add_row(name, _plain(str(value)))
@@ -244,7 +252,10 @@ def _heard(event: Event) -> str:
 
 
 def _times(event: Event) -> tuple[str, str]:
-    return _clock(event.start, event), _clock(event.end, event)
+    """Return start and end; the end without its date where that is the start's."""
+    start, end = _clock(event.start, event), _clock(event.end, event)
+    day, _, _ = start.partition(" ")
+    return start, end.removeprefix(f"{day} ")
 
 
 def _clock(seconds: float, event: Event) -> str:

@@ -5,16 +5,19 @@ import typer
 from alignment.annotations import AnnotationError
 from alignment.errors import WatchwordError
 from daemon.config import ConfigError
+from daemon.config.errors import UnusableSetting
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
 from daemon.exports import ExportError
 from daemon.media_files import printable
 from workers.errors import ClusterUnreachable, ModelUnavailable, PublishError, SourceError
 from workers.hub import PullError, PullRefused
+from workers.publish.redis_errors import RedisMisused
 
 INPUT_UNREADABLE = 3
 
 _CODES: tuple[tuple[type[WatchwordError], int], ...] = (
     (ConfigError, 2),
+    (UnusableSetting, 2),
     (ExportError, 2),
     (ModelUnavailable, 2),
     (PullRefused, 2),
@@ -23,6 +26,7 @@ _CODES: tuple[tuple[type[WatchwordError], int], ...] = (
     (AnnotationError, INPUT_UNREADABLE),
     (MissingVideosError, INPUT_UNREADABLE),
     (UnreadableVideosError, INPUT_UNREADABLE),
+    (RedisMisused, 2),
     (PublishError, 4),
     (ClusterUnreachable, 4),
 )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +68,7 @@ def _pull(name: str, revision: str | None) -> ModelEntry:
     from workers.models import pull
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=None)
         return pull(name, revision, lambda done, total: bar.update(task, completed=done, total=total))
 
@@ -90,10 +91,11 @@ def _show(entries: Sequence[ModelEntry], as_json: bool) -> None:
         return
     rows = [("MODEL", "PROFILE", "PART", "HERE", "MB", "LICENCE")]
     rows += [
-        (e.name, e.profile, e.part, "yes" if e.installed else "no", f"{e.size_mb:.1f}", e.licence) for e in entries
+        (e.name, e.profile, e.part, "yes" if e.installed else "no", f"{e.size_mb:.0f}", e.licence) for e in entries
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    gap = "  " if sum(widths) + 2 * len(widths) <= get_terminal_size().columns else " "
     for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        typer.echo(gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for missing in (e for e in entries if e.hint):
         typer.echo(f"{missing.name} is not here: {missing.hint}", err=True)

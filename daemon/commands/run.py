@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from alignment.errors import WatchwordError
 from daemon.commands.exits import INPUT_UNREADABLE, ended
@@ -47,7 +47,8 @@ def show(events: tuple[Event, ...], as_json: bool) -> None:
         for event in ordered:
             typer.echo(json.dumps(event.body, ensure_ascii=False))
         return
-    table = Table("camera", "event", "start s", "end s", "score", "by", "id", title="Detected events")
+    names = (Column("camera", overflow="fold"), Column("event", overflow="fold"))
+    table = Table(*names, "start s", "end s", "score", "by", "id", title="Detected events")
     for event in ordered:
         shares = event.body["modalities"]
         strongest = max(shares, key=lambda m: shares[m])

@@ -79,7 +79,8 @@ def tag(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="A configuration: its events, models and runtime.")
+        Path | None,
+        typer.Option("--config", "-c", help="A configuration: its events, models and speech."),
     ] = None,
     form: Annotated[
         OutputFormat | None,
@@ -141,7 +142,7 @@ def _events(config: Path | None, events: Sequence[str]) -> tuple[Config | None, 
         raise typer.BadParameter("there can be only one configuration", param_hint="--config")
     if not configs and not texts:
         raise typer.BadParameter('say what to look for: --event "a cat" or --config FILE', param_hint="--event")
-    settings = load_config(configs[0]) if configs else None
+    settings = load_config(configs[0], inputs_required=False) if configs else None
     specs = settings.event_specs() if settings else ()
     described = specs_of_texts(texts, [s.name for s in specs])
     if described:

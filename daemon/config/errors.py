@@ -22,6 +22,12 @@ class Problem:
         return ": ".join(parts) + (f" — {self.hint}" if self.hint else "")
 
 
+class UnusableSetting(WatchwordError):
+    """A setting is right in itself but does not work on this machine."""
+
+    code = "setting_unusable"
+
+
 class ConfigError(WatchwordError):
     """Everything that is wrong with a configuration, at once; ``problems`` are in the order of the file."""
 

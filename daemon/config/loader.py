@@ -112,6 +112,8 @@ def _plain(kind: str, message: str, value: Any) -> tuple[str, str]:
     if kind.endswith(("_type", "_parsing", "_from_float")) and expected:
         hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
         return f"must be {expected}", hint
+    if kind == "too_short" and isinstance(value, list | dict):
+        return "must not be empty", "write at least one entry"
     text = message.removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
     return text[:1].lower() + text[1:], ""
 

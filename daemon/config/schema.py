@@ -27,7 +27,7 @@ class Config(Section):
     events: Annotated[dict[Name, EventConfig], Field(min_length=1, max_length=1000)] = Field(
         description="What to look and listen for, by name."
     )
-    http: HttpConfig = Field(default=HttpConfig(), description="The port of health, metrics and API.")
+    http: HttpConfig = Field(default=HttpConfig(), description="The port of health and metrics.")
     logs: LogsConfig = Field(default=LogsConfig(), description="What is written to standard error.")
     runtime: Literal["ray", "local"] = Field(
         default="ray", description="local runs everything as threads of one process."

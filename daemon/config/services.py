@@ -67,7 +67,8 @@ class SpeechConfig(Section):
     """How speech becomes words."""
 
     model: ModelName | None = Field(
-        default=None, description="A faster-whisper model or folder. Default: the profile's."
+        default=None,
+        description="A model that faster-whisper has fetched, or a folder. Default: packaged (tiny.en).",
     )
     language: str | None = Field(
         default=None,
@@ -83,7 +84,7 @@ class SpeechConfig(Section):
 
 
 class HttpConfig(Section):
-    """The port of health, metrics and API."""
+    """The port of health and metrics."""
 
     host: str = Field(
         default="127.0.0.1",

@@ -13,6 +13,11 @@ def test_a_refined_start_keeps_the_id_within_its_hop() -> None:
     assert event_id(*FIELDS) != event_id("front", "abc/0", "cat", "v1", 13.0, 1.0, "lite", "cfg")
 
 
+def test_two_occurrences_between_two_rare_frames_are_two() -> None:
+    ids = {event_id("front", "abc/0", "cat", "v1", opened, 10.0, "lite", "cfg") for opened in (6.2, 10.1, 14.0)}
+    assert len(ids) == 3
+
+
 @given(st.text(), st.text())
 def test_fields_do_not_run_into_each_other(a: str, b: str) -> None:
     if "\x1f" not in a + b and a:
@@ -20,6 +25,6 @@ def test_fields_do_not_run_into_each_other(a: str, b: str) -> None:
 
 
 def test_every_field_counts() -> None:
-    others = ("back", "abc/1", "dog", "v2", 50.0, 9.0, "clip", "other")
+    others = ("back", "abc/1", "dog", "v2", 50.0, 0.5, "clip", "other")
     ids = {event_id(*FIELDS[:i], others[i], *FIELDS[i + 1 :]) for i in range(len(FIELDS))}
     assert len(ids | {event_id(*FIELDS)}) == len(FIELDS) + 1

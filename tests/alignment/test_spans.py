@@ -125,6 +125,17 @@ def test_spans_are_long_enough_and_apart(p: list[float]) -> None:
     assert all(b[0] - a[1] > 0 for a, b in itertools.pairwise(spans))
 
 
+def test_a_gap_in_time_between_two_high_clips_parts_two_spans() -> None:
+    """Clips whose bounds are words: 10 s apart, both high, but what is said in them is far apart."""
+    bounds = np.array([[0.0, 5.0], [5.0, 8.0], [14.0, 18.0], [25.0, 35.0]])
+    shares = np.tile(np.array([0, 1, 0], np.float32), (4, 1))
+    words = ScoreTrack("e", np.array([0, 0.9, 0.9, 0], np.float32), bounds, shares)
+    tracker = SpanTracker("e", RULE)
+    changes = [*tracker.update(words, 0, 4, 35.0), *tracker.finish()]
+    assert closed(changes) == [(5, 8), (14, 18)]
+    assert [(c.type, c.opened) for c in changes] == [("new", 5), ("end", 5), ("new", 14), ("end", 14)]
+
+
 def test_score_is_the_mean_of_the_three_highest() -> None:
     changes = offline([0.6, 0.7, 0.9, 0.8, 0.6, 0, 0, 0])
     assert changes[-1].span.score == pytest.approx(0.8)

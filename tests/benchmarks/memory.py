@@ -54,7 +54,13 @@ def main() -> None:
     first = statistics.median(m for t, m in samples if 60 <= t < 90)
     last = statistics.median(m for t, m in samples if t >= options.minutes * 60 - 30)
     report = {"minute_1_mib": round(first), "end_mib": round(last), "growth": round(last / first - 1, 4)}
-    video = {"minutes": options.minutes, "frames": int(frames), "peak_mib": round(max(m for _, m in samples))}
+    curve = [round(m) for t, m in samples[:: round(300 / SAMPLE_S)]]
+    video = {
+        "every_5_minutes_mib": curve,
+        "minutes": options.minutes,
+        "frames": int(frames),
+        "peak_mib": round(max(m for _, m in samples)),
+    }
     print(json.dumps(report | video | {"runtime": options.runtime}))
 
 

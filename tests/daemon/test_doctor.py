@@ -84,3 +84,10 @@ def test_table_shows_names_with_brackets_as_they_are() -> None:
     Console(file=out, width=120).print(table((Check("models", "x", "warn", "watchword[lite]", "pip install 'a[b]'"),)))
     assert "watchword[lite]" in out.getvalue()
     assert "pip install 'a[b]'" in out.getvalue()
+
+
+def test_table_cuts_no_advice_off_on_a_narrow_terminal() -> None:
+    out, advice = StringIO(), "watchword models pull ViT-B-32-256/datacomp_s34b_b86k"
+    Console(file=out, width=60).print(table((Check("models", "actions", "warn", "not here", advice),)))
+    shown = [line.split("│")[-2].strip() for line in out.getvalue().splitlines() if "│" in line]
+    assert "".join(shown).replace(" ", "") == advice.replace(" ", "")

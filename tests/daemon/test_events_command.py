@@ -56,11 +56,11 @@ def documents(text: str) -> list[tuple[str, int]]:
 def test_list_shows_the_latest_revision_of_each(state: Path) -> None:
     code, out, err = run("list", "--state-dir", state)
     assert (code, err) == (0, "")
-    rows = [[c.strip() for c in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line]
+    rows = [[c.strip() for c in re.split(" {2,}", line.strip())] for line in out.splitlines()[3:] if line.strip()]
     assert [row[:7] for row in rows] == [
         [make_event(0x11).id, "door", "cat", "0:00:01.5", "0:00:04.0", "0.88", "open"],
         [make_event(0x10).id, "door", "cat", "0:00:01.5", "1:02:05.5", "0.88", "closed"],
-        [make_event(0x30).id, "yard", "dog", "2026-01-02 03:04:05Z", "2026-01-02 03:04:06Z", "0.88", "open"],
+        [make_event(0x30).id, "yard", "dog", "2026-01-02 03:04:05Z", "03:04:06Z", "0.88", "open"],
     ]
     assert rows[1][7] == "[red]help[/red] [2J 救命"  # neither markup nor control characters act
 
@@ -175,3 +175,11 @@ def test_usage_errors(arguments: list[str]) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert re.search("Error|Usage", err)
+
+
+def test_a_narrow_terminal_shows_ids_and_times_in_full(state: Path) -> None:
+    done = CliRunner(env={"COLUMNS": "80", "TERM": "dumb"}).invoke(app, ["list", "--state-dir", str(state)])
+    assert make_event(0x30).id[:10] in done.stdout
+    assert "2026-01-02 03:04:05Z" in done.stdout
+    assert "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80

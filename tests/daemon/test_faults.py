@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -112,6 +113,26 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         daemon.process.send_signal(signal.SIGINT)
         time.sleep(0.05)
         assert daemon.end(signal.SIGINT) in (130, 0)  # 0: the orderly end was quicker than the second signal
+
+
+@pytest.mark.ray
+def test_a_signal_while_models_load_under_ray_is_no_crash(tmp_path: Path) -> None:
+    config = write_config(tmp_path, cameras={"endless": {"url": ENDLESS}}, events=ALWAYS, runtime="ray")
+    with running(config, tmp_path) as daemon:
+        root = psutil.Process(daemon.process.pid)
+        while not any("EncoderActor" in name for name in _titles(root)):
+            assert "models loaded" not in daemon.log()
+            assert daemon.process.poll() is None
+        assert daemon.end() == -signal.SIGTERM
+        assert "SIGTERM received" not in daemon.log()
+
+
+def _titles(root: psutil.Process) -> list[str]:
+    titles = []
+    for child in root.children(recursive=True):
+        with suppress(psutil.Error):
+            titles.append(" ".join(child.cmdline()))
+    return titles
 
 
 def test_events_wait_on_disk_while_redis_is_away_and_arrive_once(tmp_path: Path) -> None:

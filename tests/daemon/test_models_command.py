@@ -44,6 +44,10 @@ def test_list_prints_a_table_and_tells_people_how_to_get_the_rest(run) -> None:
     assert "watchword models pull" not in done.stdout
 
 
+def test_list_fits_a_narrow_terminal(run) -> None:
+    assert max(map(len, run("list", COLUMNS="80").stdout.splitlines())) <= 80
+
+
 def test_list_and_info_as_json_include_what_was_pulled(run, tmp_path: Path) -> None:
     folder = _pulled(tmp_path)
     listed = {m["name"]: m for m in json.loads(run("list", "--json").stdout)}

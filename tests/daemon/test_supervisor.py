@@ -23,8 +23,11 @@ class Stream:
         self.asked = self.killed = False
         self.dead = False
         self.obeys = True
+        self.answers_after_s = 0.0
+        self.clock = clock
 
     def snapshot(self) -> StreamSnapshot:
+        self.clock.sleep(self.answers_after_s)
         if self.dead:
             raise ServiceDied("an actor died")
         return self.state
@@ -96,13 +99,34 @@ def test_five_restarts_in_a_minute_degrade_and_it_is_never_given_up(clock: FakeC
     assert len(streams.started) == seen + 1
 
 
+def test_a_stream_that_recovered_is_no_longer_degraded(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    for _ in range(RESTARTS + 2):
+        streams.started[-1].fail()
+        while streams.started[-1].state.state == "failed":
+            advance(supervisor, clock, 0.5)
+    assert supervisor.watched[0].degraded
+    for _ in range(120):
+        streams.started[-1].state = replace(streams.started[-1].state, progress_wall=clock.wall())
+        advance(supervisor, clock, 1)
+    assert not supervisor.watched[0].degraded
+
+
 def test_what_no_retry_can_help_is_not_retried(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
+    streams.started[0].state = replace(streams.started[0].state, live=False)
     streams.started[0].fail(retryable=False)
     advance(supervisor, clock, 600)
     assert len(streams.started) == 1
     assert all_done(supervisor.watched)
     assert supervisor.watched[0].snapshot.error == "source_invalid: no media"
+
+
+def test_a_live_camera_is_never_given_up(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    streams.started[0].fail(retryable=False)
+    advance(supervisor, clock, 10)
+    assert len(streams.started) == 2
 
 
 def test_once_does_not_retry(clock: FakeClock) -> None:
@@ -133,12 +157,31 @@ def test_a_stuck_stream_is_asked_then_killed_then_replaced(clock: FakeClock) -> 
     assert len(streams.started) == 2
 
 
+def test_a_stuck_stream_that_obeys_is_replaced_too(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    advance(supervisor, clock, 50)
+    assert streams.started[0].asked
+    assert len(streams.started) == 2
+
+
 def test_a_live_source_that_reconnects_by_itself_is_not_stuck(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
     first = streams.started[0]
     first.state = replace(first.state, source=SourceSnapshot(up=False))
     advance(supervisor, clock, 600)
     assert not first.asked
+
+
+def test_drain_keeps_its_deadline_where_streams_do_not_answer(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    for number in range(8):
+        supervisor.watch(replace(CAMERA, name=f"slow{number}"), ())
+    supervisor.step()
+    for stream in streams.started:
+        stream.obeys, stream.answers_after_s = False, 5.0
+    began = clock.now
+    supervisor.drain(6.0)
+    assert clock.now - began <= 6.0 + 5.0
 
 
 def test_drain_asks_everyone_and_kills_the_late(clock: FakeClock) -> None:

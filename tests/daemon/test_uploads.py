@@ -1,13 +1,15 @@
 """The folder of uploads: whole files only, one at a time, each moved away once."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from fake_clock import FakeClock
 
+from daemon.exports import ExportError
 from daemon.supervisor import Supervisor
 from daemon.uploads import CAMERA, SETTLE_STEPS, UploadFolder
-from workers.errors import SourceInvalid
+from workers.errors import SourceError, SourceInvalid, SourceNotFound
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec
 
@@ -26,7 +28,7 @@ class Stream:
 
     def kill(self) -> None: ...
 
-    def end(self, failure: SourceInvalid | None = None) -> None:
+    def end(self, failure: SourceError | None = None) -> None:
         self.state = StreamSnapshot(CAMERA, "failed" if failure else "finished", failure=failure)
 
 
@@ -42,8 +44,8 @@ class Streams:
 class Inbox:
     """An upload folder with its supervisor."""
 
-    def __init__(self, folder: Path) -> None:
-        self.inbox, self.done = folder / "inbox", folder / "done"
+    def __init__(self, folder: Path, done: Path | None = None) -> None:
+        self.inbox, self.done = folder / "inbox", done or folder / "done"
         self.uploads = UploadFolder(self.inbox, self.done, ())
         self.streams = Streams()
         self._clock = FakeClock()
@@ -113,3 +115,50 @@ def test_no_file_is_overwritten(inbox: Inbox) -> None:
         inbox.steps()
     assert (inbox.done / "a.mp4").read_bytes() == b"1"
     assert (inbox.done / "a-1.mp4").read_bytes() == b"2"
+
+
+def test_what_cannot_be_moved_away_stays_and_is_not_tagged_again(inbox: Inbox) -> None:
+    inbox.done.rmdir()
+    inbox.done.write_text("a file where the folder should be")
+    for name in ("a.mp4", "b.mp4"):
+        (inbox.inbox / name).write_bytes(b"1")
+    inbox.steps()
+    inbox.streams.started[0].end()
+    inbox.steps()
+    assert inbox.names() == ["a.mp4", "b.mp4"]
+    inbox.streams.started[1].end()
+    inbox.steps()
+    assert (inbox.inbox / "a.mp4").exists()
+    assert inbox.uploads.idle
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_done_may_lie_on_another_disk(tmp_path: Path) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        inbox = Inbox(tmp_path, Path(other))
+        (inbox.inbox / "a.mp4").write_bytes(b"1")
+        inbox.steps()
+        inbox.streams.started[0].end()
+        inbox.steps()
+        assert (Path(other) / "a.mp4").read_bytes() == b"1"
+
+
+def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match=r"cannot write to .*file/done.*uploads\.done"):
+        UploadFolder(tmp_path / "inbox", tmp_path / "file" / "done", ())
+
+
+def test_an_upload_that_is_taken_away_does_not_hold_up_the_others(inbox: Inbox) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (inbox.inbox / name).write_bytes(b"1")
+    inbox.steps()
+    (inbox.inbox / "a.mp4").unlink()
+    inbox.streams.started[0].end(SourceNotFound("no such file"))
+    inbox.steps()
+    assert inbox.names() == ["a.mp4", "b.mp4"]
+    inbox.streams.started[1].end()
+    inbox.steps()
+    (inbox.inbox / "a.mp4").write_bytes(b"2")  # another one by that name is a new upload
+    inbox.steps()
+    assert inbox.names() == ["a.mp4", "b.mp4", "a.mp4"]

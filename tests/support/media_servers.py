@@ -47,9 +47,10 @@ def paced(write: Callable[[bytes], object], data: bytes, seconds: float, stop_at
     """Write ``data`` as if it took ``seconds``, in 20 ms steps, up to the share ``stop_at``."""
     steps = max(1, int(seconds / 0.02))
     size = len(data) // steps + 1
-    for i in range(0, int(len(data) * stop_at), size):
+    began = time.monotonic()
+    for step, i in enumerate(range(0, int(len(data) * stop_at), size), 1):
         write(data[i : min(i + size, int(len(data) * stop_at))])
-        time.sleep(0.02)
+        time.sleep(max(0.0, began + 0.02 * step - time.monotonic()))
 
 
 @contextlib.contextmanager

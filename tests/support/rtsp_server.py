@@ -1,7 +1,8 @@
-"""An RTSP server for tests, run by the system's Python: ``rtsp_server.py PORT [USER PASSWORD]``.
+"""An RTSP server for tests, run by the system's Python: ``rtsp_server.py PORT [USER PASSWORD | FILE]``.
 
-Serves H.264 with sound at ``/cam``. Needs the Debian packages python3-gi, gir1.2-gst-rtsp-server-1.0,
-gstreamer1.0-plugins-good, gstreamer1.0-plugins-bad, gstreamer1.0-plugins-ugly and gstreamer1.0-libav.
+Serves H.264 with sound at ``/cam``: a test pattern, or an MP4 file.
+Needs the Debian packages python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-good,
+gstreamer1.0-plugins-bad, gstreamer1.0-plugins-ugly and gstreamer1.0-libav.
 """
 
 import sys
@@ -17,13 +18,17 @@ LAUNCH = (
     "! x264enc tune=zerolatency key-int-max=25 speed-preset=ultrafast ! rtph264pay name=pay0 pt=96 "
     "audiotestsrc is-live=true freq=440 ! audio/x-raw,rate=48000,channels=1 ! avenc_aac ! rtpmp4gpay name=pay1 pt=97 )"
 )
+FILE = (
+    "( filesrc location={} ! qtdemux name=d d.video_0 ! queue ! h264parse ! rtph264pay name=pay0 pt=96 "
+    "d.audio_0 ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 )"
+)
 
 Gst.init(None)
 server = GstRtspServer.RTSPServer.new()
 server.set_service(sys.argv[1])
 server.set_address("127.0.0.1")
 factory = GstRtspServer.RTSPMediaFactory.new()
-factory.set_launch(LAUNCH)
+factory.set_launch(FILE.format(sys.argv[2]) if len(sys.argv) == 3 else LAUNCH)
 factory.set_shared(True)
 if len(sys.argv) > 3:
     auth = GstRtspServer.RTSPAuth.new()

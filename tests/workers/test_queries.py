@@ -66,6 +66,13 @@ def test_configured_modalities_overrule_the_wording() -> None:
 def test_a_sound_no_tag_covers_can_never_fire_and_is_said_so() -> None:
     spec = EventSpec("storm", ("thunder is heard",))
     assert not build_query(spec, ENCODER).sound.any()
-    assert [w for w in query_warnings(spec) if "storm" in w and "thunder" in w]
-    assert query_warnings(EventSpec("song", ("someone is singing",))) == ()
-    assert query_warnings(EventSpec("cat", ("a cat",))) == ()
+    assert [w for w in query_warnings(spec, "lite") if "storm" in w and "thunder" in w]
+    assert query_warnings(EventSpec("song", ("someone is singing",)), "lite") == ()
+    assert query_warnings(EventSpec("cat", ("a cat",)), "lite") == ()
+
+
+def test_lite_is_not_asked_for_what_is_not_english() -> None:
+    chinese = EventSpec("cat", ("a café with a cat", "一只猫"))
+    assert [w for w in query_warnings(chinese, "lite") if "English" in w and "一只猫" in w]
+    assert query_warnings(chinese, "transformers") == ()
+    assert query_warnings(EventSpec("music", ("听到音乐",)), "lite") == ()

@@ -29,7 +29,6 @@ class AudioTrack:
         self._start: float | None = None  # stream seconds of the first sample in _parts
         self._parts: list[F32] = []
         self._count = 0  # samples in _parts
-        self._in_end = 0.0  # stream seconds behind the last decoded frame
 
     def feed(self, entry: Entry) -> Iterator[AudioChunk]:
         """Take the next packet; yield the chunks that are full."""
@@ -48,19 +47,22 @@ class AudioTrack:
         self._start = None
 
     def _frame(self, frame: AudioFrame, entry: Entry) -> Iterator[AudioChunk]:
-        t = self._in_end if frame.pts is None else frame.pts * float(frame.time_base or 0) + entry.place.offset
-        end = t + frame.samples / frame.sample_rate
         if self._start is not None and entry.place.epoch != self._epoch:
             yield from self.finish()
+        t = self._end(entry.t) if frame.pts is None else frame.pts * float(frame.time_base or 0) + entry.place.offset
         if self._start is None:
-            self._start, self._epoch, self._in_end = t, entry.place.epoch, t
-        if end <= self._in_end - TOLERANCE_S:
-            return  # heard before: overlapping segments
-        if t > self._in_end + TOLERANCE_S:
+            self._start, self._epoch = t, entry.place.epoch
+        end = self._end(t)
+        if t + frame.samples / frame.sample_rate <= end - TOLERANCE_S:
+            return  # heard before: overlapping segments, or a clock that is slower than its samples
+        if t > end + TOLERANCE_S:
             yield from self._silence_until(t)
         self._resample(frame)
-        self._in_end = max(end, self._in_end) if t < self._in_end - TOLERANCE_S else end
         yield from self._emit(int(CHUNK_S * SAMPLE_RATE_HZ))
+
+    def _end(self, default: float) -> float:
+        """Return the stream second behind the last sample: by their count, for time stamps may drift against it."""
+        return default if self._start is None else self._start + self._count / SAMPLE_RATE_HZ
 
     def _silence_until(self, t: float) -> Iterator[AudioChunk]:
         """Fill up to ``t``, a second at a time so that an hour's gap needs no hour's memory."""

@@ -10,8 +10,8 @@ class Source(Protocol):
     """Frames and sound of one camera or file, sampled and resized while decoding.
 
     A *file* is lossless: ``items`` waits for its reader and ends at the end of the file. A *live* source keeps the
-    freshest frames: what the reader does not take in time is dropped and counted. It reconnects by itself and ends
-    only when stopped.
+    freshest frames: what the reader does not take in time is dropped and counted. It reconnects by itself, with an
+    ``Interruption`` first, and ends only when stopped.
     """
 
     def open(self) -> SourceInfo:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from threading import Event, Lock, Thread
 
 import numpy as np
@@ -14,7 +15,7 @@ from workers.clock import Clock
 from workers.errors import SourceError, SourceTimeout, SourceUnreachable
 from workers.sources.buffering import FreshBuffer
 from workers.sources.counters import Counters
-from workers.sources.decoding import Sampled
+from workers.sources.decoding import KeyframeTier, Sampled
 from workers.sources.media import Media, StreamPacket
 from workers.sources.native import classify, make
 from workers.sources.reader import Reader, make_grid
@@ -26,6 +27,7 @@ from workers.types import (
     CameraSpec,
     FrameBatch,
     FrameSpec,
+    Interruption,
     SourceInfo,
     SourceItem,
     SourceSnapshot,
@@ -128,7 +130,9 @@ class LiveSource:
             while not self._stop.is_set():
                 try:
                     opened, self._opened = self._opened, None
-                    self._session(*(opened or self._connect()))
+                    media, wall = opened or self._connect()
+                    with closing(media):
+                        self._session(media, wall)
                 except SourceError as e:
                     self._down(e)
         except BaseException as e:  # a fault of ours: the reader must see it, a thread would die unheard
@@ -169,18 +173,17 @@ class LiveSource:
         heard = self._clock.monotonic()
         try:
             for packet in self._packets(media):
-                entry = media.place(packet, timebase)
-                for found in reader.feed(entry):
+                for found in reader.feed(media.place(packet, timebase)) if packet.stream in media.streams else ():
                     if isinstance(found, Sampled) or media.video is None:
                         heard = self._clock.monotonic()
                     self._deliver(found)
                 self._check_stall(heard)
-                self._wait_for(entry.decode_t)
-            for found in reader.finish():
-                self._deliver(found)
+                self._wait_for(timebase.now)
         finally:
             self._resume_s, self._epoch = timebase.now, timebase.epoch + 1
-            media.close()
+            for found in reader.finish():  # what came before the connection broke is as good as ever
+                self._deliver(found)
+            self._buffer.put(Interruption(self._camera.name, self._epoch))
         if not self._stop.is_set():
             raise make(SourceUnreachable, self._camera.name, self._camera.url, "the stream ended")
 
@@ -195,7 +198,8 @@ class LiveSource:
         self._buffer.put(FrameBatch(self._camera.name, found.epoch, np.array([found.t]), np.array([wall]), picture))
 
     def _check_stall(self, heard: float) -> None:
-        limit = max(self._camera.stall_timeout_s, 2.5 / self._grid.fps)
+        apart = 1.5 * KeyframeTier.MAX_GOP_S if self._camera.fps == "keyframes" else 2.5 / self._grid.fps
+        limit = max(self._camera.stall_timeout_s, apart)
         if self._clock.monotonic() - heard > limit:
             raise make(SourceTimeout, self._camera.name, self._camera.url, f"no frame for {limit:g} s")
 

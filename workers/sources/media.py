@@ -150,10 +150,14 @@ class Media:
         )
 
     def packets(self) -> Iterator[StreamPacket]:
-        """Yield the packets of the chosen streams in one pass, without the empty ones at the end."""
+        """Yield the packets of the chosen streams in one pass, without the empty ones at the end.
+
+        Of a live input yield all: PyAV passes over the others without ever coming back, so that nobody could notice
+        that the chosen ones have ceased, or stop.
+        """
         while True:
             try:
-                for packet in self.container.demux(self.streams):
+                for packet in self.container.demux() if self.live else self.container.demux(self.streams):
                     if packet.size:
                         yield packet
                 return

@@ -65,6 +65,9 @@ def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
         options["live_start_index"] = "-1"  # of a playlist: the newest segment; ignored by other formats
     if target.scheme == "udp":
         options["overrun_nonfatal"] = "1"
+    if target.scheme in ("http", "https", "tcp", "udp"):
+        # An encoder that is started anew may number its streams anew; PyAV never returns from reading unknown ones.
+        options["merge_pmt_versions"] = "1"
     return options
 
 

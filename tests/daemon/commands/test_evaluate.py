@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from daemon.commands.evaluate import Request, evaluate, print_table, run
 from daemon.evaluate import MissingVideosError, UnreadableVideosError, find_videos
+from daemon.exports import ExportError
 from daemon.tagging import Tagger
 
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
@@ -179,3 +180,22 @@ def test_videos_or_predictions_are_needed_and_not_both(task: Request) -> None:
     assert invoke("--annotations", task.annotations, *both).exit_code == 2
     written = ("--predictions", "p", "--from-predictions", task.annotations)
     assert invoke("--annotations", task.annotations, *written).exit_code == 2
+
+
+def test_a_narrow_terminal_gets_every_figure_in_full(
+    task: Request, tagger: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes the output for a terminal then
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "25")
+    print_table(run(task, lambda: tagger))
+    table = capsys.readouterr().out
+    assert "…" not in table
+    assert "paraphrase" in table
+    assert "accuracy" in table
+
+
+def test_predictions_that_could_not_be_written_are_told_before_any_work(task: Request) -> None:
+    place = task.annotations / "p.jsonl"  # below a file
+    with pytest.raises(ExportError, match="--predictions"):
+        run(Request(task.annotations, task.videos, place, None), never)

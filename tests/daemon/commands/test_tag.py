@@ -219,3 +219,11 @@ def test_a_stream_is_no_file_and_its_password_stays_secret() -> None:
     assert result.exit_code == 3
     assert "watchword run" in result.stderr
     assert "geheim" not in result.output + result.stderr
+
+
+def test_a_configuration_needs_no_cameras_here(tmp_path: Path) -> None:
+    config = tmp_path / "events.yaml"
+    config.write_text("events: {cat: {describe: a cat}}")
+    done = invoke(tmp_path / "none.mp4", "--config", config)
+    assert done.exit_code == 3
+    assert "source_not_found" in done.stderr

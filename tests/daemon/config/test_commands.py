@@ -9,8 +9,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 from daemon.commands.check import check
+from daemon.commands.exits import exit_code
+from daemon.commands.run import run as run_daemon
 from daemon.commands.schema import schema
 from daemon.config import json_schema
+from workers.publish.redis_errors import RedisMisused, RedisUnreachable
 from workers.publish.schema import event_schema
 
 Run = Callable[..., Result]
@@ -73,3 +76,47 @@ def test_a_missing_file(run: Run, tmp_path: Path) -> None:
 def test_schemas_are_json(run: Run) -> None:
     assert json.loads(run("schema").stdout) == json_schema()
     assert json.loads(run("schema", "--event").stdout) == event_schema()
+
+
+def test_what_cannot_work_is_a_warning(run: Run, write: Callable[[str], Path], tmp_path: Path) -> None:
+    events = (
+        "cameras: {a: {url: a.mp4}}\nevents: {glass: {describe: breaking glass is heard}, cat: {describe: 一只猫}}\n"
+    )
+    done = run("check", write(events))
+    assert done.exit_code == 0
+    assert "'breaking glass is heard' cannot be heard" in done.stderr
+    assert "English only, not '一只猫'" in done.stderr
+    done = run("check", write(events + f"models: {{profile: transformers, model: {tmp_path}/none}}"), "--json")
+    (message,) = [w["message"] for w in json.loads(done.stdout)["warnings"] if w["key"] == "models"]
+    assert message.startswith("there is no folder")
+    assert "English" not in done.stderr
+
+
+def test_the_modality_that_the_wording_chooses_is_shown(run: Run, write: Callable[[str], Path]) -> None:
+    done = run("check", write("cameras: {a: {url: a.mp4}}\nevents: {x: {describe: someone talks about prices}}\n"))
+    assert done.stdout.splitlines()[-3].split("│")[-2].strip() == "speech"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "said"),
+    [
+        ("state_dir: config.yaml", 2, "output_unwritable"),
+        ("uploads: {folder: config.yaml/in, done: done}", 2, "uploads.folder"),
+        ("http: {host: 192.0.2.1, token: '0123456789'}", 2, "http_address_invalid"),
+    ],
+)
+def test_a_setting_that_does_not_work_here_is_one_line(
+    write: Callable[[str], Path], settings: str, code: int, said: str
+) -> None:
+    app = typer.Typer()
+    app.command()(run_daemon)
+    base = "cameras: {a: {url: a.mp4}}\nevents: {cat: {describe: a cat}}\nruntime: local\n"
+    done = CliRunner().invoke(app, [str(write(base + settings)), "--once"])
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_redis_url_that_is_none_is_a_matter_of_usage() -> None:
+    assert exit_code(RedisMisused("Redis at foo")) == 2
+    assert exit_code(RedisUnreachable("Redis at foo")) == 4

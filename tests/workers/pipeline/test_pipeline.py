@@ -1,23 +1,25 @@
 """One stream from a real file to its events."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from colour_encoder import ColourEncoder
+from colour_encoder import COLOURS, ColourEncoder
 from PIL import Image
 
 from alignment.similarity import SimilarityAligner
 from alignment.types import F32
-from workers.errors import ServiceLost, SourceInvalid, SpoolError
+from workers.errors import ModelUnavailable, ServiceLost, SourceInvalid, SpoolError
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
-from workers.types import U8, CameraSpec, Event, EventSpec, Receipt
+from workers.types import U8, CameraSpec, Event, EventSpec, FrameBatch, Receipt, SourceInfo
 
 RED = EventSpec("red", ("red",))
 BLUE = EventSpec("blue", ("blue",))
@@ -26,7 +28,7 @@ SCENES = [("grey", 4), ("red", 6), ("grey", 6), ("blue", 5), ("grey", 4), ("red"
 
 def pipeline(path: Path, encoder: ColourEncoder | None = None, sink: MemorySink | None = None, **changes: object):
     encoder, sink = encoder or ColourEncoder(), sink or MemorySink()
-    camera = CameraSpec("cam", RedactedUrl(str(path)), audio=False)
+    camera = CameraSpec("cam", RedactedUrl(str(path)), fps=changes.pop("fps", 1.0), audio=False)
     events = changes.pop("events", (RED, BLUE))
     description = encoder.describe()
     tools = StreamTools(encoder, None, SimilarityAligner(description.calibration), sink, "cfg", **changes)
@@ -97,6 +99,15 @@ def test_an_event_shows_its_best_frame(colour_video: Callable[..., Path], tmp_pa
     assert end.body["evidence"]["top_frames"][0][1] > 0.9
 
 
+def test_a_picture_that_cannot_be_kept_costs_no_event(colour_video: Callable[..., Path], tmp_path: Path) -> None:
+    taken = tmp_path / "evidence"
+    taken.write_text("a file where the folder should be")
+    stream, sink = pipeline(colour_video(SCENES), evidence_folder=taken)
+    stream.run()
+    assert len(windows(sink)) == 3
+    assert {e.body["evidence"]["snapshot"] for e in sink.events} == {None}
+
+
 def test_an_unreadable_file_raises_and_publishes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "text.mp4"
     path.write_text("this is no video")
@@ -125,6 +136,113 @@ def test_a_lost_encoder_loses_no_frame(colour_video: Callable[..., Path]) -> Non
     stream, sink = pipeline(path, FlakyEncoder())
     stream.run()
     assert [(e.id, e.revision) for e in sink.events] == [(e.id, e.revision) for e in calm.events]
+
+
+class RefusingEncoder(ColourEncoder):
+    """Cannot even be asked a second time, as one that was closed."""
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        if self.calls:
+            raise ModelUnavailable("the encoder has been closed")
+        return super().encode_frames(frames)
+
+
+def test_an_encoder_that_cannot_be_asked_ends_the_stream(colour_video: Callable[..., Path]) -> None:
+    stream, sink = pipeline(colour_video([("red", 40)]), RefusingEncoder())
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            stream.run()
+        except ModelUnavailable as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert failures
+    assert [e.type for e in sink.events] == ["new", "end"]  # what was open is closed before the error is told
+
+
+class BrokenEncoder(ColourEncoder):
+    """Answers every question with an error."""
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        broken: Future[F32] = Future()
+        broken.set_exception(ModelUnavailable("broken"))
+        return broken
+
+
+class SlowSource:
+    """One frame, then a read that ends only a while after it was told to."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.reading = self.closed_while_reading = False
+
+    def open(self) -> SourceInfo:
+        return SourceInfo("key", False, True, False)
+
+    def items(self) -> Iterator[FrameBatch]:
+        self.reading = True
+        yield FrameBatch("cam", 0, np.zeros(1), np.zeros(1), np.zeros((1, 32, 32, 3), np.uint8))
+        self.stopped.wait(5)
+        time.sleep(0.3)
+        self.reading = False
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def close(self) -> None:
+        self.closed_while_reading |= self.reading
+
+
+def test_no_source_is_closed_while_it_is_read() -> None:
+    encoder, source = BrokenEncoder(), SlowSource()
+    tools = StreamTools(encoder, None, SimilarityAligner(encoder.describe().calibration), MemorySink())
+    camera = CameraSpec("cam", RedactedUrl("/videos/a.mp4"), audio=False)
+    with pytest.raises(ModelUnavailable):
+        StreamPipeline(camera, (RED,), source, tools).run()  # type: ignore[arg-type]  # no snapshot is taken
+    assert not source.closed_while_reading
+
+
+class FailingEncoder(ColourEncoder):
+    """Fails with an error that nobody expects after some red frames."""
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        if self.calls < 8:
+            return super().encode_frames(frames)
+        failed: Future[F32] = Future()
+        failed.set_exception(RuntimeError("device lost"))
+        return failed
+
+
+class LiveSource(SlowSource):
+    """A red frame a second, from a camera."""
+
+    def open(self) -> SourceInfo:
+        return SourceInfo("session", True, True, False)
+
+    def items(self) -> Iterator[FrameBatch]:
+        red = np.full((1, 32, 32, 3), COLOURS["red"], np.uint8)
+        for t in range(20):
+            if not self.stopped.is_set():
+                yield FrameBatch("cam", 0, np.array([1e9 + t]), np.array([1e9 + t]), red)
+
+
+def test_a_live_stream_that_fails_closes_what_is_open() -> None:
+    encoder, sink = FailingEncoder(), MemorySink()
+    tools = StreamTools(encoder, None, SimilarityAligner(encoder.describe().calibration), sink)
+    camera = CameraSpec("cam", RedactedUrl("rtsp://host/a"), audio=False)
+    with pytest.raises(RuntimeError, match="device lost"):
+        StreamPipeline(camera, (RED,), LiveSource(), tools).run()  # type: ignore[arg-type]  # as above
+    assert [e.type for e in sink.events] == ["new", "end"]
+
+
+def test_rare_frames_are_no_standstill(colour_video: Callable[..., Path]) -> None:
+    stream, _ = pipeline(colour_video([("red", 3)]), fps=0.01)
+    stream.run()
+    assert stream.snapshot().stall_timeout_s == 250.0
 
 
 class FullSink(MemorySink):

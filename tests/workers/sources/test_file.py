@@ -87,6 +87,24 @@ def test_gap_in_the_sound_becomes_silence(tmp_path: Path) -> None:
     assert max(len(c.samples) for c in got.chunks) <= 2 * SAMPLE_RATE_HZ
 
 
+@pytest.mark.parametrize("pace", [1.01, 0.99])
+def test_sound_whose_clock_drifts_keeps_to_its_time_stamps(pace: float, tmp_path: Path) -> None:
+    """Each time stamp is off by less than a millisecond from the one before, yet after 40 s they say 0.4 s more."""
+    path = tmp_path / "drift.mka"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=16000, layout="mono")
+        for i in range(0, 40 * 16000, 800):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 800), i // 16000 * 100, np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts = 16000, i
+            for packet in stream.encode(frame):
+                packet.pts = packet.dts = round(packet.pts * pace)
+                out.mux(packet)
+    got = read_all(path)
+    assert got.chunks[-1].end_s == pytest.approx(40 * pace, abs=0.1)
+    late = np.flatnonzero(got.sound > 3850 / 32768)[0] / SAMPLE_RATE_HZ  # where second 39 was recorded
+    assert late == pytest.approx(39 * pace, abs=0.1)
+
+
 def test_audio_only(tmp_path: Path) -> None:
     path = tmp_path / "a.m4a"
     with av.open(str(path), "w") as out:

@@ -26,7 +26,7 @@ from workers.errors import (
 )
 from workers.sources.live import LiveSource
 from workers.sources.url import parse_target
-from workers.types import AudioChunk, FrameBatch, SourceItem
+from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, Interruption, SourceItem
 
 X264 = {"x264-params": "keyint=25:bframes=0:scenecut=0", "tune": "zerolatency"}
 
@@ -115,7 +115,7 @@ def test_lost_connection_comes_back_as_a_new_epoch_later_in_time(stream_ts: byte
 
     with http(answer) as base:
         source = live(f"{base}/cam.ts", audio=False)
-        items = take(source, lambda got: len({i.epoch for i in got}) >= 3)
+        items = take(source, lambda got: len({b.epoch for b in frames(got)}) >= 3)
         source.close()
     assert all(a.pts_s[-1] < b.pts_s[0] for a, b in zip(frames(items), frames(items)[1:], strict=False))
     assert sum(source.snapshot().reconnects.values()) >= 2
@@ -136,7 +136,10 @@ def test_server_that_stops_sending_is_left_and_tried_again(
     assert source.snapshot().frames_sampled > 0
 
 
-def test_sound_without_frames_is_a_stall(tmp_path: Path, running: Callable[[LiveSource], LiveSource]) -> None:
+@pytest.mark.parametrize("audio", [True, False])
+def test_sound_without_frames_is_a_stall(
+    audio: bool, tmp_path: Path, running: Callable[[LiveSource], LiveSource]
+) -> None:
     """The camera's encoder hangs, its microphone goes on."""
     path = make_video(tmp_path / "hung.ts", every(40, 25), options=X264, audio=(0.0, 20.0, 300.0))
 
@@ -145,9 +148,58 @@ def test_sound_without_frames_is_a_stall(tmp_path: Path, running: Callable[[Live
         paced(request.wfile.write, path.read_bytes(), 8.0)
 
     with http(answer) as base:
-        source = running(live(f"{base}/cam.ts", stall_timeout_s=1.0))
+        source = running(live(f"{base}/cam.ts", stall_timeout_s=1.0, audio=audio))
         until(lambda: source.snapshot().reconnects.get("source_timeout", 0) >= 1)
     assert "no frame for 1 s" in (source.snapshot().last_error or "")
+
+
+def test_keyframes_far_apart_are_no_stall(tmp_path: Path) -> None:
+    long_gop = {"x264-params": "keyint=100:bframes=0:scenecut=0", "tune": "zerolatency"}
+    stream = make_video(tmp_path / "slow.ts", every(40, 125), options=long_gop, gop=100).read_bytes()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, stream, 5.0)
+
+    with http(answer) as base:
+        source = live(f"{base}/cam.ts", fps="keyframes", stall_timeout_s=1.0)
+        items = take(source, lambda got: len(frames(got)) >= 2)
+    assert [number_of(b.frames[0]) for b in frames(items)] == [0, 100]
+    assert [b.epoch for b in frames(items)] == [0, 0]
+
+
+def test_what_came_before_a_break_is_given_and_then_the_break_is_told(stream_ts: bytes) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        request.wfile.write(stream_ts[: len(stream_ts) * 3 // 20])  # a second and a half
+        time.sleep(20)
+
+    with http(answer) as base:
+        source = live(f"{base}/cam.ts", read_timeout_s=0.5)
+        items = take(source, lambda got: any(isinstance(i, Interruption) for i in got))
+    assert items[-1] == Interruption("door", 1)
+    sound = np.concatenate([i.samples for i in items if isinstance(i, AudioChunk)])
+    assert 1.1 < len(sound) / SAMPLE_RATE_HZ < 1.6
+    assert {i.epoch for i in items[:-1]} == {0}
+
+
+def test_streams_that_are_numbered_anew_go_on(tmp_path: Path) -> None:
+    """The encoder behind a relay was started again: the connection stays, the transport stream's PIDs change."""
+    anew = {"mpegts_start_pid": "512"}
+    before = make_video(tmp_path / "before.ts", every(40, 50), options=X264, gop=25).read_bytes()
+    after = make_video(
+        tmp_path / "after.ts", every(40, 50, 2000), options=X264, gop=25, first=50, container=anew
+    ).read_bytes()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, before + after, 4.0)
+        time.sleep(20)
+
+    with http(answer) as base:
+        items = take(live(f"{base}/cam.ts"), lambda got: len(frames(got)) >= 18)
+    assert {i.epoch for i in items} == {0}
+    assert number_of(frames(items)[-1].frames[0]) > 75
 
 
 def silent(connection: socket.socket) -> None:

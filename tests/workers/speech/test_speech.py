@@ -152,7 +152,7 @@ def test_damaged_weights_are_our_error(tmp_path: Path) -> None:
 def test_a_model_that_is_not_on_this_machine_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelUnavailable, match=r"'small' cannot be loaded.*models pull"):
+    with pytest.raises(ModelUnavailable, match=r"'small' cannot be loaded.*download_model"):
         SpeechRecognizer(SpeechOptions(model="small"))
 
 
