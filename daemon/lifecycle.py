@@ -82,10 +82,6 @@ class Daemon:
             if self._embedded is not None:
                 self._embedded.stop()
 
-    def stop(self) -> None:
-        """Ask for an orderly end."""
-        self._stopping.set()
-
     def _watch(self) -> Outcome:
         """Supervise until the end, then drain."""
         supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads

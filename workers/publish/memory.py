@@ -1,4 +1,4 @@
-"""Events kept in memory, for ``tag``, ``eval`` and tests."""
+"""Events kept in memory, for tests and for programs that run a stream by themselves."""
 
 from collections.abc import Sequence
 from dataclasses import replace
