@@ -1,13 +1,23 @@
-"""The Protocol every aligner fulfils. Implementations: ``similarity`` (calibrated cosine).
+"""The Protocols every aligner fulfils. Implementations: ``similarity`` (calibrated cosine), ``cross_attention``.
 
-The cross-attention aligner comes beside it as ``model.py``; ``workers/aligners`` chooses between them by name,
-and nothing else in the pipeline knows which aligner runs.
+``workers/aligners`` chooses between them by name, and nothing else in the pipeline knows which aligner runs.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from alignment.types import EventQuery, FeatureWindow, ScoreTrack
+from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
+
+
+class Scorer(Protocol):
+    """Scores one window, as it slides, against queries that stay."""
+
+    def score(self, window: FeatureWindow, first: int) -> tuple[ScoreTrack, ...]:
+        """Return one track a query, in order, each over all clips of ``window``.
+
+        ``first`` is the number of the window's first clip: a clip keeps its number while the window slides.
+        """
+        ...
 
 
 class Aligner(Protocol):
@@ -20,6 +30,10 @@ class Aligner(Protocol):
     name: str
     lookahead: int
 
-    def align(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> tuple[ScoreTrack, ...]:
-        """Return one track a query, in order, each over all clips of ``window``."""
+    def begin(self, queries: Sequence[EventQuery]) -> Scorer:
+        """Return a scorer for one window and its whole life; for one thread at a time."""
+        ...
+
+    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
+        """Return f32[T, W]: the attention of each clip to the query's words; rows sum to 1, or are 0."""
         ...

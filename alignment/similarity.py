@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alignment.attention import word_attention
 from alignment.calibration import Platt, SimilarityCalibration
+from alignment.covering import COVERED, cover
 from alignment.errors import FeatureError
 from alignment.types import F32, F64, MODALITIES, Bools, EventQuery, FeatureWindow, ScoreTrack
 
 SPEECH = MODALITIES.index("speech")
 NEVER = -1e3  # a score below any cosine, for queries without rows
-COVERED = 0.5  # an utterance counts for a clip that shares at least this part of the shorter of the two
 BREATH_S = 0.7  # utterances closer than this belong to one passage
 PASSAGE_WEIGHT = 0.5  # a sentence of a sonnet is less like "a sonnet" than the whole of it
 PASSAGE_HELP = 0.1  # cosine; more would let a strong neighbour carry what has nothing to do with it
@@ -39,6 +40,14 @@ class SimilarityAligner:
 
     def __init__(self, calibration: SimilarityCalibration) -> None:
         self._calibration = calibration
+
+    def begin(self, queries: Sequence[EventQuery]) -> "SimilarityScorer":
+        """Return a scorer of a sliding window."""
+        return SimilarityScorer(self, queries)
+
+    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
+        """Return f32[T, W]: a softmax over the words, by how well each alone explains what the clip shows and says."""
+        return word_attention(window, query, self._calibration)
 
     def align(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> tuple[ScoreTrack, ...]:
         """Return one track a query, in order; raise ``FeatureError`` where widths differ.
@@ -86,6 +95,18 @@ class SimilarityAligner:
         return curve(wanted) * choice(wanted - unwanted)
 
 
+@dataclass(frozen=True, slots=True)
+class SimilarityScorer:
+    """The similarity aligner with its queries: nothing is remembered between windows."""
+
+    aligner: SimilarityAligner
+    queries: Sequence[EventQuery]
+
+    def score(self, window: FeatureWindow, first: int) -> tuple[ScoreTrack, ...]:
+        """Return one track a query, in order."""
+        return self.aligner.align(window, self.queries)
+
+
 def _best(rows: F32, texts: Sequence[F32]) -> F32:
     """Return f32[N, Q]: each row's highest cosine with any of a query's texts, ``NEVER`` for a query without."""
     width = rows.shape[1]
@@ -117,9 +138,7 @@ def _spoken(window: FeatureWindow) -> _Spoken:
     usable = np.flatnonzero(np.isfinite(window.speech).all(axis=1) & np.isfinite(window.speech_t).all(axis=1))
     order = usable[np.argsort(window.speech_t[usable, 0], kind="stable")]
     embed, t = window.speech[order].astype(np.float32), window.speech_t[order]
-    shared = np.minimum(window.bounds[:, None, 1], t[None, :, 1]) - np.maximum(window.bounds[:, None, 0], t[None, :, 0])
-    shorter = np.minimum((window.bounds[:, 1] - window.bounds[:, 0])[:, None], (t[:, 1] - t[:, 0])[None])
-    return _Spoken(embed, _passages(embed, t), t, (shared >= COVERED * shorter) & (shared > 0))
+    return _Spoken(embed, _passages(embed, t), t, cover(window.bounds, t))
 
 
 def _passages(embed: F32, t: F64) -> F32:

@@ -4,7 +4,7 @@ T clips on one time axis (a clip is one sampled frame and the time around it), S
 the frame space and of the sentence space, K sound tags.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+def _no_rows() -> F32:
+    return np.zeros((0, 0), np.float32)
+
 
 Modality = Literal["vision", "speech", "sound"]
 MODALITIES: tuple[Modality, ...] = ("vision", "speech", "sound")
@@ -34,6 +39,10 @@ class EventQuery:
     speech_unlike: F32  # [C, D']
     sound: F32  # [K] weight of each tag of SOUND_TAGS
     prior: F32  # [3]
+    words: tuple[str, ...] = ()  # the W words or phrases that carry the first paraphrase
+    vision_words: F32 = field(default_factory=_no_rows)  # [W, D], no rows where it is not about what is seen
+    speech_words: F32 = field(default_factory=_no_rows)  # [W, D'], no rows where it is not about what is said
+    concepts: F32 = field(default_factory=_no_rows)  # [K, D] what else the encoder knows by name, the most alike first
 
 
 @dataclass(frozen=True, slots=True)

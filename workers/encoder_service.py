@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+import numpy as np
+
 from alignment.types import F32, EventQuery
 from workers.batching import BatcherSnapshot, FrameBatcher
 from workers.encoders.allocator import tune_allocator
@@ -13,6 +15,8 @@ from workers.queries import build_query
 from workers.services import EncoderDescription
 from workers.types import U8, EventSpec
 
+WARM_UP_WORDS = (128, 32, 8, 1)  # lengths of sentence that the allocator meets at load rather than over hours
+WARM_UP_BATCH = 8  # sentences
 CPU_BATCH = 16  # a processor gains nothing beyond, and a file's next frames are decoded while these are encoded
 
 
@@ -25,7 +29,7 @@ class EncoderService:
         on_cpu = self._encoder.info.device == "cpu"
         most = min(options.batch_size, CPU_BATCH) if on_cpu else options.batch_size
         self._batcher = FrameBatcher(self._encoder.encode_frames, max_frames=most)
-        sentence_dim = self._encoder.encode_sentences(["a sentence"]).shape[1]
+        sentence_dim = _warm_up(self._encoder, most)
         self._description = EncoderDescription(
             self._encoder.info,
             self._encoder.frame_spec,
@@ -56,3 +60,14 @@ class EncoderService:
     def close(self) -> None:
         """Finish what was asked for and stop."""
         self._batcher.close()
+
+
+def _warm_up(encoder: Encoder, most: int) -> int:
+    """Run passes of every size once, the largest first, so that memory is at its peak from the start; return D'."""
+    spec, size = encoder.frame_spec, most
+    while size:
+        encoder.encode_frames(np.zeros((size, spec.height, spec.width, 3), np.uint8))
+        size //= 2
+    for words in WARM_UP_WORDS:
+        rows = encoder.encode_sentences(["word " * words] * WARM_UP_BATCH)
+    return int(rows.shape[1])

@@ -24,6 +24,7 @@ class Epoch:
         self.scores: dict[str, float] = {}
         self._watch = watch
         self._aligner = aligner
+        self._scorer = aligner.begin(watch.queries)
         self._window = ClipWindow(hop_s, *dims)
         self._heard_until = float("-inf")
         self._trackers = [SpanTracker(q.event, r) for q, r in zip(watch.queries, watch.rules, strict=True)]
@@ -76,7 +77,7 @@ class Epoch:
         decided = clips if final else max(0, clips - self._aligner.lookahead)
         changes: list[SpanChange] = []
         scores: dict[str, float] = {}
-        tracks = self._aligner.align(features, self._watch.queries)
+        tracks = self._scorer.score(features, self._window.first)
         for query, tracker, track in zip(self._watch.queries, self._trackers, tracks, strict=True):
             speaks = query.prior[SPEECH] > 0
             settled = min(self._window.last_t, self.settled_s if speaks else float("inf"))

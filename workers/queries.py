@@ -13,6 +13,7 @@ from alignment.types import F32, MODALITIES, SOUND_TAGS, EventQuery, Modality
 from workers.encoders.base import Encoder
 from workers.types import EventSpec
 from workers.wording import heard_tags, modality_of, said_content, seen_content
+from workers.words import content_words
 
 
 def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
@@ -24,15 +25,21 @@ def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
     about = {m: [text for text in spec.describe if m in modalities_of(text, spec)] for m in MODALITIES}
     seen, said = about["vision"], about["speech"]
     unlike = spec.unlike if said else ()
+    seen_rows = encoder.encode_text([seen_content(text) for text in seen])
+    words = content_words(seen_content(seen[0]) if seen else said_content(said[0]) if said else spec.describe[0])
     against = [*map(seen_content, spec.unlike), *encoder.background] if seen else []
     return EventQuery(
         event=spec.name,
-        vision=encoder.encode_text([seen_content(text) for text in seen]),
+        vision=seen_rows,
         vision_unlike=encoder.encode_text(against),
         speech=encoder.encode_sentences([said_content(text) for text in said]),
         speech_unlike=encoder.encode_sentences([said_content(text) for text in unlike]),
         sound=_sound(about["sound"]),
         prior=np.array([float(bool(about[m])) for m in MODALITIES], np.float32),
+        words=words,
+        vision_words=encoder.encode_text(words if seen else ()),
+        speech_words=encoder.encode_sentences(words if said else ()),
+        concepts=encoder.concepts(seen_rows),
     )
 
 

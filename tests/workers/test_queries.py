@@ -23,6 +23,9 @@ class LetterEncoder:
         rows = np.array([[t.lower().count(chr(97 + i)) for i in range(26)] for t in texts], np.float32).reshape(-1, 26)
         return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
+    def concepts(self, rows: F32) -> F32:
+        return -rows
+
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         return self.encode_text(texts)[:, ::-1]
 
@@ -36,8 +39,11 @@ def test_a_picture_is_compared_without_its_frame_and_against_the_background() ->
     )
     np.testing.assert_array_equal(query.vision, ENCODER.encode_text(["a padlock", "a lock"]))
     np.testing.assert_array_equal(query.vision_unlike, ENCODER.encode_text(["a key", "nothing"]))
+    np.testing.assert_array_equal(query.concepts, -query.vision)
+    assert query.words == ("padlock",)
+    np.testing.assert_array_equal(query.vision_words, ENCODER.encode_text(["padlock"]))
     assert query.prior.tolist() == [1.0, 0.0, 0.0]
-    assert query.speech.shape == (0, 26)
+    assert query.speech.shape == query.speech_words.shape == (0, 26)
     assert query.speech_unlike.shape == (0, 26)
 
 

@@ -29,6 +29,13 @@ class Encoder(Protocol):
         """Return f32[N, D]: descriptions in the frame space."""
         ...
 
+    def concepts(self, rows: F32) -> F32:
+        """Return f32[K, D]: what else this encoder knows by name near descriptions f32[P, D], the most alike first.
+
+        No rows where it keeps no vocabulary, or P is 0.
+        """
+        ...
+
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return f32[N, D']: what is said, and what is said to be said, in the sentence space."""
         ...

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 SIZE = 224
 TOP = 10
+CONCEPTS = 24  # neighbours of a description: all dogs of a kind, or all there is near a padlock
 TEMPERATURE = 1.3
 BATCH = 16
 FAMILIARITY = 0.35
@@ -73,14 +74,24 @@ class LiteEncoder:
 
     def encode_text(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 385], unit rows: the centred description, and how much its familiarity is held against it."""
-        rows = unit_rows(self._text.encode(texts) - self._centre)
-        familiarity = np.maximum((rows @ self._classes.T).max(axis=1, keepdims=True), 0.0)
-        against = -FAMILIARITY * familiarity * np.sqrt(1 - CONSTANT**2) / CONSTANT
-        return unit_rows(np.concatenate([rows, against], axis=1))
+        return self._held_against(unit_rows(self._text.encode(texts) - self._centre))
+
+    def concepts(self, rows: F32) -> F32:
+        """Return f32[K, 385]: the classes nearest to descriptions f32[P, 385], the most alike first."""
+        if not len(rows):
+            return np.zeros((0, DIM + 1), np.float32)
+        likeness = (unit_rows(rows[:, :DIM]) @ self._classes.T).max(axis=0)
+        return self._held_against(self._classes[np.argsort(-likeness, kind="stable")[:CONCEPTS]])
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 384], unit rows."""
         return self._text.encode(texts)
+
+    def _held_against(self, rows: F32) -> F32:
+        """Return centred rows f32[N, 384] with what their familiarity takes off, f32[N, 385], unit rows."""
+        familiarity = np.maximum((rows @ self._classes.T).max(axis=1, keepdims=True, initial=0.0), 0.0)
+        against = -FAMILIARITY * familiarity * np.sqrt(1 - CONSTANT**2) / CONSTANT
+        return unit_rows(np.concatenate([rows, against], axis=1))
 
     def _probabilities(self, frames: U8) -> F32:
         """Return f32[N, 1000]: the ten most probable classes of each frame, summing to 1, the others 0."""

@@ -94,6 +94,10 @@ class TwoTowerEncoder:
         listed = list(texts)
         return self._split(len(listed), lambda a, b: self._towers.text(listed[a:b]))
 
+    def concepts(self, rows: F32) -> F32:
+        """Return no rows: these models keep no vocabulary."""
+        return np.zeros((0, self._dim), np.float32)
+
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return unit rows f32[N, D] of the same text tower."""
         return self.encode_text(texts)

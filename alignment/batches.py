@@ -1,0 +1,185 @@
+"""Examples as tensors: what every trainable method reads, answers and is held against.
+
+B examples (one description on one window each), T clips, N description tokens, S utterances, M spoken tokens; shorter
+ones are padded, and masks say what is real.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from alignment.calibration import SimilarityCalibration
+from alignment.covering import cover
+from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow
+
+
+class TokenKind(IntEnum):
+    """What a token of a description is."""
+
+    WHOLE = 0  # a whole paraphrase
+    WORD = 1  # one word or phrase of it
+    UNLIKE = 2  # a contrast
+    CONCEPT = 3  # something else the encoder knows by name, near the description: the nearest first
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One description on one window, and when it is true: ``relevant`` f64[R, 2], stream seconds."""
+
+    window: FeatureWindow
+    query: EventQuery
+    relevant: F64
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensors:
+    def to(self, device: torch.device | str) -> Self:
+        """Return the same on another device."""
+        return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(_Tensors):
+    """What a method sees. Rows of embeddings have unit length; padding is zero."""
+
+    frames: Tensor  # f32[B, T, D]
+    frame_mask: Tensor  # bool[B, T]
+    clip_mask: Tensor  # bool[B, T] True for real clips, with or without a frame
+    tokens: Tensor  # f32[B, N, D] descriptions, words, contrasts and concepts in frame space
+    token_mask: Tensor  # bool[B, N]
+    token_kind: Tensor  # int64[B, N] of ``TokenKind``
+    utterances: Tensor  # f32[B, S, D'] in order of time
+    utterance_mask: Tensor  # bool[B, S]
+    covers: Tensor  # bool[B, T, S] True where an utterance is spoken during a clip
+    said: Tensor  # f32[B, M, D'] descriptions, words and contrasts in sentence space
+    said_mask: Tensor  # bool[B, M]
+    said_kind: Tensor  # int64[B, M] of ``TokenKind``
+    sound: Tensor  # f32[B, T] probability of the sound that is asked for
+    sound_mask: Tensor  # bool[B, T] True where sound was analysed and the description asks for one
+    prior: Tensor  # f32[B, 3] belief in each of MODALITIES
+    curves: Tensor  # f32[B, 2, 2] scale and midpoint of the encoder's calibration of vision and speech
+
+
+@dataclass(frozen=True, slots=True)
+class Targets(_Tensors):
+    """What is true. ``offsets`` count clips from a clip's middle to its window's start and end; 0 outside."""
+
+    foreground: Tensor  # f32[B, T] share of the clip that is inside a window, 0..1
+    offsets: Tensor  # f32[B, T, 2]
+    clip_mask: Tensor  # bool[B, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a method answers."""
+
+    foreground: Tensor  # f32[B, T] logits
+    offsets: Tensor  # f32[B, T, 2] clips from the clip's middle to start and end, >= 0
+    saliency: Tensor  # f32[B, T] how good an example of the description a clip is, unbounded
+    shares: Tensor  # f32[B, T, 3] modality shares, rows sum to 1
+    attention: Tensor  # f32[B, T, N] over tokens, rows sum to 1 (0 where nothing is seen)
+
+
+def collate(samples: Sequence[Sample], calibration: SimilarityCalibration) -> tuple[Batch, Targets]:
+    """Return samples as one padded batch with its targets."""
+    return make_batch([(s.window, s.query) for s in samples], calibration), _targets(samples)
+
+
+def make_batch(pairs: Sequence[tuple[FeatureWindow, EventQuery]], calibration: SimilarityCalibration) -> Batch:
+    """Return windows and their descriptions as one padded batch. Rows that are not finite count as absent."""
+    windows, queries = [w for w, _ in pairs], [q for _, q in pairs]
+    frames, frame_mask = _clean([w.frames for w in windows], [w.frame_mask for w in windows])
+    tokens, token_mask, token_kind = _described([_seen(q) for q in queries])
+    said, said_mask, said_kind = _described([_said(q) for q in queries])
+    utterances, utterance_mask = _clean([w.speech for w in windows], None)
+    sound, sound_mask = _sound(pairs)
+    curves = [[c.scale, c.midpoint] for c in (calibration.vision, calibration.speech)]
+    return Batch(
+        frames=frames,
+        frame_mask=frame_mask,
+        clip_mask=_pad([np.ones(len(w.bounds), bool) for w in windows]),
+        tokens=tokens,
+        token_mask=token_mask,
+        token_kind=token_kind,
+        utterances=utterances,
+        utterance_mask=utterance_mask,
+        covers=_pad([cover(w.bounds, w.speech_t) for w in windows]),
+        said=said,
+        said_mask=said_mask,
+        said_kind=said_kind,
+        sound=sound,
+        sound_mask=sound_mask,
+        prior=torch.from_numpy(np.stack([q.prior for q in queries]).astype(np.float32)),
+        curves=torch.tensor(curves).expand(len(pairs), 2, 2),
+    )
+
+
+def _seen(q: EventQuery) -> list[tuple[TokenKind, F32]]:
+    kinds = (TokenKind.WHOLE, TokenKind.WORD, TokenKind.UNLIKE, TokenKind.CONCEPT)
+    return list(zip(kinds, (q.vision, q.vision_words, q.vision_unlike, q.concepts), strict=True))
+
+
+def _said(q: EventQuery) -> list[tuple[TokenKind, F32]]:
+    kinds = (TokenKind.WHOLE, TokenKind.WORD, TokenKind.UNLIKE)
+    return list(zip(kinds, (q.speech, q.speech_words, q.speech_unlike), strict=True))
+
+
+def _described(rows: Sequence[list[tuple[TokenKind, F32]]]) -> tuple[Tensor, Tensor, Tensor]:
+    width = max(part.shape[1] for parts in rows for _, part in parts)
+    flat = [np.concatenate([np.zeros((0, width), np.float32), *(p for _, p in parts if len(p))]) for parts in rows]
+    kinds = [np.concatenate([np.full(len(p), k, np.int64) for k, p in parts]) for parts in rows]
+    return _pad(flat), _pad([np.ones(len(x), bool) for x in flat]), _pad(kinds)
+
+
+def _clean(rows: Sequence[F32], masks: Sequence[Bools] | None) -> tuple[Tensor, Tensor]:
+    """Return rows and what is real of them: finite, and not masked."""
+    real = [np.asarray(np.isfinite(x).all(axis=1)) for x in rows]
+    if masks is not None:
+        real = [np.asarray(r & m) for r, m in zip(real, masks, strict=True)]
+    return _pad([np.where(r[:, None], x, 0).astype(np.float32) for r, x in zip(real, rows, strict=True)]), _pad(real)
+
+
+def _sound(pairs: Sequence[tuple[FeatureWindow, EventQuery]]) -> tuple[Tensor, Tensor]:
+    p, mask = [], []
+    for window, query in pairs:
+        present = window.sound_mask & np.isfinite(window.sound).all(axis=1)
+        tags = np.where(present[:, None], window.sound, 0) * query.sound
+        p.append(tags.max(axis=1).astype(np.float32))
+        mask.append(present & bool((query.sound > 0).any()))
+    return _pad(p), _pad(mask)
+
+
+def _targets(samples: Sequence[Sample]) -> Targets:
+    inside, offsets = zip(*(_truth(s.window.bounds, s.relevant) for s in samples), strict=True)
+    masks = [np.ones(len(s.window.bounds), bool) for s in samples]
+    return Targets(_pad(inside), _pad(offsets), _pad(masks))
+
+
+def _truth(bounds: F64, relevant: F64) -> tuple[F32, F32]:
+    """Return the share of each clip that is relevant f32[T], and its offsets in clips f32[T, 2]."""
+    length = np.maximum(bounds[:, 1] - bounds[:, 0], 1e-9)
+    share, offsets = np.zeros(len(bounds), np.float32), np.zeros((len(bounds), 2), np.float32)
+    hop = float(np.median(length)) if len(length) else 1.0
+    for start, end in relevant:
+        inside = np.clip(np.minimum(bounds[:, 1], end) - np.maximum(bounds[:, 0], start), 0, None) / length
+        share = np.maximum(share, inside).astype(np.float32)
+        middle, here = bounds.mean(axis=1), inside >= 0.5
+        reach = np.maximum(np.stack([middle - start, end - middle], axis=1), 0) / hop
+        offsets[here] = reach[here]
+    return share, offsets
+
+
+def _pad(arrays: Sequence[NDArray[Any]]) -> Tensor:
+    """Stack arrays of equal rank, each axis padded with zeros to the longest."""
+    shape = np.max([a.shape for a in arrays], axis=0)
+    out = np.zeros((len(arrays), *shape), arrays[0].dtype)
+    for i, a in enumerate(arrays):
+        place: tuple[int | slice, ...] = (i, *(slice(n) for n in a.shape))
+        out[place] = a
+    return torch.from_numpy(out)
