@@ -1,9 +1,9 @@
 """Annotated queries and decided events as JSON Lines, one object a line, in the QVHighlights format.
 
 An annotation line has ``qid``, ``query``, ``vid``, ``duration`` (s), ``relevant_windows`` ([[start, end], …],
-empty where the described thing never happens) and, where known, ``modality``, ``kind``, ``source``. A
-prediction line has ``qid`` and ``pred_relevant_windows`` ([[start, end, score], …]; the score may be missing
-and is then 1).
+empty where the described thing never happens) and, where known, ``modality``, ``kind``, ``source`` and ``image`` (a
+picture of what is described, its path as seen from the annotation file). A prediction line has ``qid`` and
+``pred_relevant_windows`` ([[start, end, score], …]; the score may be missing and is then 1).
 """
 
 import json
@@ -44,6 +44,7 @@ class Annotation:
     modality: str = UNLABELLED
     kind: str = UNLABELLED
     source: str = UNLABELLED
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _annotation(row: dict[str, Any]) -> Annotation:
         if len(values) != 2 or not all(map(math.isfinite, values)) or values[1] <= values[0]:
             raise ValueError(f"relevant_windows has {window}, not [start, end] with end behind start")
         windows.append((values[0], values[1]))
-    labels = {key: str(row[key]) for key in ("modality", "kind", "source") if row.get(key) is not None}
+    labels = {key: str(row[key]) for key in ("modality", "kind", "source", "image") if row.get(key) is not None}
     return Annotation(_qid(row), _text(row, "query"), _text(row, "vid"), duration, tuple(windows), **labels)
 
 

@@ -54,12 +54,14 @@ class Batch(_Tensors):
     tokens: Tensor  # f32[B, N, D] descriptions, words, contrasts and concepts in frame space
     token_mask: Tensor  # bool[B, N]
     token_kind: Tensor  # int64[B, N] of ``TokenKind``
+    token_like: Tensor  # f32[B, N] cosine of a token with the nearest whole description
     utterances: Tensor  # f32[B, S, D'] in order of time
     utterance_mask: Tensor  # bool[B, S]
     covers: Tensor  # bool[B, T, S] True where an utterance is spoken during a clip
     said: Tensor  # f32[B, M, D'] descriptions, words and contrasts in sentence space
     said_mask: Tensor  # bool[B, M]
     said_kind: Tensor  # int64[B, M] of ``TokenKind``
+    said_like: Tensor  # f32[B, M] cosine of a token with the nearest whole description
     sound: Tensor  # f32[B, T] probability of the sound that is asked for
     sound_mask: Tensor  # bool[B, T] True where sound was analysed and the description asks for one
     prior: Tensor  # f32[B, 3] belief in each of MODALITIES
@@ -94,47 +96,69 @@ def collate(samples: Sequence[Sample], calibration: SimilarityCalibration) -> tu
 def make_batch(pairs: Sequence[tuple[FeatureWindow, EventQuery]], calibration: SimilarityCalibration) -> Batch:
     """Return windows and their descriptions as one padded batch. Rows that are not finite count as absent."""
     windows, queries = [w for w, _ in pairs], [q for _, q in pairs]
+    return Batch(**observe(windows), **describe(queries, calibration), **listen(pairs))
+
+
+def observe(windows: Sequence[FeatureWindow]) -> dict[str, Tensor]:
+    """Return the fields of a ``Batch`` that windows give."""
     frames, frame_mask = _clean([w.frames for w in windows], [w.frame_mask for w in windows])
-    tokens, token_mask, token_kind = _described([_seen(q) for q in queries])
-    said, said_mask, said_kind = _described([_said(q) for q in queries])
     utterances, utterance_mask = _clean([w.speech for w in windows], None)
-    sound, sound_mask = _sound(pairs)
-    curves = [[c.scale, c.midpoint] for c in (calibration.vision, calibration.speech)]
-    return Batch(
-        frames=frames,
-        frame_mask=frame_mask,
-        clip_mask=_pad([np.ones(len(w.bounds), bool) for w in windows]),
-        tokens=tokens,
-        token_mask=token_mask,
-        token_kind=token_kind,
-        utterances=utterances,
-        utterance_mask=utterance_mask,
-        covers=_pad([cover(w.bounds, w.speech_t) for w in windows]),
-        said=said,
-        said_mask=said_mask,
-        said_kind=said_kind,
-        sound=sound,
-        sound_mask=sound_mask,
-        prior=torch.from_numpy(np.stack([q.prior for q in queries]).astype(np.float32)),
-        curves=torch.tensor(curves).expand(len(pairs), 2, 2),
+    return {
+        "frames": frames,
+        "frame_mask": frame_mask,
+        "clip_mask": _pad([np.ones(len(w.bounds), bool) for w in windows]),
+        "utterances": utterances,
+        "utterance_mask": utterance_mask,
+        "covers": _pad([cover(w.bounds, w.speech_t) for w in windows]),
+    }
+
+
+def describe(queries: Sequence[EventQuery], calibration: SimilarityCalibration) -> dict[str, Tensor]:
+    """Return the fields of a ``Batch`` that descriptions give."""
+    tokens, token_mask, token_kind, token_like = _described(
+        [_seen(q) for q in queries], max(q.vision.shape[1] for q in queries)
     )
+    said, said_mask, said_kind, said_like = _described(
+        [_said(q) for q in queries], max(q.speech.shape[1] for q in queries)
+    )
+    curves = [[c.scale, c.midpoint] for c in (calibration.vision, calibration.speech)]
+    return {
+        "tokens": tokens,
+        "token_mask": token_mask,
+        "token_kind": token_kind,
+        "token_like": token_like,
+        "said": said,
+        "said_mask": said_mask,
+        "said_kind": said_kind,
+        "said_like": said_like,
+        "prior": torch.from_numpy(np.stack([q.prior for q in queries]).astype(np.float32)),
+        "curves": torch.tensor(curves).expand(len(queries), 2, 2),
+    }
 
 
-def _seen(q: EventQuery) -> list[tuple[TokenKind, F32]]:
-    kinds = (TokenKind.WHOLE, TokenKind.WORD, TokenKind.UNLIKE, TokenKind.CONCEPT)
-    return list(zip(kinds, (q.vision, q.vision_words, q.vision_unlike, q.concepts), strict=True))
+_Part = tuple[TokenKind, F32, F32]  # rows of one kind, and their likeness with the whole
 
 
-def _said(q: EventQuery) -> list[tuple[TokenKind, F32]]:
-    kinds = (TokenKind.WHOLE, TokenKind.WORD, TokenKind.UNLIKE)
-    return list(zip(kinds, (q.speech, q.speech_words, q.speech_unlike), strict=True))
+def _seen(q: EventQuery) -> list[_Part]:
+    return [*_compared(q.vision, q.vision_words, q.vision_unlike), (TokenKind.CONCEPT, q.concepts, q.concept_likeness)]
 
 
-def _described(rows: Sequence[list[tuple[TokenKind, F32]]]) -> tuple[Tensor, Tensor, Tensor]:
-    width = max(part.shape[1] for parts in rows for _, part in parts)
-    flat = [np.concatenate([np.zeros((0, width), np.float32), *(p for _, p in parts if len(p))]) for parts in rows]
-    kinds = [np.concatenate([np.full(len(p), k, np.int64) for k, p in parts]) for parts in rows]
-    return _pad(flat), _pad([np.ones(len(x), bool) for x in flat]), _pad(kinds)
+def _said(q: EventQuery) -> list[_Part]:
+    return _compared(q.speech, q.speech_words, q.speech_unlike)
+
+
+def _compared(whole: F32, words: F32, unlike: F32) -> list[_Part]:
+    parts = ((TokenKind.WHOLE, whole), (TokenKind.WORD, words), (TokenKind.UNLIKE, unlike))
+    return [(kind, rows, (rows @ whole.T).max(axis=1)) for kind, rows in parts if len(rows) and len(whole)]
+
+
+def _described(described: Sequence[list[_Part]], width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return all tokens' rows, mask, kinds and likeness."""
+    none = np.zeros((0, width), np.float32)
+    rows = [np.concatenate([none, *(r for _, r, _ in parts if len(r))]) for parts in described]
+    kinds = [np.array([k for k, r, _ in parts for _ in r], np.int64) for parts in described]
+    like = [np.concatenate([none[:, 0], *(x for _, _, x in parts)]).astype(np.float32) for parts in described]
+    return _pad(rows), _pad([np.ones(len(x), bool) for x in rows]), _pad(kinds), _pad(like)
 
 
 def _clean(rows: Sequence[F32], masks: Sequence[Bools] | None) -> tuple[Tensor, Tensor]:
@@ -145,14 +169,15 @@ def _clean(rows: Sequence[F32], masks: Sequence[Bools] | None) -> tuple[Tensor, 
     return _pad([np.where(r[:, None], x, 0).astype(np.float32) for r, x in zip(real, rows, strict=True)]), _pad(real)
 
 
-def _sound(pairs: Sequence[tuple[FeatureWindow, EventQuery]]) -> tuple[Tensor, Tensor]:
+def listen(pairs: Sequence[tuple[FeatureWindow, EventQuery]]) -> dict[str, Tensor]:
+    """Return the fields of a ``Batch`` that the sounds which descriptions ask for give."""
     p, mask = [], []
     for window, query in pairs:
         present = window.sound_mask & np.isfinite(window.sound).all(axis=1)
         tags = np.where(present[:, None], window.sound, 0) * query.sound
         p.append(tags.max(axis=1).astype(np.float32))
         mask.append(present & bool((query.sound > 0).any()))
-    return _pad(p), _pad(mask)
+    return {"sound": _pad(p), "sound_mask": _pad(mask)}
 
 
 def _targets(samples: Sequence[Sample]) -> Targets:
@@ -176,8 +201,8 @@ def _truth(bounds: F64, relevant: F64) -> tuple[F32, F32]:
 
 
 def _pad(arrays: Sequence[NDArray[Any]]) -> Tensor:
-    """Stack arrays of equal rank, each axis padded with zeros to the longest."""
-    shape = np.max([a.shape for a in arrays], axis=0)
+    """Stack arrays of equal rank, each axis padded with zeros to the longest, and to 1: a softmax needs something."""
+    shape = np.max([a.shape for a in arrays], axis=0).clip(1)
     out = np.zeros((len(arrays), *shape), arrays[0].dtype)
     for i, a in enumerate(arrays):
         place: tuple[int | slice, ...] = (i, *(slice(n) for n in a.shape))

@@ -78,11 +78,12 @@ STRAY_ALERTS_PER_HOUR: tuple[tuple[float, float], ...] = (
 )
 
 
-def threshold_for_budget(per_hour: float) -> float:
+def threshold_for_budget(per_hour: float, table: tuple[tuple[float, float], ...] = STRAY_ALERTS_PER_HOUR) -> float:
     """Return the threshold on p at which an event is expected to give at most ``per_hour`` false alerts.
 
-    Log-linear between the measured rates, and never beyond them: a smaller budget than any gives the highest measured
-    threshold, for nothing is known about the recall of higher ones.
+    ``table``: rising thresholds with the alerts an hour measured at each. Log-linear between the measured rates, and
+    never beyond them: a smaller budget than any gives the highest measured threshold, for nothing is known about the
+    recall of higher ones.
     """
-    thresholds, rates = zip(*reversed(STRAY_ALERTS_PER_HOUR), strict=True)
+    thresholds, rates = zip(*reversed(table), strict=True)
     return float(np.interp(np.log(max(per_hour, 1e-9)), np.log(rates), thresholds))

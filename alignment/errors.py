@@ -28,3 +28,9 @@ class FeatureError(WatchwordError):
     """Features whose shape or values cannot be aligned."""
 
     code = "features_invalid"
+
+
+class CheckpointError(WatchwordError):
+    """An aligner's weights that are missing, damaged, or something else."""
+
+    code = "checkpoint_invalid"

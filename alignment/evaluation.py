@@ -88,16 +88,30 @@ def evaluate(annotations: Sequence[Annotation], predictions: Sequence[Prediction
     of all events. Both count every second of every query alike, absent ones too.
     """
     by_qid = {p.qid: p for p in predictions}
-    outcomes = [outcome(a, by_qid[a.qid].windows if a.qid in by_qid else ()) for a in annotations]
+    outcomes = judge(annotations, predictions)
     return Report(
         overall=figures(outcomes),
         f1_interval=f1_interval(outcomes, seed),
-        per_kind=_grouped(outcomes, "{0.kind}"),
-        per_modality=_grouped(outcomes, "{0.modality}"),
-        per_source=_grouped(outcomes, "{0.source}"),
-        per_modality_kind=_grouped(outcomes, "{0.modality}/{0.kind}"),
+        per_kind=_figures_by(outcomes, "{0.kind}"),
+        per_modality=_figures_by(outcomes, "{0.modality}"),
+        per_source=_figures_by(outcomes, "{0.source}"),
+        per_modality_kind=_figures_by(outcomes, "{0.modality}/{0.kind}"),
         input=_input_info({a.qid for a in annotations}, by_qid),
     )
+
+
+def judge(annotations: Sequence[Annotation], predictions: Sequence[Prediction]) -> list[Outcome]:
+    """Hold each query's predictions against its true windows, in order of ``annotations``."""
+    windows = {p.qid: p.windows for p in predictions}
+    return [outcome(a, windows.get(a.qid, ())) for a in annotations]
+
+
+def grouped(outcomes: Sequence[Outcome], label: str) -> dict[str, list[Outcome]]:
+    """Return the outcomes by ``label``, a format of their annotation such as ``{0.kind}``; sorted."""
+    groups: dict[str, list[Outcome]] = {}
+    for o in outcomes:
+        groups.setdefault(label.format(o.annotation), []).append(o)
+    return dict(sorted(groups.items()))
 
 
 def figures(outcomes: Sequence[Outcome]) -> Figures:
@@ -184,11 +198,8 @@ def _pooled_ap(outcomes: Sequence[Outcome], threshold: float) -> float:
     return average_precision(np.array([entry[-1] for entry in ranked], np.bool_), truths)
 
 
-def _grouped(outcomes: Sequence[Outcome], label: str) -> dict[str, Figures]:
-    groups: dict[str, list[Outcome]] = {}
-    for o in outcomes:
-        groups.setdefault(label.format(o.annotation), []).append(o)
-    return {key: figures(groups[key]) for key in sorted(groups)}
+def _figures_by(outcomes: Sequence[Outcome], label: str) -> dict[str, Figures]:
+    return {key: figures(group) for key, group in grouped(outcomes, label).items()}
 
 
 def _input_info(asked: set[Qid], by_qid: Mapping[Qid, Prediction]) -> InputInfo:

@@ -4,6 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from alignment.evaluation import EventFigures, Figures, Report
+from alignment.ranking import Ranking
+from alignment.trust import Trust
 
 GROUPS = ("per_kind", "per_modality", "per_source", "per_modality_kind")
 
@@ -33,6 +35,26 @@ def figures_document(figures: Figures) -> dict[str, Any]:
         "alignment_mse": _rounded(figures.foreground_mse, 4),
         "alignment_accuracy": _rounded(figures.foreground_accuracy, 4),
     }
+
+
+def trust_document(trust: Trust) -> dict[str, Any]:
+    """Return how far probabilities can be trusted: the calibration error and the table it comes from."""
+    bins = [
+        {"low": _rounded(b.low, 2), "high": _rounded(b.high, 2), "n": b.count}
+        | {"confidence": _rounded(b.confidence, 4), "frequency": _rounded(b.frequency, 4)}
+        for b in trust.table
+    ]
+    return {"n": trust.predictions, "ece": _rounded(trust.ece, 4), "bins": bins}
+
+
+def ranking_document(ranking: Ranking) -> dict[str, Any]:
+    """Return the figures of one kind of search."""
+    document: dict[str, Any] = {"n_queries": ranking.queries}
+    for k, at in ranking.at.items():
+        named = {"precision": at.precision, "recall": at.recall, "f1": at.f1}
+        document |= {f"{name}@{k}": _rounded(value, 4) for name, value in named.items()}
+        document[f"R{k}@0.5"] = _rounded(at.hit, 4)
+    return document | {"mAP": _rounded(ranking.mean_ap, 4)}
 
 
 def _events_document(events: EventFigures) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from alignment.attention import word_attention
+from alignment.bounds import word_bounds
 from alignment.calibration import Platt, SimilarityCalibration
-from alignment.covering import COVERED, cover
+from alignment.covering import cover
 from alignment.errors import FeatureError
-from alignment.types import F32, F64, MODALITIES, Bools, EventQuery, FeatureWindow, ScoreTrack
+from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow, ScoreTrack
 
-SPEECH = MODALITIES.index("speech")
 NEVER = -1e3  # a score below any cosine, for queries without rows
 BREATH_S = 0.7  # utterances closer than this belong to one passage
 PASSAGE_WEIGHT = 0.5  # a sentence of a sonnet is less like "a sonnet" than the whole of it
@@ -63,7 +63,7 @@ class SimilarityAligner:
         parts = np.stack([seen, _on_clips(said, spoken), heard], axis=-1)  # [T, Q, 3]
         p = (1.0 - np.prod(1.0 - parts, axis=-1)).astype(np.float32)
         shares = _shares(parts, prior)
-        bounds = _bounds(window.bounds, spoken, said, parts)
+        bounds = word_bounds(window.bounds, spoken.t, spoken.covers, said, parts)
         return tuple(ScoreTrack(q.event, p[:, i], bounds[:, i], shares[:, i]) for i, q in enumerate(queries))
 
     def _seen(self, window: FeatureWindow, queries: Sequence[EventQuery]) -> F32:
@@ -170,23 +170,3 @@ def _shares(parts: F32, prior: F32) -> F32:
     total = parts.sum(axis=-1, keepdims=True)
     fallback = prior / np.maximum(prior.sum(axis=-1, keepdims=True), 1e-9)
     return np.asarray(np.where(total > 1e-6, parts / np.maximum(total, 1e-6), fallback[None]), np.float32)
-
-
-def _bounds(clips: F64, spoken: _Spoken, said: F32, parts: F32) -> F64:
-    """Return f64[T, Q, 2]: the clips' own bounds; where speech decides, those of the words that begin or end there.
-
-    said f32[S, Q], parts f32[T, Q, 3]. An utterance that goes on beyond the neighbouring clip does not begin or end
-    here.
-    """
-    out = np.repeat(clips[:, None, :], said.shape[1], axis=1)
-    if not len(said):
-        return out
-    speaks = (parts.argmax(axis=-1) == SPEECH) & (parts[..., SPEECH] > 0)
-    words = spoken.covers[:, :, None] & (said[None] >= COVERED * parts[:, None, :, SPEECH])  # [T, S, Q]
-    start = np.where(words, spoken.t[None, :, None, 0], np.inf).min(axis=1)
-    end = np.where(words, spoken.t[None, :, None, 1], -np.inf).max(axis=1)
-    begin, finish = clips[:, None, 0], clips[:, None, 1]
-    hop = finish - begin
-    out[..., 0] = np.where(speaks & (start > begin - hop), start, begin)
-    out[..., 1] = np.where(speaks & (end < finish + hop), end, finish)
-    return out

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from alignment.budget import Budget
 from alignment.types import F32, F64, ScoreTrack, Span, SpanChange, SpanChangeType
 
 TRACK_POINTS = 75
@@ -28,6 +29,15 @@ class SpanRule:
     merge_gap_s: float = 3.0
     update_every_s: float = 10.0
 
+    def at(self, enter: float) -> "SpanRule":
+        """Return the rule with another entry and, in the same ratio, another exit."""
+        return replace(self, enter=enter, exit=enter * self.exit_ratio)
+
+    @property
+    def exit_ratio(self) -> float:
+        """Return exit by entry."""
+        return self.exit / self.enter if self.enter else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Building:
@@ -39,11 +49,12 @@ class _Building:
     shares: tuple[float, float, float]  # sums over its active clips
     clips: int
     track: tuple[tuple[float, float], ...]
+    threshold: float
 
     def span(self, event: str, is_open: bool) -> Span:
-        shares = tuple(x / self.clips for x in self.shares)
+        vision, speech, sound = (x / self.clips for x in self.shares)
         score = sum(self.top) / len(self.top)
-        return Span(event, self.start, self.end, score, is_open, (shares[0], shares[1], shares[2]), self.track)
+        return Span(event, self.start, self.end, score, is_open, (vision, speech, sound), self.track, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +75,20 @@ class _Announced:
 
 
 class SpanTracker:
-    """The spans of one event in one epoch. Feed it a track a hop; it returns what is new since the last."""
+    """The spans of one event in one epoch. Feed it a track a hop; it returns what is new since the last.
 
-    def __init__(self, event: str, rule: SpanRule) -> None:
+    With a ``budget`` the rule moves, between spans only: each clip is read, however often, by the rule that was in
+    force when it came in.
+    """
+
+    def __init__(self, event: str, rule: SpanRule, budget: Budget | None = None) -> None:
         self.event = event
-        self.rule = rule
+        self.rule = rule.at(budget.threshold) if budget else rule
+        self._budget = budget
+        self._tally = budget.tally(rule.exit_ratio, rule.min_duration_s, rule.merge_gap_s) if budget else None
+        self._rules: list[SpanRule] = []  # of each clip of the window
+        self._least_enter = self.rule.enter  # of those
+        self._busy = False
         self._checkpoint = _State()
         self._first = 0
         self._seen: tuple[F32, F64, F32] = (np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 3), np.float32))
@@ -82,22 +102,44 @@ class SpanTracker:
         behind its end.
         """
         self._slide(first)
+        self._move()
         self._seen = (track.p[:decided], track.bounds[:decided], track.shares[:decided])
+        self._rules += [self.rule] * (decided - len(self._rules))
         idle = self._checkpoint.building is None and self._checkpoint.rise is None
-        if idle and not self._announced and not (self._seen[0] >= self.rule.enter).any():
+        if idle and not self._announced and not (self._seen[0] >= self._least_enter).any():
+            self._busy = False
             return ()
         return tuple(self._changes(self._spans(settled_s)))
 
     def finish(self) -> tuple[SpanChange, ...]:
         """Close what is open: the epoch has ended."""
-        return tuple(self._changes(self._spans(float("inf"))))
+        changes = tuple(self._changes(self._spans(float("inf"))))
+        if self._budget and self._tally:
+            self._count(len(self._seen[0]))
+            self._budget.observe(0.0, self._tally.finish())
+        return changes
+
+    def _move(self) -> None:
+        """Take up the budget's threshold for clips to come, unless they may still belong to a span."""
+        if self._budget and not self._busy and self._budget.threshold != self.rule.enter:
+            self.rule = self.rule.at(self._budget.threshold)
+        if self._least_enter != self.rule.enter:
+            self._least_enter = min(r.enter for r in (*self._rules, self.rule))
+
+    def _count(self, clips: int) -> None:
+        """Show the first clips of the window, which are final, to the budget."""
+        if self._budget and self._tally:
+            for p, (start, end) in zip(self._seen[0][:clips], self._seen[1][:clips], strict=True):
+                self._budget.observe(*self._tally.add(float(p), float(start), float(end)))
 
     def _slide(self, first: int) -> None:
         """Move the checkpoint over the clips that have left the window; forget announcements that ended there."""
         p, bounds, shares = self._seen
         leaving = min(first - self._first, len(p))
         for i in range(leaving):
-            self._checkpoint, _ = _step(self._checkpoint, p[i], bounds[i], shares[i], self.rule)
+            self._checkpoint, _ = _step(self._checkpoint, p[i], bounds[i], shares[i], self._rules[i])
+        self._count(leaving)
+        del self._rules[:leaving]
         self._first = first
         if leaving:
             last = float(bounds[leaving - 1, 0])  # as long as the automaton may still hold the span, so must we
@@ -107,12 +149,13 @@ class SpanTracker:
     def _spans(self, settled_s: float) -> list[Span]:
         """Run the automaton over the window; only what lasts long enough counts."""
         state, found = self._checkpoint, []
-        for p, bounds, shares in zip(*self._seen, strict=True):
-            state, done = _step(state, p, bounds, shares, self.rule)
+        for p, bounds, shares, rule in zip(*self._seen, self._rules, strict=True):
+            state, done = _step(state, p, bounds, shares, rule)
             if done is not None:
                 found.append(done)
         if state.building is not None:
             found.append(state.building)
+        self._busy = state.building is not None
         gap, least = self.rule.merge_gap_s, self.rule.min_duration_s - 1e-6
         return [b.span(self.event, settled_s - b.end <= gap) for b in found if b.end - b.start >= least]
 
@@ -169,7 +212,8 @@ def _step(state: _State, p: float, bounds: F64, shares: F32, rule: SpanRule) -> 
     rise = state.rise if state.rise is not None else start
     if not state.active and p < rule.enter:
         return _State(building, rise), done
-    clip = _Building(rise, end, (p,), (float(shares[0]), float(shares[1]), float(shares[2])), 1, ((start, p),))
+    share = (float(shares[0]), float(shares[1]), float(shares[2]))
+    clip = _Building(rise, end, (p,), share, 1, ((start, p),), rule.enter)
     return _State(_joined(building, clip) if building else clip, rise, True), done
 
 
@@ -182,4 +226,5 @@ def _joined(a: _Building, b: _Building) -> _Building:
         (a.shares[0] + b.shares[0], a.shares[1] + b.shares[1], a.shares[2] + b.shares[2]),
         a.clips + b.clips,
         (*a.track, *b.track)[-TRACK_POINTS:],
+        a.threshold,
     )

@@ -43,6 +43,7 @@ class EventQuery:
     vision_words: F32 = field(default_factory=_no_rows)  # [W, D], no rows where it is not about what is seen
     speech_words: F32 = field(default_factory=_no_rows)  # [W, D'], no rows where it is not about what is said
     concepts: F32 = field(default_factory=_no_rows)  # [K, D] what else the encoder knows by name, the most alike first
+    concept_likeness: F32 = field(default_factory=lambda: np.zeros(0, np.float32))  # [K] cosine with the description
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Span:
     open: bool
     shares: tuple[float, float, float]
     track: tuple[tuple[float, float], ...]  # (time, probability) of its clips, at most 75
+    threshold: float | None = None  # on p, in force when it began
 
 
 SpanChangeType = Literal["new", "update", "end"]

@@ -11,6 +11,7 @@ from daemon.commands.evaluate import evaluate
 from daemon.commands.run import run
 from daemon.commands.schema import schema
 from daemon.commands.tag import tag
+from daemon.commands.train import train
 from daemon.logs import configure_logs
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.command()(run)
 app.command()(check)
 app.command()(tag)
 app.command("eval")(evaluate)
+app.command()(train)
 app.command()(doctor)
 app.command()(schema)
 app.add_typer(events.app, name="events")

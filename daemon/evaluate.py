@@ -5,22 +5,32 @@ annotations, so that no decision can depend on them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from alignment.annotations import (
     Annotation,
     AnnotationError,
     Prediction,
     Qid,
+    ScoredWindow,
     parse_annotations,
     parse_predictions,
     prediction_line,
 )
+from alignment.embedding_store import build_store
 from alignment.errors import WatchwordError
+from alignment.evaluation import judge
+from alignment.outcomes import Outcome
+from alignment.ranking import Ranking, rank
+from alignment.recording import Recording
+from alignment.retrieval import Moment, image_to_moments, text_to_moments, words_to_moments
+from alignment.trust import Tracked, Trust, trust_in_events, trust_in_seconds
+from alignment.types import F32
 from daemon.exports import write_atomic
 from daemon.media_files import VIDEO_SUFFIXES
-from daemon.tagging import FileResult, OnProgress, Tagger
+from daemon.tagging import FileResult, OnProgress
 from workers.types import EventSpec
 
 NAMED_AT_MOST = 10
@@ -49,7 +59,43 @@ class Question:
     @property
     def event(self) -> str:
         """The name of the event that stands for this query."""
-        return f"q{self.qid}"
+        return event_name(self.qid)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was decided, a prediction a query; what it was decided on, by video; the pictures of queries, embedded."""
+
+    predictions: tuple[Prediction, ...]
+    recordings: Mapping[str, Recording] = field(default_factory=dict)
+    pictures: Mapping[Qid, F32] = field(default_factory=dict)  # [D], in the space of frames
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What became of each query, and how far the probabilities can be trusted. ``seconds``: None without tracks."""
+
+    outcomes: list[Outcome]
+    tracks: Mapping[Qid, Tracked]
+    events: Trust
+    seconds: Trust | None
+
+
+class Watcher(Protocol):
+    """Watches one file for some events; the recording is what it decided on, if it keeps that."""
+
+    def watch(
+        self, path: Path, events: tuple[EventSpec, ...], on_progress: OnProgress
+    ) -> tuple[FileResult, Recording | None]:
+        """Watch a file to its end."""
+
+    def embed_pictures(self, paths: Sequence[Path]) -> F32:
+        """Embed image files as f32[N, D], as frames are."""
+
+
+def event_name(qid: Qid) -> str:
+    """Return the name of the event that stands for a query."""
+    return f"q{qid}"
 
 
 def questions(annotations: Iterable[Annotation]) -> tuple[Question, ...]:
@@ -96,32 +142,86 @@ def find_videos(folder: Path, vids: Iterable[str]) -> dict[str, Path]:
     return {vid: files[vid][0] for vid in wanted}
 
 
-def predict(
+def watch(
     asked: Sequence[Question],
     videos: Mapping[str, Path],
-    tagger: Tagger,
+    watcher: Watcher,
     on_progress: OnProgress,
     on_result: Callable[[FileResult], None],
-) -> tuple[Prediction, ...]:
+) -> Watched:
     """Let the daemon watch each video for all of its queries; return what it decided, in order of ``asked``.
 
     Raise ``UnreadableVideosError`` once all files were tried and some failed.
     """
-    specs: dict[Path, list[EventSpec]] = {path: [] for path in videos.values()}
+    specs: dict[str, list[EventSpec]] = {vid: [] for vid in videos}
     for q in asked:
-        specs[videos[q.vid]].append(EventSpec(name=q.event, describe=(q.query,)))
+        specs[q.vid].append(EventSpec(name=q.event, describe=(q.query,)))
     failed: list[str] = []
-    found: dict[str, list[tuple[float, float, float]]] = {q.event: [] for q in asked}
-    for result in tagger(list(specs), specs.__getitem__, on_progress):
+    recordings: dict[str, Recording] = {}
+    found: dict[str, list[ScoredWindow]] = {q.event: [] for q in asked}
+    for vid, path in videos.items():
+        result, recording = watcher.watch(path, tuple(specs[vid]), on_progress)
         on_result(result)
         if result.error is not None:
             failed.append(f"{result.path.name}: {result.error}")
         for event in result.events:
             found[event.event].append((event.start, event.end, event.score))
+        if recording is not None:
+            recordings[vid] = recording
     if failed:
         raise UnreadableVideosError(f"{len(failed)} of {len(specs)} videos could not be read: {_some(failed)}")
     ranked = {name: tuple(sorted(windows, key=lambda w: (-w[2], w[0]))) for name, windows in found.items()}
-    return tuple(Prediction(q.qid, ranked[q.event]) for q in asked)
+    return Watched(tuple(Prediction(q.qid, ranked[q.event]) for q in asked), recordings)
+
+
+def find_pictures(annotations: Iterable[Annotation], folder: Path) -> dict[Qid, Path]:
+    """Return the picture of each query that has one; ``folder`` is that of the annotation file.
+
+    Raise ``AnnotationError`` naming those that are not there.
+    """
+    pictures = {a.qid: folder / a.image for a in annotations if a.image}
+    missing = [str(path) for path in pictures.values() if not path.is_file()]
+    if missing:
+        raise AnnotationError(f"there is no picture {_some(missing)}", "an image is a path from the annotation file")
+    return pictures
+
+
+def embed_pictures(pictures: Mapping[Qid, Path], watcher: Watcher) -> dict[Qid, F32]:
+    """Return each picture as f32[D]; raise ``SourceInvalid`` for one that is none."""
+    rows = watcher.embed_pictures(list(pictures.values())) if pictures else ()
+    return dict(zip(pictures, rows, strict=True))
+
+
+def assess(annotations: Sequence[Annotation], watched: Watched) -> Assessment:
+    """Hold what was decided, and the scores behind it, against the annotations."""
+    outcomes = judge(annotations, watched.predictions)
+    tracks = {a.qid: _track(a, watched.recordings[a.vid]) for a in annotations if a.vid in watched.recordings}
+    seconds = trust_in_seconds(list(tracks.values())) if tracks else None
+    return Assessment(outcomes, tracks, trust_in_events(outcomes), seconds)
+
+
+def search(annotations: Iterable[Annotation], watched: Watched) -> dict[str, Ranking]:
+    """Search each query that has windows in what is stored (int8) of its own video; return the figures by search.
+
+    ``text``: descriptions of what is seen. ``spoken``: of what is said. ``image``: the pictures of queries.
+    """
+    stores = {vid: build_store([r.features]) for vid, r in watched.recordings.items()}
+    answers: dict[str, list[tuple[Annotation, Sequence[Moment]]]] = {"text": [], "spoken": [], "image": []}
+    for a in annotations:
+        if not a.windows or a.vid not in stores:
+            continue
+        store, query = stores[a.vid], watched.recordings[a.vid].queries[event_name(a.qid)]
+        if len(query.vision):
+            answers["text"].append((a, text_to_moments(store, query)))
+        if len(query.speech):
+            answers["spoken"].append((a, words_to_moments(store, query)))
+        if a.qid in watched.pictures:
+            answers["image"].append((a, image_to_moments(store, watched.pictures[a.qid])))
+    return {name: rank(found) for name, found in answers.items() if found}
+
+
+def _track(a: Annotation, recording: Recording) -> Tracked:
+    return Tracked(recording.features.window.bounds, recording.scores[event_name(a.qid)], a.duration, a.windows)
 
 
 def _lines(path: Path) -> list[str]:

@@ -118,6 +118,28 @@ def _decision_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
         ["camera", "event"],
         [((s.camera, event), p) for s in streams for event, p in s.scores.items()],
     )
+    yield from _budget_metrics(streams)
+
+
+def _budget_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
+    yield _gauge(
+        "event_threshold",
+        "Probability that an event needs now to begin.",
+        ["camera", "event"],
+        [((s.camera, event), p) for s in streams for event, p in s.thresholds.items()],
+    )
+    yield _gauge(
+        "budget_alerts_per_hour",
+        "False alerts an hour that the user puts up with.",
+        ["camera", "event"],
+        [((s.camera, event), n) for s in streams for event, n in s.budgets.items()],
+    )
+    yield _gauge(
+        "budget_observed_alerts_per_hour",
+        "Alerts an hour, true and false, that today's threshold would have given in all that was observed.",
+        ["camera", "event"],
+        [((s.camera, event), n) for s in streams for event, n in s.budget_alerts.items()],
+    )
 
 
 def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:

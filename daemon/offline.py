@@ -22,12 +22,13 @@ POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class OfflineSettings:
-    """How files are watched. ``fps``: frames a second to look at."""
+    """How files are watched. ``fps``: frames a second to look at; ``pictures``: a folder for what explains events."""
 
     models: EncoderOptions = field(default_factory=EncoderOptions)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     runtime: Literal["local", "ray"] = "local"
     fps: float = 1.0
+    pictures: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,12 @@ def tag_files(
 
 def open_runtime(settings: OfflineSettings) -> Runtime:
     """Return a runtime, not started, that publishes nowhere."""
-    services = ServiceSettings(encoder=settings.models, speech=settings.speech.options())
-    return build_runtime(settings.runtime, services)
+    return build_runtime(settings.runtime, service_settings(settings))
+
+
+def service_settings(settings: OfflineSettings) -> ServiceSettings:
+    """Return what the services are built from: without Redis and without a state to keep."""
+    return ServiceSettings(encoder=settings.models, speech=settings.speech.options(), pictures=settings.pictures)
 
 
 def tag_file(

@@ -5,9 +5,9 @@ What finds the events is handed in as a ``Tagger``; here is only what happens ar
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from alignment.errors import WatchwordError
 from daemon.config import Config
@@ -17,6 +17,9 @@ from daemon.logs import configure_logs, register_secrets
 from daemon.media_files import MediaFile, printable
 from workers.encoders.options import Profile
 from workers.types import Event, EventSpec
+
+if TYPE_CHECKING:
+    from daemon.offline import OfflineSettings
 
 NAME_LENGTH = 58  # of the 64 that the configuration allows: room for a number
 
@@ -165,17 +168,29 @@ def _name(text: str) -> str:
     return whole or words[:NAME_LENGTH] or "event"
 
 
-def offline_tagger(config: Config | None, profile: Profile | None) -> Tagger:
-    """Return the daemon's own pipeline, set up by ``config`` (None: defaults); ``profile`` comes first."""
-    from daemon.offline import OfflineSettings, tag_files  # loads torch: not for `--help`
+def offline_settings(config: Config | None, profile: Profile | None) -> "OfflineSettings":
+    """Return what files are watched with: of ``config`` (None: defaults), but ``profile`` comes first."""
+    from daemon.offline import OfflineSettings  # loads torch: not for `--help`
 
     configure_logs(config.logs.format if config else "auto", "warning")  # results and errors are told by us
     register_secrets(config.secrets() if config else ())
     models = config.models if config else ModelsConfig()
     if profile and profile != models.profile:  # a model of one profile means nothing to another
         models = models.model_copy(update={"profile": profile, "model": None, "revision": None})
-    settings = OfflineSettings(
+    return OfflineSettings(
         models=models.encoder_options(),
         speech=config.speech if config else SpeechConfig(),
     )
+
+
+def offline_tagger(config: Config | None, profile: Profile | None, pictures: Path | None = None) -> Tagger:
+    """Return the daemon's own pipeline, set up by ``config`` (None: defaults); ``profile`` comes first.
+
+    ``pictures``: the folder for those that explain events; None: they are not drawn.
+    """
+    if pictures:
+        make_writable(pictures, "choose another folder with --explain")
+    from daemon.offline import tag_files  # as above
+
+    settings = replace(offline_settings(config, profile), pictures=pictures)
     return lambda files, events_for, on_progress: tag_files(files, events_for, settings, on_progress)

@@ -12,6 +12,7 @@ from workers.epoch import Epoch
 from workers.errors import SpoolError
 from workers.events import EventWriter, Moment
 from workers.evidence import EvidenceStore
+from workers.explain_picture import Sheet
 from workers.publish.base import Sink
 from workers.telemetry import Histogram
 from workers.types import Event, EventSpec
@@ -81,9 +82,12 @@ class Announcer:
         if self._writer.live and change.type == "new":
             latency = max(0.0, now - change.span.end)
             self.latency.observe(latency)
-        spec = self._specs[change.span.event]
-        picture = self._evidence.snapshot(self._writer.identity(change, spec, epoch.name), change.span)
-        return self._writer.write(change, spec, epoch.name, Moment(now, latency, epoch.words, picture))
+        spec, span = self._specs[change.span.event], change.span
+        heard = [u for u in epoch.words if u.start_s < span.end and u.end_s > span.start]
+        sheet = Sheet(self._writer.camera, self._writer.live, spec, span, epoch.explain(span), heard)
+        passing = change.type == "update" and span.open  # soon out of date
+        pictures = self._evidence.save(self._writer.identity(change, spec, epoch.name), sheet, draw=not passing)
+        return self._writer.write(change, epoch.name, Moment(now, latency, sheet, pictures))
 
     def _publish(self, events: list[Event]) -> None:
         """Hand over, and wait where the sink cannot take it: the stream stands still rather than lose an event."""

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from alignment.aligner import Aligner
+from alignment.explaining import Explanation, explain
 from alignment.spans import SpanTracker
-from alignment.types import F32, F64, MODALITIES, SpanChange
+from alignment.types import F32, F64, MODALITIES, FeatureWindow, ScoreTrack, Span, SpanChange
 from alignment.windowing import ClipWindow
 from workers.types import SoundTags, Utterance
 from workers.watch import Watch
@@ -27,7 +28,9 @@ class Epoch:
         self._scorer = aligner.begin(watch.queries)
         self._window = ClipWindow(hop_s, *dims)
         self._heard_until = float("-inf")
-        self._trackers = [SpanTracker(q.event, r) for q, r in zip(watch.queries, watch.rules, strict=True)]
+        self._latest: tuple[FeatureWindow, tuple[ScoreTrack, ...]]
+        rules = zip(watch.queries, watch.rules, strict=True)
+        self._trackers = [SpanTracker(q.event, r, watch.budgets.get(q.event)) for q, r in rules]
 
     def start_at(self, t: float) -> None:
         """Say where the epoch begins, stream seconds; the first call counts."""
@@ -68,6 +71,12 @@ class Epoch:
         changes = self._advance(final=True)
         return changes + [c for t in self._trackers for c in t.finish()]
 
+    def explain(self, span: Span) -> Explanation:
+        """Return why one of the latest changes' spans was reported."""
+        at = next(i for i, q in enumerate(self._watch.queries) if q.event == span.event)
+        window, tracks = self._latest
+        return explain(window, self._watch.queries[at], tracks[at], span, self._aligner)
+
     def _advance(self, final: bool = False) -> list[SpanChange]:
         """Score the window and let every tracker read it."""
         features = self._window.features()
@@ -78,6 +87,7 @@ class Epoch:
         changes: list[SpanChange] = []
         scores: dict[str, float] = {}
         tracks = self._scorer.score(features, self._window.first)
+        self._latest = (features, tracks)
         for query, tracker, track in zip(self._watch.queries, self._trackers, tracks, strict=True):
             speaks = query.prior[SPEECH] > 0
             settled = min(self._window.last_t, self.settled_s if speaks else float("inf"))

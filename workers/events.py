@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from alignment.explaining import Point
 from alignment.identity import event_id
 from alignment.types import MODALITIES, Span, SpanChange
+from workers.evidence import Pictures
+from workers.explain_picture import Sheet
 from workers.publish.schema import SCHEMA_VERSION
 from workers.types import Event, EventSpec, ModelInfo, Utterance
-
-TOP_FRAMES = 3
 
 
 def spec_version(spec: EventSpec) -> str:
@@ -22,12 +23,12 @@ def spec_version(spec: EventSpec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is known when an event is written: Unix time, seconds since capture (live), words, the saved picture."""
+    """What is known when an event is written: Unix time, seconds since capture (live), the reasons, the pictures."""
 
     now: float
     latency_s: float | None
-    words: Sequence[Utterance]
-    snapshot: str | None
+    sheet: Sheet
+    pictures: Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class EventWriter:
         fields = (self.camera, epoch, spec.name, spec_version(spec), change.opened, self.hop_s)
         return event_id(*fields, self.model.id, self.config_hash)
 
-    def write(self, change: SpanChange, spec: EventSpec, epoch: str, moment: Moment) -> Event:
+    def write(self, change: SpanChange, epoch: str, moment: Moment) -> Event:
         """Return the event for one change."""
-        span = change.span
+        span, spec = change.span, moment.sheet.spec
         head: dict[str, Any] = {
             "schema": SCHEMA_VERSION,
             "type": change.type,
@@ -59,11 +60,11 @@ class EventWriter:
             "end": round(span.end, 3),
             "score": round(span.score, 4),
         }
-        body = head | self._details(span, spec, epoch, moment)
+        body = head | self._details(span, epoch, moment)
         return Event(**{k: v for k, v in head.items() if k != "schema"}, body=body)
 
-    def _details(self, span: Span, spec: EventSpec, epoch: str, moment: Moment) -> dict[str, Any]:
-        track = [[round(t, 3), round(p, 4)] for t, p in span.track]
+    def _details(self, span: Span, epoch: str, moment: Moment) -> dict[str, Any]:
+        spec = moment.sheet.spec
         return {
             "start_time": _iso(span.start) if self.live else None,
             "end_time": _iso(span.end) if self.live else None,
@@ -73,19 +74,35 @@ class EventWriter:
             "live": self.live,
             "description": list(spec.describe),
             "priority": spec.priority,
-            "score_track": track,
-            "modalities": {m: round(x, 3) for m, x in zip(MODALITIES, span.shares, strict=True)},
-            "evidence": {
-                "snapshot": moment.snapshot,
-                "clip": None,
-                "top_frames": sorted(track, key=lambda x: -x[1])[:TOP_FRAMES],
-                "words": [_word(u) for u in moment.words if u.start_s < span.end and u.end_s > span.start],
+            "score_track": _points(span.track),
+            "rule": {
+                "threshold": None if span.threshold is None else round(span.threshold, 4),
+                "max_false_alerts_per_hour": spec.max_false_alerts_per_hour,
             },
+            "modalities": {m: round(x, 3) for m, x in zip(MODALITIES, span.shares, strict=True)},
+            "evidence": _evidence(moment.sheet, moment.pictures),
             "model": self.model.id,
             "config_hash": self.config_hash,
             "produced_at": _iso(moment.now),
             "latency_s": None if moment.latency_s is None else round(moment.latency_s, 3),
         }
+
+
+def _evidence(sheet: Sheet, pictures: Pictures) -> dict[str, Any]:
+    why = sheet.why
+    return {
+        "snapshot": pictures.snapshot,
+        "clip": None,
+        "explanation": pictures.explanation,
+        "top_frames": _points(why.best),
+        "words": [_word(u) for u in sheet.heard],
+        "attention": [[word, round(share, 4)] for word, share in why.words],
+        "timeline": _points(why.track),
+    }
+
+
+def _points(points: Sequence[Point]) -> list[list[float]]:
+    return [[round(t, 3), round(p, 4)] for t, p in points]
 
 
 def _word(u: Utterance) -> dict[str, Any]:

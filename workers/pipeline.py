@@ -19,6 +19,7 @@ from alignment.errors import WatchwordError
 from alignment.types import F32
 from workers.announcing import Announcer
 from workers.backoff import Backoff
+from workers.budget_store import BudgetStore, Keys
 from workers.clock import Clock, SystemClock
 from workers.epoch import Epoch
 from workers.errors import ModelUnavailable, ServiceLost, SourceError
@@ -56,6 +57,7 @@ class StreamTools:
     sink: Sink
     config_hash: str = ""
     evidence_folder: Path | None = None
+    budget_folder: Path | None = None
 
 
 class StreamPipeline:
@@ -113,6 +115,9 @@ class StreamPipeline:
             events=dict(self._announcer.counts),
             suppressed=dict(self._announcer.suppressed),
             scores={k: v for e in list(self._epochs.values()) for k, v in e.scores.items()},
+            thresholds=self._watch.thresholds(),
+            budgets={k: b.per_hour for k, b in self._watch.budgets.items()},
+            budget_alerts={k: b.observed_per_hour for k, b in self._watch.budgets.items()},
             queue_depth=self._reader.ledger.pending(),
         )
 
@@ -132,6 +137,7 @@ class StreamPipeline:
             self._source.stop()
             self._reader.abandon()
             self._reading.join(READER_STOP_S)
+            self._budgets.save(force=True)
         if error is not None:
             raise error
 
@@ -142,6 +148,9 @@ class StreamPipeline:
         self._encoder = tools.encoder.describe()
         self._watch = build_watch(self._specs, tools.encoder)
         self._warn()
+        folder = tools.budget_folder if info.live else None  # what one upload showed says nothing about the next
+        keys = Keys.of(self._specs, self._encoder.info, tools.aligner.name)
+        self._budgets = BudgetStore(folder, camera.name, self._watch, keys, self._clock)
         self._hop_s = KEYFRAME_HOP_S if camera.fps == "keyframes" else 1.0 / float(camera.fps)
         writer = EventWriter(camera.name, self._info.live, self._hop_s, self._encoder.info, tools.config_hash)
         evidence = EvidenceStore(tools.evidence_folder, camera.name)
@@ -229,6 +238,7 @@ class StreamPipeline:
             if features is None:
                 return
             with self._stages["align"].time():
+                self._budgets.see(item.batch.pts_s, features)
                 changes = epoch.see(item.batch.pts_s, features)
             self._state = replace(self._state, position_s=float(item.batch.pts_s[-1]))
         elif isinstance(item, Said):
@@ -244,6 +254,7 @@ class StreamPipeline:
                 self._state = replace(self._state, position_s=item.end_s)
         with self._stages["publish"].time():
             self._announcer.announce(changes, epoch)
+        self._budgets.save()
         self._state = replace(self._state, progress_wall=self._clock.wall())
 
     def _frame_features(self, item: Seen) -> F32 | None:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from alignment.types import F32, MODALITIES, SOUND_TAGS, EventQuery, Modality
-from workers.encoders.base import Encoder
+from workers.encoders.base import TextEncoder
 from workers.types import EventSpec
 from workers.wording import heard_tags, modality_of, said_content, seen_content
 from workers.words import content_words
 
 
-def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
+def build_query(spec: EventSpec, encoder: TextEncoder) -> EventQuery:
     """Return ``spec`` as embeddings of ``encoder``: one row a paraphrase in each space that the event is about.
 
     Where ``spec.modalities`` is None, each paraphrase's wording chooses; a modality no paraphrase is about has
@@ -26,6 +26,7 @@ def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
     seen, said = about["vision"], about["speech"]
     unlike = spec.unlike if said else ()
     seen_rows = encoder.encode_text([seen_content(text) for text in seen])
+    concepts, likeness = encoder.concepts(seen_rows)
     words = content_words(seen_content(seen[0]) if seen else said_content(said[0]) if said else spec.describe[0])
     against = [*map(seen_content, spec.unlike), *encoder.background] if seen else []
     return EventQuery(
@@ -39,7 +40,8 @@ def build_query(spec: EventSpec, encoder: Encoder) -> EventQuery:
         words=words,
         vision_words=encoder.encode_text(words if seen else ()),
         speech_words=encoder.encode_sentences(words if said else ()),
-        concepts=encoder.concepts(seen_rows),
+        concepts=concepts,
+        concept_likeness=likeness,
     )
 
 

@@ -17,7 +17,8 @@ class ServiceSettings:
     aligner: str = "similarity"
     config_hash: str = ""
     redis: RedisSettings | None = None
-    state_dir: Path | None = None  # spool and evidence; None: neither
+    state_dir: Path | None = None  # spool, evidence, budgets; None: none of them
+    pictures: Path | None = None  # of events, instead of the evidence in ``state_dir``
 
     @property
     def spool_folder(self) -> Path | None:
@@ -27,4 +28,9 @@ class ServiceSettings:
     @property
     def evidence_folder(self) -> Path | None:
         """Return where pictures of events go."""
-        return self.state_dir / "evidence" if self.state_dir else None
+        return self.pictures or (self.state_dir / "evidence" if self.state_dir else None)
+
+    @property
+    def budget_folder(self) -> Path | None:
+        """Return where cameras keep what they learned about their false alerts."""
+        return self.state_dir / "budgets" if self.state_dir else None

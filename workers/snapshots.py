@@ -27,6 +27,9 @@ class StreamSnapshot:
     events: dict[str, int] = field(default_factory=dict)  # type -> revisions published
     suppressed: dict[str, int] = field(default_factory=dict)  # reason -> alerts
     scores: dict[str, float] = field(default_factory=dict)  # event -> probability of the last decided clip
+    thresholds: dict[str, float] = field(default_factory=dict)  # event -> threshold on p of spans that begin now
+    budgets: dict[str, float] = field(default_factory=dict)  # event -> false alerts an hour to put up with
+    budget_alerts: dict[str, float] = field(default_factory=dict)  # event -> alerts an hour observed at the threshold
     queue_depth: int = 0
     error: str | None = None  # code: message, without credentials
     failure: WatchwordError | None = None  # what ended a failed stream

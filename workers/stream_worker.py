@@ -1,10 +1,12 @@
 """A stream in a thread of its own: start it, ask how it is, stop it. Both runtimes run exactly this."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
+from alignment.aligner import Aligner
 from alignment.errors import WatchwordError
 from workers.aligners import build_aligner
 from workers.clock import Clock, SystemClock
@@ -20,7 +22,7 @@ log = structlog.get_logger()
 
 
 class StreamWorker:
-    """Runs the pipeline of one camera once; a new attempt is a new worker."""
+    """Runs the pipeline of one camera once; a new attempt is a new worker. ``tap`` goes around its aligner."""
 
     def __init__(
         self,
@@ -31,7 +33,9 @@ class StreamWorker:
         speech: SpeechClient | None,
         sink: Sink,
         clock: Clock | None = None,
+        tap: Callable[[Aligner], Aligner] | None = None,
     ) -> None:
+        self._tap = tap
         self._camera, self._events, self._settings = camera, events, settings
         self._encoder, self._speech, self._sink = encoder, speech, sink
         self._clock = clock or SystemClock()
@@ -66,6 +70,7 @@ class StreamWorker:
             description = self._encoder.describe()
             source = build_source(self._camera, description.frame_spec, self._clock)
             aligner = build_aligner(self._settings.aligner, description.calibration)
+            aligner = self._tap(aligner) if self._tap else aligner
             tools = StreamTools(
                 self._encoder,
                 self._speech,
@@ -73,6 +78,7 @@ class StreamWorker:
                 self._sink,
                 self._settings.config_hash,
                 self._settings.evidence_folder,
+                self._settings.budget_folder,
             )
             self._pipeline = StreamPipeline(self._camera, self._events, source, tools, self._clock)
             if self._stop.is_set():

@@ -1,8 +1,9 @@
 """The events of one camera, embedded, each with the rule that decides it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from alignment.budget import Budget
 from alignment.calibration import threshold_for_budget
 from alignment.spans import SpanRule
 from alignment.types import MODALITIES, EventQuery
@@ -19,16 +20,24 @@ EXIT_RATIO = DEFAULT_RULES["vision"].exit / DEFAULT_RULES["vision"].enter
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Queries and rules, in the order of the events."""
+    """Queries and rules, in the order of the events, and the budgets, by event, of those that have one."""
 
     queries: tuple[EventQuery, ...]
     rules: tuple[SpanRule, ...]
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+
+    def thresholds(self) -> dict[str, float]:
+        """Return the threshold on p by event, for spans that begin now."""
+        fixed = {q.event: r.enter for q, r in zip(self.queries, self.rules, strict=True)}
+        return fixed | {name: budget.threshold for name, budget in self.budgets.items()}
 
 
 def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient) -> Watch:
     """Embed the events' descriptions and settle their rules."""
     queries = encoder.build_queries(specs)
-    return Watch(queries, tuple(span_rule(s, q) for s, q in zip(specs, queries, strict=True)))
+    stated = {s.name: s.max_false_alerts_per_hour for s in specs if s.threshold is None}
+    budgets = {name: Budget(per_hour) for name, per_hour in stated.items() if per_hour is not None}
+    return Watch(queries, tuple(span_rule(s, q) for s, q in zip(specs, queries, strict=True)), budgets)
 
 
 def span_rule(spec: EventSpec, query: EventQuery) -> SpanRule:

@@ -3,27 +3,28 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
 from alignment.errors import WatchwordError
 from daemon.commands.exits import ended
+from daemon.commands.explaining import explained, printable
 from daemon.config import load_config
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.reader import Entry, EventReader, Wanted
 from workers.publish.redis_errors import RedisUnreachable
 from workers.publish.redis_settings import RedisSettings
 from workers.redaction import RedactedUrl
+from workers.timestamps import clock, clock_range
 from workers.types import Event
 
 app = typer.Typer(help="Read events from the stream.", no_args_is_help=True)
@@ -90,6 +91,9 @@ def list_events(
 @app.command()
 def show(
     event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id, or how it starts.")],
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show why it was reported, and where its picture is.")
+    ] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
     redis: RedisUrl = None,
@@ -102,7 +106,7 @@ def show(
     if len(found) == 1 and as_json:
         typer.echo(json.dumps(found[0].event.body, ensure_ascii=False))
     elif len(found) == 1:
-        Console().print(_details(found[0]))
+        _show(found[0], explain)
     elif found:
         names = ", ".join(sorted(e.event.id for e in found)[:8])
         _say(f"{len(found)} events start with {event_id}: {names} — give more of the id")
@@ -203,26 +207,41 @@ def _print_entries(entries: list[Entry], as_json: bool) -> None:
             _state(event),
             *([_heard(event)] if wide else []),
         )
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(printable, cells))
     console.print(table)
 
 
-def _details(entry: Entry) -> Table:
+def _show(entry: Entry, explain: bool) -> None:
+    console = Console()
+    summary = {} if explain else _summary(entry.event.body)  # in short what an explanation shows at length
+    console.print(_details(entry, summary))
+    if explain:
+        console.print(explained(entry.event, console.width))
+        path = entry.event.body["evidence"].get("explanation")
+        console.print()
+        console.print(printable(f"picture: {path}" if path else "no picture was saved"), soft_wrap=True)
+
+
+def _summary(body: dict[str, Any]) -> dict[str, str]:
+    return {
+        "along time": _sparkline([float(p) for _, p in body.get("score_track", ())]),
+        "judged by": ", ".join(f"{name} {share:.0%}" for name, share in body.get("modalities", {}).items()),
+    }
+
+
+def _details(entry: Entry, summary: dict[str, str]) -> Table:
     event, body = entry.event, entry.event.body
     start, end = _times(event)
-    track = [float(p) for _, p in body.get("score_track", ())]
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in body.get("modalities", {}).items())
-    evidence = body.get("evidence", {})
+    evidence, live = body.get("evidence", {}), bool(body.get("live"))
     rows = {
         "id": f"{event.id} revision {event.revision} ({_state(event)})",
         "event": event.event,
         "described as": "; ".join(body.get("description", ())),
         "camera": event.camera,
         "from – to": f"{start} – {end} ({event.end - event.start:.1f} s)",
-        "score": f"{event.score:.3f}",
-        "along time": _sparkline(track),
-        "judged by": shares,
-        "best frames": ", ".join(f"{_clock(t, event)} ({p:.2f})" for t, p in evidence.get("top_frames", ())),
+        "score": f"{event.score:.3f}{_rule(body.get('rule', {}))}",
+        **summary,
+        "best frames": ", ".join(f"{clock(t, live)} ({p:.2f})" for t, p in evidence.get("top_frames", ())),
         "snapshot": evidence.get("snapshot") or "",
         "clip": evidence.get("clip") or "",
         "model": body.get("model", ""),
@@ -231,16 +250,24 @@ def _details(entry: Entry) -> Table:
     table = Table(Column(no_wrap=True), Column(overflow="fold"), show_header=False)
     for name, value in rows.items():
         if value:
-            table.add_row(name, _plain(str(value)))
+            table.add_row(name, printable(str(value)))
     for word in evidence.get("words", ()):
-        table.add_row("heard", _plain(f"{_clock(word['start'], event)} “{word['text']}” ({word['confidence']:.0%})"))
+        table.add_row("heard", printable(f"{clock(word['start'], live)} “{word['text']}” ({word['confidence']:.0%})"))
     return table
+
+
+def _rule(rule: Mapping[str, float | None]) -> str:
+    """Return the threshold that was in force, and the budget it follows."""
+    threshold, budget = rule.get("threshold"), rule.get("max_false_alerts_per_hour")
+    if threshold is None:
+        return ""
+    return f" (threshold {threshold:.3f}" + (f", {budget * 24:.3g} false alerts a day)" if budget else ")")
 
 
 def _line(event: Event) -> str:
     start, end = _times(event)
     what = f"{event.type:<6} {event.camera} {event.event} {start} – {end}"
-    return _plain(f"{what} {event.score:.2f} {event.id[:_ID_SHOWN]} {_heard(event)}".rstrip()).plain
+    return printable(f"{what} {event.score:.2f} {event.id[:_ID_SHOWN]} {_heard(event)}".rstrip()).plain
 
 
 def _state(event: Event) -> str:
@@ -252,25 +279,8 @@ def _heard(event: Event) -> str:
 
 
 def _times(event: Event) -> tuple[str, str]:
-    """Return start and end; the end without its date where that is the start's."""
-    start, end = _clock(event.start, event), _clock(event.end, event)
-    day, _, _ = start.partition(" ")
-    return start, end.removeprefix(f"{day} ")
-
-
-def _clock(seconds: float, event: Event) -> str:
-    """Return a live stream's time as UTC, a file's as hours, minutes and seconds from its start."""
-    if event.body.get("live"):
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+    return clock_range(event.start, event.end, bool(event.body.get("live")))
 
 
 def _sparkline(track: list[float]) -> str:
     return "".join(_BARS[min(len(_BARS) - 1, max(0, int(p * len(_BARS))))] for p in track)
-
-
-def _plain(text: str) -> Text:
-    """Return text as it is: no markup, no control characters that speech or names could carry."""
-    return Text("".join(c if c.isprintable() else " " for c in text))

@@ -3,7 +3,9 @@
 import typer
 
 from alignment.annotations import AnnotationError
-from alignment.errors import WatchwordError
+from alignment.errors import CheckpointError, FeatureError, WatchwordError
+from alignment.options import OptionError
+from alignment.training.errors import DatasetError, PackageMissing, TrainingStateError
 from daemon.config import ConfigError
 from daemon.config.errors import UnusableSetting
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
@@ -19,11 +21,17 @@ _CODES: tuple[tuple[type[WatchwordError], int], ...] = (
     (ConfigError, 2),
     (UnusableSetting, 2),
     (ExportError, 2),
+    (OptionError, 2),
+    (CheckpointError, 2),
+    (TrainingStateError, 2),
+    (PackageMissing, 2),
     (ModelUnavailable, 2),
     (PullRefused, 2),
     (PullError, 4),
     (SourceError, INPUT_UNREADABLE),
     (AnnotationError, INPUT_UNREADABLE),
+    (FeatureError, INPUT_UNREADABLE),
+    (DatasetError, INPUT_UNREADABLE),
     (MissingVideosError, INPUT_UNREADABLE),
     (UnreadableVideosError, INPUT_UNREADABLE),
     (RedisMisused, 2),

@@ -93,6 +93,12 @@ def tag(
     profile: Annotated[
         ProfileName | None, typer.Option(help="Encoder profile, instead of the configuration's.")
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", resolve_path=True, help="Save a picture of why each event was reported; results name it."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")] = False,
 ) -> None:
     """Find described events in video files; write them as JSON, CSV and WebVTT.
@@ -107,7 +113,7 @@ def tag(
     try:
         settings, specs = _events(config, events or [])
         request = Request(files, specs, form, out)
-        ok = run(request, lambda: offline_tagger(settings, profile.value if profile else None))
+        ok = run(request, lambda: offline_tagger(settings, profile.value if profile else None, explain))
     except WatchwordError as e:
         raise ended(e) from e
     if not ok:

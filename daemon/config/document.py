@@ -45,14 +45,19 @@ class Document:
         return Problem(self.file, at[0], dotted(path), message, hint, at[1])
 
 
-def read_document(path: Path, env: Mapping[str, str]) -> Document:
-    """Read a file; raise ``ConfigError`` where nothing in it can be used. Lesser problems go along."""
+NEEDED = "it needs at least `cameras:` (or `uploads:`) and `events:`"
+
+
+def read_document(path: Path, env: Mapping[str, str], needed: str = NEEDED) -> Document:
+    """Read a file; raise ``ConfigError`` where nothing in it can be used. Lesser problems go along.
+
+    ``needed`` is the hint for a file that says nothing.
+    """
     document = Document(str(path), path.resolve().parent)
     root = _compose(path)
     if not isinstance(root, yaml.MappingNode) or not root.value:
         what = "the file is empty" if root is None or not root.value else "the file is not a mapping of keys to values"
-        hint = "it needs at least `cameras:` (or `uploads:`) and `events:`"
-        raise ConfigError((Problem(str(path), 0, "", what, hint),))
+        raise ConfigError((Problem(str(path), 0, "", what, needed),))
     document.data = _Reader(document, env).mapping(root, (), 0)
     return document
 

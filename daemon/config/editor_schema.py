@@ -31,9 +31,12 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
         yield from _nodes(child)
 
 
-def nearest_key(path: KeyPath) -> str:
-    """Return a hint for an unknown key: the nearest valid one, else all that are valid there."""
-    known = sorted(_keys_at(path[:-1]))
+def nearest_key(path: KeyPath, schema: dict[str, Any] | None = None) -> str:
+    """Return a hint for an unknown key: the nearest valid one, else all that are valid there.
+
+    ``schema`` is that of the file; None: a configuration's.
+    """
+    known = sorted(_keys_at(path[:-1], schema or _schema()))
     return nearest(str(path[-1]), known) or f"known keys: {', '.join(known)}"
 
 
@@ -48,24 +51,24 @@ def _schema() -> dict[str, Any]:
     return json_schema()
 
 
-def _keys_at(path: KeyPath) -> set[str]:
-    nodes = [_schema()]
+def _keys_at(path: KeyPath, schema: dict[str, Any]) -> set[str]:
+    nodes = [schema]
     for key in path:
-        nodes = [child for node in nodes for child in _children(node, key)]
-    return {key for node in nodes for form in _forms(node) for key in form.get("properties", {})}
+        nodes = [child for node in nodes for child in _children(node, key, schema)]
+    return {key for node in nodes for form in _forms(node, schema) for key in form.get("properties", {})}
 
 
-def _forms(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a schema and all its alternatives, references resolved."""
+def _forms(node: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a schema's node and all its alternatives, references resolved."""
     if "$ref" in node:
-        node = _schema()["$defs"][node["$ref"].rpartition("/")[2]]
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
     yield node
     for choice in (*node.get("anyOf", ()), *node.get("oneOf", ())):
-        yield from _forms(choice)
+        yield from _forms(choice, schema)
 
 
-def _children(node: dict[str, Any], key: str | int) -> Iterator[dict[str, Any]]:
-    for form in _forms(node):
+def _children(node: dict[str, Any], key: str | int, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for form in _forms(node, schema):
         if isinstance(key, int):
             yield from [form["items"]] if "items" in form else []
         elif key in form.get("properties", {}):

@@ -1,7 +1,7 @@
 """From a file to a ``Config``, or to everything that is wrong with it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def _validate(document: Document) -> Config:
     try:
         config = Config.model_validate(document.data, context=context)
     except ValidationError as error:
-        found += _findings(document.data, error.errors(include_url=False, include_input=False))
+        found += findings(document.data, error, nearest_key)
     # A value that has a problem already is not reported again for what follows from it.
     found = [f for f in found if not any(f[0][: len(bad)] == bad for bad in document.rejected)]
     problems += [document.problem(*finding) for finding in dict.fromkeys(found)]
@@ -69,12 +69,14 @@ def _masked(problem: Problem, secrets: set[str]) -> Problem:
     return Problem(problem.file, problem.line, problem.key, message, hint, problem.column)
 
 
-def _findings(data: Any, details: list[ErrorDetails]) -> list[Finding]:
+def findings(data: Any, error: ValidationError, near: Callable[[KeyPath], str]) -> list[Finding]:
     """Return one finding a mistake, without those that only follow from another one.
 
-    A key may be missing because it is misspelt, and a list too short because its items were refused.
+    A key may be missing because it is misspelt, and a list too short because its items were refused. ``near`` gives
+    the hint for an unknown key.
     """
-    found = [_finding(data, detail) for detail in details]
+    details = error.errors(include_url=False, include_input=False)
+    found = [_finding(data, detail, near) for detail in details]
     meant = {(*path[:-1], hint.split('"')[1]) for path, text, hint in found if text == UNKNOWN and '"' in hint}
     spoilt = [f[0] for f, detail in zip(found, details, strict=True) if detail["type"] != "too_short"]
     return [
@@ -85,11 +87,11 @@ def _findings(data: Any, details: list[ErrorDetails]) -> list[Finding]:
     ]
 
 
-def _finding(data: Any, detail: ErrorDetails) -> Finding:
+def _finding(data: Any, detail: ErrorDetails, near: Callable[[KeyPath], str]) -> Finding:
     path = _path(data, detail)
     kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        return path, UNKNOWN, nearest_key(path)
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return path, UNKNOWN, near(path)
     if kind == "missing":
         return path, MISSING, "add this key"
     if "[key]" in detail["loc"]:

@@ -166,9 +166,10 @@ def line(**changes: Any) -> str:
 
 
 def test_annotations_are_read_with_and_without_labels() -> None:
-    plain, labelled = parse_annotations([line(), "", line(qid="b", kind="object", extra=1)], "a.jsonl")
+    rows = [line(), "", line(qid="b", kind="object", image="b.png", extra=1)]
+    plain, labelled = parse_annotations(rows, "a.jsonl")
     assert plain == Annotation(1, "a cat", "v", 10.0, ((1.0, 2.0),))
-    assert labelled == replace(plain, qid="b", kind="object")
+    assert labelled == replace(plain, qid="b", kind="object", image="b.png")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from daemon.commands.events import app
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_settings import connect
 from workers.publish.redis_stream import EventScript
+from workers.publish.schema import validate_body
 from workers.types import Event
 
 LONG_SPOKEN = "[red]help[/red]\x1b[2J 救命"
@@ -97,10 +98,77 @@ def test_show_by_prefix(state: Path) -> None:
     assert f"{make_event(0x10).id} revision 1 (closed)" in out
     assert "a cat; 一只猫" in out
     assert "▃█" in out
+    assert "0.875 (threshold 0.625, 1 false alerts a day)" in out
     assert "vision 75%, speech 25%, sound 0%" in out
     assert "“[red]help[/red] [2J 救命” (90%)" in out
     code, out, _ = run("show", "0010", "--json", "--state-dir", state)
     assert documents(out) == [(make_event(0x10).id, 1)]
+
+
+def explained(number: int, **evidence: object) -> Event:
+    """An event that says why it was reported, over 40 clips."""
+    event = make_event(number, start=10.0, end=20.0, type="end")
+    timeline = [[t + 0.5, 0.9 if 10 <= t < 20 else 0.05] for t in range(40)]
+    reasons = {"timeline": timeline, "attention": [["cat", 0.75], ["猫[b]", 0.25]], "explanation": "/pictures/a b.png"}
+    event.body["evidence"].update(reasons | evidence)
+    event.body["rule"] = {"threshold": 0.6, "max_false_alerts_per_hour": None}
+    validate_body(event.body)
+    return event
+
+
+@pytest.fixture(scope="module")
+def reasons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("reasons")
+    with EmbeddedServer(folder) as url:
+        old = make_event(0x62)
+        old.body["evidence"]["explanation"] = None
+        published(url, explained(0x60), explained(0x61, attention=[], explanation=None), old)
+        yield folder
+
+
+def test_show_explains(reasons: Path) -> None:
+    code, out, err = run("show", "0060", "--explain", "--state-dir", reasons)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    top = next(line for line in lines if line.lstrip().startswith("1.0│"))
+    below = next(line for line in lines if "└─" in line and "━" in line)
+    threshold = next(line for line in lines if "┄" in line)
+    inside = [i for i, c in enumerate(below) if c == "━"]
+    assert len(inside) == 10 * 3  # three columns a clip
+    assert {top[i] for i in inside} == {"▃"}  # 0.9 of six lines of eight steps
+    assert all(threshold[i] == "█" for i in inside)
+    assert threshold.count("┄") == (40 - 10) * 3
+    assert "threshold 0.6" in out
+    assert "0:00:00.5" in out
+    assert "0:00:39.5" in out
+    words = [line for line in lines if re.search("(cat|猫).*█", line)]
+    assert [line.count("█") for line in words] == [22, 7]
+    assert [line.split()[-1] for line in words] == ["75%", "25%"]
+    assert "猫[b]" in words[1]
+    vision = next(line for line in lines if " vision " in line)
+    assert vision.split()[:3] == ["judged", "by", "vision"]
+    assert "“help me” (90%)" in out
+    assert lines[-1] == "picture: /pictures/a b.png"
+
+
+def test_show_explains_what_there_is(reasons: Path) -> None:
+    code, out, _ = run("show", "0061", "--explain", "--state-dir", reasons)
+    assert (code, "words" in out, "no picture was saved" in out) == (0, False, True)
+    code, out, _ = run("show", "0062", "--explain", "--state-dir", reasons)  # of a version that did not explain
+    assert (code, "└" in out.split("judged by")[-1], "no picture was saved" in out) == (0, False, True)
+    code, out, _ = run("show", "0060", "--state-dir", reasons)
+    assert (code, "picture" in out) == (0, False)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 300])
+def test_an_explanation_fits_the_terminal(reasons: Path, columns: int) -> None:
+    done = CliRunner(env={"COLUMNS": str(columns), "TERM": "dumb"}).invoke(
+        app, ["show", "0060", "--explain", "--state-dir", str(reasons)]
+    )
+    chart = [line for line in done.stdout.splitlines() if re.match("^(.{4}│|    └)", line)]
+    assert len(chart) == 7
+    assert len(set(map(len, chart))) == 1
+    assert max(map(len, done.stdout.splitlines())) <= columns
 
 
 def test_show_what_is_not_there(state: Path) -> None:

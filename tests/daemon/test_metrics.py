@@ -29,6 +29,9 @@ CONTRACT = {
     "events_total": {"camera", "type"},
     "alerts_suppressed_total": {"camera", "reason"},
     "score": {"camera", "event"},
+    "event_threshold": {"camera", "event"},
+    "budget_alerts_per_hour": {"camera", "event"},
+    "budget_observed_alerts_per_hour": {"camera", "event"},
     "speech_realtime_factor": set(),
     "publish_retries_total": set(),
     "spool_bytes": set(),
@@ -63,6 +66,9 @@ def stream(camera: str = "front") -> StreamSnapshot:
         events={"new": 2, "end": 1},
         suppressed={"cooldown": 4},
         scores={"cat": 0.75},
+        thresholds={"cat": 0.6},
+        budgets={"cat": 0.5},
+        budget_alerts={"cat": 0.25},
         queue_depth=2,
     )
 

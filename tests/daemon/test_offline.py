@@ -4,6 +4,7 @@ import wave
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from daemon.offline import FileResult, OfflineSettings, tag_files
 from workers.errors import SourceInvalid
@@ -34,7 +35,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FileResult]:
     (folder / "text.mp4").write_text("no video")
     events = (EventSpec("music", ("music is playing",)), EventSpec("cat", ("a cat",)))
     files = sorted(folder.iterdir())
-    found = tag_files(files, lambda _: events, OfflineSettings(), lambda *_: None)
+    settings = OfflineSettings(pictures=tmp_path_factory.mktemp("pictures"))
+    found = tag_files(files, lambda _: events, settings, lambda *_: None)
     return {r.path.name: r for r in found}
 
 
@@ -44,6 +46,13 @@ def test_music_is_heard_without_pictures(results: dict[str, FileResult]) -> None
     assert (event.start, event.end) == (pytest.approx(10, abs=1), pytest.approx(20, abs=1))
     assert event.body["modalities"]["sound"] == 1.0
     assert results["music.wav"].duration_s == pytest.approx(30.1, abs=0.2)
+
+
+def test_what_was_heard_is_explained_in_a_picture(results: dict[str, FileResult]) -> None:
+    (event,) = results["music.wav"].events
+    with Image.open(event.body["evidence"]["explanation"]) as picture:
+        assert picture.width > picture.height  # a chart, and no frames below it
+    assert event.body["evidence"]["snapshot"] is None
 
 
 def test_a_bad_file_has_its_own_error_and_no_events(results: dict[str, FileResult]) -> None:

@@ -32,8 +32,11 @@ class ColourEncoder:
     def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
         empty, silent = np.zeros((0, 3), np.float32), np.zeros(3, np.float32)
         prior = np.array([1, 0, 0], np.float32)
-        rows = {s.name: unit(np.array([COLOURS[d] for d in s.describe])) for s in specs}
-        return tuple(EventQuery(n, r, empty, empty, empty, silent, prior) for n, r in rows.items())
+        rows = [unit(np.array([COLOURS[d] for d in s.describe])) for s in specs]
+        return tuple(
+            EventQuery(s.name, r, empty, empty, empty, silent, prior, s.describe, r)
+            for s, r in zip(specs, rows, strict=True)
+        )
 
     def encode_frames(self, frames: U8) -> "Future[F32]":
         self.calls += 1

@@ -85,6 +85,7 @@ def make_event(number: int = 0, camera: str = "door", text: str = "help me", **c
         "description": ["a cat", "一只猫"],
         "priority": 5,
         "score_track": [[1.5, 0.25], [2.5, 0.875]],
+        "rule": {"threshold": 0.625, "max_false_alerts_per_hour": 1 / 24},
         "modalities": {"vision": 0.75, "speech": 0.25, "sound": 0.0},
         "evidence": {
             "snapshot": None,

@@ -6,7 +6,7 @@ objects and what is said, not people's actions.
 
 Measured on 30 composed streams (10 of seed 1, 20 of seed 101; event F1 at tIoU 0.5 of pictures): centred cosine alone
 0.77; with a softmax temperature of 1.3 and several templates a name 0.80; with each class also told by the kinds of
-thing it is (``lite_kinds.json``) 0.83 to 0.85; and with familiarity 0.87 to 0.89. Frames are cut (``crop``), not
+thing it is (``alignment/lexicon``) 0.83 to 0.85; and with familiarity 0.87 to 0.89. Frames are cut (``crop``), not
 squashed: that alone is worth 0.06.
 
 *Familiarity* is how alike a description and its nearest class are: 1 for "a padlock", 0.4 for "someone shooting
@@ -58,7 +58,7 @@ class LiteEncoder:
         self._device = pick_device(options.device)
         self._network = _load_network(self._device)
         self._text = MiniLM()
-        self._classes, self._centre = load_classes()
+        self._classes = load_classes()
         self.frame_spec = FrameSpec(SIZE, SIZE, "crop")
         self.background: tuple[str, ...] = ()
         self.calibration = LITE_CALIBRATION
@@ -69,19 +69,24 @@ class LiteEncoder:
         frames = check_frames(frames, self.frame_spec)
         parts = [self._probabilities(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
         p = np.concatenate(parts) if parts else np.zeros((0, 1000), np.float32)
-        seen = unit_rows(p @ self._classes) * np.float32(np.sqrt(1 - CONSTANT**2))
-        return np.concatenate([seen, np.full((len(p), 1), CONSTANT, np.float32)], axis=1)
+        return self.imagine(p)
+
+    def imagine(self, beliefs: F32) -> F32:
+        """Return f32[N, 385], unit rows, where the classes with beliefs f32[N, 1000] are seen."""
+        seen = unit_rows(beliefs @ self._classes.rows) * np.float32(np.sqrt(1 - CONSTANT**2))
+        return np.concatenate([seen, np.full((len(seen), 1), CONSTANT, np.float32)], axis=1)
 
     def encode_text(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 385], unit rows: the centred description, and how much its familiarity is held against it."""
-        return self._held_against(unit_rows(self._text.encode(texts) - self._centre))
+        return self._held_against(unit_rows(self._text.encode(texts) - self._classes.centre))
 
-    def concepts(self, rows: F32) -> F32:
-        """Return f32[K, 385]: the classes nearest to descriptions f32[P, 385], the most alike first."""
+    def concepts(self, rows: F32) -> tuple[F32, F32]:
+        """Return the classes nearest to descriptions f32[P, 385], f32[K, 385], and how near they are, f32[K]."""
         if not len(rows):
-            return np.zeros((0, DIM + 1), np.float32)
-        likeness = (unit_rows(rows[:, :DIM]) @ self._classes.T).max(axis=0)
-        return self._held_against(self._classes[np.argsort(-likeness, kind="stable")[:CONCEPTS]])
+            return np.zeros((0, DIM + 1), np.float32), np.zeros(0, np.float32)
+        likeness = self._classes.likeness(unit_rows(rows[:, :DIM])).max(axis=0)
+        nearest = np.argsort(-likeness, kind="stable")[:CONCEPTS]
+        return self._held_against(self._classes.rows[nearest]), likeness[nearest]
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 384], unit rows."""
@@ -89,7 +94,7 @@ class LiteEncoder:
 
     def _held_against(self, rows: F32) -> F32:
         """Return centred rows f32[N, 384] with what their familiarity takes off, f32[N, 385], unit rows."""
-        familiarity = np.maximum((rows @ self._classes.T).max(axis=1, keepdims=True, initial=0.0), 0.0)
+        familiarity = np.maximum((rows @ self._classes.rows.T).max(axis=1, keepdims=True, initial=0.0), 0.0)
         against = -FAMILIARITY * familiarity * np.sqrt(1 - CONSTANT**2) / CONSTANT
         return unit_rows(np.concatenate([rows, against], axis=1))
 

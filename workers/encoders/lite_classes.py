@@ -1,16 +1,18 @@
 """The 1000 ImageNet classes as directions in MiniLM's space: how the `lite` profile puts a frame among descriptions.
 
-Computing them takes 4000 sentences, 7 s on one core, too long for a daemon's start: they are shipped, 0.8 MB in half
-precision. ``python -m workers.encoders.lite_classes`` writes the file anew, after a change here or in
-``lite_kinds.json``; a test holds it against its source.
+Computing them takes 6000 sentences, ten seconds on one core, too long for a daemon's start: they are shipped, 2.3 MB in
+half precision. ``python -m workers.encoders.lite_classes`` writes the file anew, after a change here or in
+``alignment/lexicon``; a test holds it against its source.
 """
 
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from alignment.lexicon import things
 from alignment.types import F32
 from workers.encoders.minilm import MiniLM
 from workers.errors import ModelUnavailable
@@ -27,38 +29,50 @@ def class_names() -> list[str]:
     return list(EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def class_kinds() -> list[list[str]]:
-    """Return, for each class, the kinds of thing it is, the most general first (may be empty)."""
-    table = json.loads(resources.files("workers.encoders").joinpath("lite_kinds.json").read_text("utf-8"))
-    kinds: list[list[str]] = [[] for _ in range(1000)]
-    for kind, ranges in table.items():
-        for part in ranges.split():
-            first, _, last = part.partition("-")
-            for i in range(int(first), int(last or first) + 1):
-                kinds[i].append(kind)
-    return kinds
-
-
 def unit_rows(x: F32) -> F32:
     """Return ``x`` with rows of length 1; zero rows stay zero."""
     length = np.linalg.norm(x, axis=-1, keepdims=True)
     return np.asarray(x / np.maximum(length, 1e-12), np.float32)
 
 
-def build_classes(text: MiniLM) -> tuple[F32, F32]:
-    """Return the classes f32[1000, 384], centred unit rows, and the mean name f32[384], the centre of descriptions.
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes in MiniLM's space: unit rows, all around ``centre`` f32[384], the mean name.
 
-    A class is told by its name in a few templates, by name and kinds, and by its main kind alone.
+    ``rows`` f32[1000, 384] is where a picture of a class lies: by its name in a few templates, by name and kinds, and
+    by its main kind alone. ``told`` f32[2, 1000, 384] is by what else people call it: what it looks like, other names.
     """
-    names, kinds = class_names(), class_kinds()
+
+    rows: F32
+    told: F32
+    centre: F32
+
+    def likeness(self, described: F32) -> F32:
+        """Return f32[P, 1000]: how alike descriptions (centred unit rows f32[P, 384]) and classes are, however told."""
+        return np.asarray(np.maximum(described @ self.rows.T, (described @ self.told.transpose(0, 2, 1)).max(axis=0)))
+
+
+def build_classes(text: MiniLM) -> Classes:
+    """Embed what the lexicon says of the classes."""
+    names, kinds = class_names(), [t.kinds for t in things()]
     named = unit_rows(np.sum([text.encode([t.format(n) for n in names]) for t in NAME_TEMPLATES], axis=0))
     told = text.encode([", ".join([n, *k]) for n, k in zip(names, kinds, strict=True)])
     general = text.encode([k[0] if k else n for n, k in zip(names, kinds, strict=True)])
     rows = unit_rows(named + KINDS_WEIGHT * (told + general))
-    return unit_rows(rows - rows.mean(axis=0)), named.mean(axis=0)
+    centre = named.mean(axis=0)
+    looks = text.encode([t.gloss for t in things()])
+    others = _mean_rows(text, [t.synonyms or (t.name,) for t in things()])
+    return Classes(unit_rows(rows - rows.mean(axis=0)), unit_rows(np.stack([looks, others]) - centre), centre)
 
 
-def load_classes() -> tuple[F32, F32]:
+def _mean_rows(text: MiniLM, groups: Sequence[Sequence[str]]) -> F32:
+    """Return the mean direction of each group of texts, f32[len(groups), 384]."""
+    rows = text.encode([t for group in groups for t in group])
+    starts = np.cumsum([0, *map(len, groups)])[:-1]
+    return unit_rows(np.add.reduceat(rows, starts, axis=0))
+
+
+def load_classes() -> Classes:
     """Return what ``build_classes`` returned when the file was written; raise ``ModelUnavailable``."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -69,15 +83,17 @@ def load_classes() -> tuple[F32, F32]:
         raise ModelUnavailable(
             f"the class table {FILE} of the lite profile cannot be read: {error}", "install watchword again"
         ) from error
-    return unit_rows(saved["classes"].astype(np.float32)), saved["centre"].astype(np.float32)
+    rows, told = (unit_rows(saved[name].astype(np.float32)) for name in ("rows", "told"))
+    return Classes(rows, told, saved["centre"].astype(np.float32))
 
 
 def main() -> None:
     """Write the file beside this module."""
     from safetensors.numpy import save_file
 
-    classes, centre = build_classes(MiniLM())
-    save_file({"classes": classes.astype(np.float16), "centre": centre}, Path(__file__).with_name(FILE))
+    classes = build_classes(MiniLM())
+    halves = {"rows": classes.rows.astype(np.float16), "told": classes.told.astype(np.float16)}
+    save_file(halves | {"centre": classes.centre}, Path(__file__).with_name(FILE))
 
 
 if __name__ == "__main__":

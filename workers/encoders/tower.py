@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from alignment.calibration import CLIP_CALIBRATION, SIGLIP_CALIBRATION, Platt, SimilarityCalibration
+from alignment.grammar import with_article
+from alignment.lexicon import things
 from alignment.types import F32
 from workers.encoders.checkpoint import licence_of, revision_of, size_mb
 from workers.encoders.options import EncoderOptions
@@ -28,6 +30,9 @@ CLIP_BACKGROUND: tuple[str, ...] = (
     "a landscape",
     "a blurry picture",
 )
+
+MODALITY_GAP = 0.8  # length of what sets pictures apart from texts, in unit rows: about what CLIP shows
+BLUR = 0.6  # and of what is a picture's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,18 @@ class TwoTowerEncoder:
         listed = list(texts)
         return self._split(len(listed), lambda a, b: self._towers.text(listed[a:b]))
 
-    def concepts(self, rows: F32) -> F32:
+    def concepts(self, rows: F32) -> tuple[F32, F32]:
         """Return no rows: these models keep no vocabulary."""
-        return np.zeros((0, self._dim), np.float32)
+        return np.zeros((0, self._dim), np.float32), np.zeros(0, np.float32)
+
+    def imagine(self, beliefs: F32) -> F32:
+        """Return captions of things, blended, blurred and moved as pictures lie beside texts (Liang et al. 2022)."""
+        names = self.encode_text([f"a photo of {with_article(t.name)}" for t in things()])
+        rng = np.random.default_rng(0)
+        gap = rng.normal(0, MODALITY_GAP / self._dim**0.5, self._dim)
+        blur = rng.normal(0, BLUR / self._dim**0.5, (len(beliefs), self._dim))
+        rows = beliefs @ names + gap + blur
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return unit rows f32[N, D] of the same text tower."""

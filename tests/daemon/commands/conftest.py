@@ -47,6 +47,10 @@ class ColourTagger:
             events = tuple(e for spec in self.asked[path] for e in _events(spec, colours))
             yield Result(path, events, len(colours) / FPS, None, () if len(colours) > FPS else ("very short",))
 
+    def watch(self, path: Path, events: tuple[EventSpec, ...], on_progress: OnProgress) -> tuple[Result, None]:
+        (result,) = self([path], lambda _: events, on_progress)
+        return result, None
+
 
 def _colours(path: Path) -> list[str]:
     with av.open(str(path)) as container:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from daemon.commands.evaluate import Request, evaluate, print_table, run
-from daemon.evaluate import MissingVideosError, UnreadableVideosError, find_videos
+from daemon.evaluate import MissingVideosError, UnreadableVideosError, Watcher, find_videos
 from daemon.exports import ExportError
-from daemon.tagging import Tagger
 
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
 
@@ -49,7 +49,7 @@ def task(tmp_path: Path, make_video: MakeVideo) -> Request:
     return Request(annotations, tmp_path / "videos", tmp_path / "p.jsonl", None)
 
 
-def never() -> Tagger:
+def never() -> AbstractContextManager[Watcher]:
     raise AssertionError("there was nothing to watch")
 
 
@@ -60,7 +60,7 @@ def invoke(*arguments: Any) -> Any:
 
 
 def test_decided_events_are_held_against_the_truth(task: Request, tagger: Any) -> None:
-    document = run(task, lambda: tagger)
+    document = run(task, lambda: nullcontext(tagger))
     figures = document["overall"]
     assert (figures["n_queries"], figures["n_gt"], figures["n_pred"]) == (5, 3, 4)
     assert figures["tIoU@0.5"] | {"false_alerts_per_query_hour": 0} == {
@@ -79,7 +79,7 @@ def test_decided_events_are_held_against_the_truth(task: Request, tagger: Any) -
 
 
 def test_each_video_is_watched_once_for_its_own_queries_and_no_other_is(task: Request, tagger: Any) -> None:
-    run(task, lambda: tagger)
+    run(task, lambda: nullcontext(tagger))
     asked = {path.stem: [(s.name, s.describe) for s in specs] for path, specs in tagger.asked.items()}
     assert asked == {
         "one": [("q0", ("a red wall",)), ("q1", ("a blue wall",)), ("q4", ("someone says red alert",))],
@@ -88,7 +88,7 @@ def test_each_video_is_watched_once_for_its_own_queries_and_no_other_is(task: Re
 
 
 def test_predictions_are_written_a_line_a_query_and_give_the_same_figures(task: Request, tagger: Any) -> None:
-    document = run(task, lambda: tagger)
+    document = run(task, lambda: nullcontext(tagger))
     assert task.predictions is not None
     lines = [json.loads(line) for line in task.predictions.read_text().splitlines()]
     assert lines[0] == {
@@ -105,7 +105,7 @@ def test_predictions_are_written_a_line_a_query_and_give_the_same_figures(task: 
 
 
 def test_the_table_has_every_kind(task: Request, tagger: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(run(task, lambda: tagger))
+    print_table(run(task, lambda: nullcontext(tagger)))
     table = capsys.readouterr().out
     for word in ("overall", "object", "paraphrase", "absent", "F1@.5", "HIT@1", "0.857", "95 % interval"):
         assert word in table
@@ -153,7 +153,7 @@ def test_a_video_that_cannot_be_read_gives_no_figures(task: Request, tagger: Any
     assert task.predictions is not None
     (task.videos / "two.mp4").write_text("no video")
     with pytest.raises(UnreadableVideosError, match=r"1 of 2 videos could not be read: two\.mp4: no media"):
-        run(task, lambda: tagger)
+        run(task, lambda: nullcontext(tagger))
     assert not task.predictions.exists()
 
 
@@ -188,7 +188,7 @@ def test_a_narrow_terminal_gets_every_figure_in_full(
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes the output for a terminal then
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "25")
-    print_table(run(task, lambda: tagger))
+    print_table(run(task, lambda: nullcontext(tagger)))
     table = capsys.readouterr().out
     assert "…" not in table
     assert "paraphrase" in table
@@ -199,3 +199,35 @@ def test_predictions_that_could_not_be_written_are_told_before_any_work(task: Re
     place = task.annotations / "p.jsonl"  # below a file
     with pytest.raises(ExportError, match="--predictions"):
         run(Request(task.annotations, task.videos, place, None), never)
+
+
+def test_trust_in_scores_is_told_of_what_there_is(task: Request, tagger: Any) -> None:
+    document = run(task, lambda: nullcontext(tagger))
+    events = document["calibration"]["events"]
+    assert events["n"] == 4
+    # 0.75, 0.5 and 0.5 were right, 0.75 was not
+    assert events["ece"] == pytest.approx((2 * (0.75 - 0.5) + 2 * (1 - 0.5)) / 4)
+    assert document["calibration"]["seconds"] is None  # this tagger keeps no scores
+    assert document["retrieval"] == {}
+
+
+def test_plots_need_no_videos(task: Request, tagger: Any, tmp_path: Path) -> None:
+    run(task, lambda: nullcontext(tagger))
+    given = ("--from-predictions", task.predictions, "--plots", tmp_path / "new" / "plots")
+    result = invoke("--annotations", task.annotations, *given)
+    assert result.exit_code == 0, result.output
+    drawn = {path.name for path in (tmp_path / "new" / "plots").iterdir()}
+    assert {"index.html", "timelines_one.png", "timelines_two.png", "reliability.png"} <= drawn
+    assert "0.857" in (tmp_path / "new" / "plots" / "index.html").read_text()
+
+
+def test_a_place_for_plots_that_cannot_be_written_is_told_before_any_work(task: Request) -> None:
+    with pytest.raises(ExportError, match="--plots"):
+        run(Request(task.annotations, task.videos, None, None, task.annotations / "plots"), never)
+
+
+def test_a_picture_that_is_missing_is_told_before_any_work(task: Request) -> None:
+    task.annotations.write_text(json.dumps(ROWS[0] | {"image": "pictures/red.png"}))
+    result = invoke("--annotations", task.annotations, "--videos", task.videos)
+    assert result.exit_code == 3
+    assert f"there is no picture {task.annotations.parent / 'pictures' / 'red.png'}" in result.stderr

@@ -166,6 +166,15 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path,
         run(ask(video, out=video / "below-a-file"), never)
 
 
+def test_a_folder_for_pictures_that_cannot_be_written_is_told_too(tmp_path: Path, make_video: MakeVideo) -> None:
+    video = make_video(tmp_path / "a.mp4", [("red", 1)])
+    result = invoke(video, "--event", "a red wall", "--explain", video / "below-a-file")
+    assert result.exit_code != 0
+    assert "cannot write to" in result.stderr
+    assert "--explain" in result.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4"]
+
+
 def test_names_are_made_of_the_words_and_never_twice() -> None:
     specs = specs_of_texts(
         ["A cat, on the counter!", "a cat on the counter", "一只猫", "x" * 99, "hello " * 20], ["event"]

@@ -17,6 +17,7 @@ from alignment.types import F32
 from workers.errors import ModelUnavailable, ServiceLost, SourceInvalid, SpoolError
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.publish.memory import MemorySink
+from workers.publish.schema import validate_body
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.types import U8, CameraSpec, Event, EventSpec, FrameBatch, Receipt, SourceInfo
@@ -99,6 +100,37 @@ def test_an_event_shows_its_best_frame(colour_video: Callable[..., Path], tmp_pa
     assert end.body["evidence"]["top_frames"][0][1] > 0.9
 
 
+def test_an_event_ends_with_a_picture_that_explains_it(colour_video: Callable[..., Path], tmp_path: Path) -> None:
+    either = EventSpec("either", ("blue", "green"))
+    stream, sink = pipeline(colour_video(SCENES), events=(either,), evidence_folder=tmp_path / "evidence")
+    stream.run()
+    (end,) = [e for e in sink.events if e.type == "end"]
+    validate_body(end.body)
+    evidence = end.body["evidence"]
+    assert Path(evidence["explanation"]).name == f"{end.id}.explain.png"
+    with Image.open(evidence["explanation"]) as picture:
+        shown = np.asarray(picture.convert("RGB")).astype(int)
+    bluish = (shown[..., 2] > shown[..., 0] + 120) & (shown[..., 0] < 60)
+    assert bluish.sum() > 2 * 32 * 32  # the thumbnails
+    (blue, most), (green, least) = evidence["attention"]
+    assert (blue, green, most + least) == ("blue", "green", pytest.approx(1, abs=1e-3))
+    assert most > 0.9
+    times = [t for t, _ in evidence["timeline"]]
+    assert times[0] < end.start - 5
+    assert times[-1] > end.end
+    best = sorted(t for t, _ in evidence["top_frames"])
+    assert all(end.start <= t <= end.end for t in best)
+    assert [p.name for p in Path(evidence["explanation"]).parent.glob("*.part")] == []
+
+
+def test_every_revision_names_the_picture(colour_video: Callable[..., Path], tmp_path: Path) -> None:
+    stream, sink = pipeline(colour_video([("grey", 2), ("red", 45), ("grey", 6)]), evidence_folder=tmp_path)
+    stream.run()
+    assert {"new", "update", "end"} == {e.type for e in sink.events}
+    assert len({e.body["evidence"]["explanation"] for e in sink.events} - {None}) == 1
+    assert None not in {e.body["evidence"]["explanation"] for e in sink.events}
+
+
 def test_a_picture_that_cannot_be_kept_costs_no_event(colour_video: Callable[..., Path], tmp_path: Path) -> None:
     taken = tmp_path / "evidence"
     taken.write_text("a file where the folder should be")
@@ -106,6 +138,8 @@ def test_a_picture_that_cannot_be_kept_costs_no_event(colour_video: Callable[...
     stream.run()
     assert len(windows(sink)) == 3
     assert {e.body["evidence"]["snapshot"] for e in sink.events} == {None}
+    assert {e.body["evidence"]["explanation"] for e in sink.events} == {None}
+    assert all(e.body["evidence"]["attention"] for e in sink.events)
 
 
 def test_an_unreadable_file_raises_and_publishes_nothing(tmp_path: Path) -> None:

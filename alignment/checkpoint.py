@@ -1,0 +1,120 @@
+"""Checkpoints of the cross-attention aligner: safetensors with a JSON header, a digest beside them, never pickle.
+
+A checkpoint is one file, ``NAME.safetensors``: the weights, and in its metadata the configuration and the model card as
+JSON. ``NAME.safetensors.sha256`` beside it is checked where it exists. Nothing in either is ever executed.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from alignment.errors import CheckpointError
+from alignment.model import CrossAttention, ModelConfig
+
+FORMAT = "watchword-cross-attention-1"
+LARGEST_BYTES = 64 << 20  # thirteen times the largest the project ships
+
+
+def shipped_checkpoint() -> Path:
+    """Return the checkpoint that comes with the package."""
+    return Path(str(resources.files("alignment").joinpath("checkpoints/cross_attention.safetensors")))
+
+
+def save_checkpoint(path: Path, model: CrossAttention, card: Mapping[str, Any]) -> str:
+    """Write a checkpoint and its digest, each as a whole; return the digest (sha256, hexadecimal)."""
+    metadata = {"format": FORMAT, "config": json.dumps(asdict(model.config)), "card": json.dumps(dict(card))}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    data = save(weights, metadata)
+    digest = hashlib.sha256(data).hexdigest()
+    _write(path, data)
+    _write(_digest_of(path), f"{digest}  {path.name}\n".encode())
+    return digest
+
+
+def load_checkpoint(path: Path) -> CrossAttention:
+    """Return the network in eval mode; raise ``CheckpointError`` for what is missing, damaged or something else."""
+    metadata, weights = _read(path)
+    model = CrossAttention(_config(path, metadata))
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in weights.items()}
+    if found != expected:
+        wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
+        raise _bad(path, f"its weights do not fit its configuration ({', '.join(wrong[:3])} …)")
+    if not all(t.is_floating_point() and bool(torch.isfinite(t).all()) for t in weights.values()):
+        raise _bad(path, "it holds numbers that are not finite")
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the model card of a checkpoint; raise ``CheckpointError``."""
+    return _object(path, _read(path)[0], "card")
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            raise _bad(path, f"it has {size >> 20} MiB, and {LARGEST_BYTES >> 20} are allowed")
+        _check_digest(path)
+        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]  # safetensors types only part of itself
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file is no mapping
+    except OSError as error:
+        raise CheckpointError(f"the checkpoint {path} cannot be read: {error.strerror}", "check the path") from error
+    except SafetensorError as error:
+        raise _bad(path, f"it is no safetensors file ({error})") from error
+
+
+def _check_digest(path: Path) -> None:
+    beside = _digest_of(path)
+    if not beside.exists():
+        return
+    stated = beside.read_text("utf-8", "replace").split()
+    if stated[:1] != [hashlib.sha256(path.read_bytes()).hexdigest()]:
+        raise _bad(path, f"it does not have the digest that {beside.name} states")
+
+
+def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
+    if metadata.get("format") != FORMAT:
+        raise _bad(path, f"its format is {metadata.get('format', 'not stated')}, not {FORMAT}")
+    stated = _object(path, metadata, "config")
+    known = asdict(ModelConfig())
+    if stated.keys() != known.keys() or not all(type(v) is int and 0 < v <= 1024 for v in stated.values()):
+        raise _bad(path, f"its configuration is not that of a cross-attention aligner: {stated}")
+    if stated["width"] % stated["heads"]:
+        raise _bad(path, f"{stated['heads']} heads do not divide a width of {stated['width']}")
+    return ModelConfig(**stated)
+
+
+def _object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(metadata[name])
+    except (KeyError, ValueError) as error:
+        raise _bad(path, f"its {name} cannot be read") from error
+    if not isinstance(value, dict):
+        raise _bad(path, f"its {name} is no JSON object")
+    return value
+
+
+def _bad(path: Path, why: str) -> CheckpointError:
+    return CheckpointError(f"the checkpoint {path} cannot be used: {why}", "make it anew with `watchword train`")
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)

@@ -1,0 +1,1 @@
+"""The methods that can be compared with ours: fusions, encoders, heads and baselines, chosen by name."""

@@ -1,0 +1,1 @@
+"""Training: losses, optimisers, augmentation and the loop that joins them."""

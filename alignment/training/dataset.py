@@ -1,0 +1,95 @@
+"""Annotated videos as examples: windows of 75 clips cut from whole videos, true or not."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from alignment.batches import Sample
+from alignment.training.errors import DatasetError
+from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow
+from alignment.windowing import WINDOW_CLIPS
+
+AIMED = 0.5  # share of the windows that are cut so that the description is true in them, where it ever is
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One description on one whole video, and when it is true: ``relevant`` f64[R, 2], stream seconds."""
+
+    vid: str
+    video: FeatureWindow
+    query: EventQuery
+    relevant: F64
+
+    def __call__(self, rng: np.random.Generator) -> Sample:
+        """Return a window that begins anywhere; every other one with something true in it, if there is anything."""
+        latest = max(0, len(self.video.bounds) - WINDOW_CLIPS)
+        start = int(rng.integers(latest + 1))
+        if len(self.relevant) and rng.random() < AIMED:
+            t = rng.uniform(*self.relevant[rng.integers(len(self.relevant))])
+            clip = int(np.searchsorted(self.video.bounds[:, 1], t))
+            start = int(np.clip(clip - rng.integers(WINDOW_CLIPS), 0, latest))
+        return self._sample(start)
+
+    def windows(self) -> list[Sample]:
+        """Return the whole video in windows that follow each other."""
+        return [self._sample(start) for start in range(0, len(self.video.bounds), WINDOW_CLIPS)]
+
+    def _sample(self, start: int) -> Sample:
+        window = cut(self.video, start, start + WINDOW_CLIPS)
+        inside = self.relevant.clip(window.bounds[0, 0], window.bounds[-1, 1])
+        return Sample(window, self.query, inside[inside[:, 1] > inside[:, 0]])
+
+
+def cut(video: FeatureWindow, start: int, stop: int) -> FeatureWindow:
+    """Return the clips from ``start`` to ``stop`` and what is said during them."""
+    bounds = video.bounds[start:stop]
+    said = (video.speech_t[:, 1] > bounds[0, 0]) & (video.speech_t[:, 0] < bounds[-1, 1])
+    return FeatureWindow(
+        bounds=bounds,
+        frames=video.frames[start:stop],
+        frame_mask=video.frame_mask[start:stop],
+        speech=video.speech[said],
+        speech_t=video.speech_t[said],
+        sound=video.sound[start:stop],
+        sound_mask=video.sound_mask[start:stop],
+    )
+
+
+def without_bad_rows(video: FeatureWindow) -> tuple[FeatureWindow, int]:
+    """Return the video without rows that are not finite, and how many there were. Their clips stay, as unseen."""
+    seen, said, heard = map(_finite, (video.frames, video.speech, video.sound))
+    bad = int((~seen & video.frame_mask).sum() + (~said).sum() + (~heard & video.sound_mask).sum())
+    cleaned = replace(
+        video,
+        frames=np.where(seen[:, None], video.frames, 0).astype(np.float32),
+        frame_mask=video.frame_mask & seen,
+        speech=video.speech[said],
+        speech_t=video.speech_t[said],
+        sound=np.where(heard[:, None], video.sound, 0).astype(np.float32),
+        sound_mask=video.sound_mask & heard,
+    )
+    return cleaned, bad
+
+
+def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Return examples to train on and others to validate on, apart by video; raise ``DatasetError``."""
+    vids = sorted({e.vid for e in examples})
+    count = round(share * len(vids)) or int(share > 0)
+    if count >= len(vids):
+        raise DatasetError(
+            f"{len(vids)} video(s) are too few to hold {count} out for validation",
+            "annotate more videos, or give validation_share: 0 to train without",
+        )
+    chosen = {vids[i] for i in np.random.default_rng(seed).permutation(len(vids))[:count]}
+    return [e for e in examples if e.vid not in chosen], [e for e in examples if e.vid in chosen]
+
+
+def relevant_windows(windows: Iterable[tuple[float, float]]) -> F64:
+    """Return annotated windows as f64[R, 2]."""
+    return np.array(list(windows), np.float64).reshape(-1, 2)
+
+
+def _finite(rows: F32) -> Bools:
+    return np.asarray(np.isfinite(rows).all(axis=1))

@@ -1,0 +1,252 @@
+"""The training loop of every method: an ``nn.Module`` with ``forward(Batch) -> Outputs``.
+
+On one device a run is a function of its seed: the examples and the random numbers of a step depend on the seed and
+the step's number alone. So a run that was stopped and continued gives the same weights, bit by bit on the CPU.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from alignment.batches import Batch, Outputs, Sample, Targets, collate
+from alignment.calibration import SimilarityCalibration
+from alignment.training.data import Batches
+from alignment.training.early_stopping import EarlyStopping, Monitor
+from alignment.training.errors import TrainingDiverged, TrainingStateError
+from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
+from alignment.training.state import TrainingState, load_state, save_state
+
+Criterion = Callable[[Outputs, Targets], tuple[Tensor, Mapping[str, Tensor]]]
+"""The loss of a batch and, by name, its parts: see ``losses.objective_for``."""
+Validation = Callable[[nn.Module], Mapping[str, float]]
+"""Figures of a model on held-out examples; at least the one that early stopping watches."""
+
+STATE_FILE = "state.safetensors"
+BAD_STEPS = 25  # so many steps in a row without a usable gradient are no accident
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How to train. ``eval_every`` steps the model is validated and the run's state saved."""
+
+    steps: int
+    seed: int = 0
+    eval_every: int = 200
+    patience: int = 0  # evaluations without improvement that end the run; 0: none do
+    monitor: Monitor = "f1"
+    amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision (Micikevicius et al. 2018)
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What a step did. ``step`` counts from 1; ``metrics`` is None where the model was not validated."""
+
+    step: int
+    steps: int
+    loss: float
+    parts: Mapping[str, float]
+    learning_rate: float
+    metrics: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run gave. The model holds the weights of ``best_step``, or the last ones without validation."""
+
+    steps: int
+    best_step: int
+    best: float | None
+    loss: float  # running mean of the last steps
+    skipped_steps: int  # no finite gradient: the weights stayed
+    dropped_samples: int  # not finite: left out of their batch
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What of a run changes, beside weights and optimiser."""
+
+    step: int = 0
+    loss: float = float("nan")
+    bad_steps: int = 0  # in a row
+    skipped_steps: int = 0
+    dropped_samples: int = 0
+
+
+class LossModule(nn.Module):
+    """A method with its loss: the one module whose gradient is taken, so that DDP sees what the loss depends on."""
+
+    def __init__(self, model: nn.Module, criterion: Criterion) -> None:
+        super().__init__()
+        self.model = model
+        self._criterion = criterion
+
+    def forward(self, batch: Batch, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts, these without gradient."""
+        total, parts = self._criterion(self.model(batch), targets)
+        return total, {name: part.detach() for name, part in parts.items()}
+
+
+class Trainer:
+    """Trains ``model`` in place.
+
+    ``folder`` keeps the run's state (None: nothing is written); ``wrap`` makes the loss module parallel; ``rank`` is
+    this process's number among those that train together.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        criterion: Criterion,
+        optimiser: OptimiserOptions,
+        batches: Batches,
+        calibration: SimilarityCalibration,
+        options: TrainOptions,
+        *,
+        validate: Validation | None = None,
+        on_step: Callable[[StepReport], None] | None = None,
+        folder: Path | None = None,
+        wrap: Callable[[nn.Module], nn.Module] = lambda module: module,
+        rank: int = 0,
+    ) -> None:
+        self._model = model.to(options.device)
+        self._loss = wrap(LossModule(self._model, criterion))
+        self._optimiser, self._scheduler = build_optimiser(model.parameters(), optimiser, options.steps)
+        self._clipping = optimiser
+        self._scaler = torch.amp.GradScaler(torch.device(options.device).type, enabled=options.amp == "fp16")
+        self._batches, self._calibration, self._options = batches, calibration, options
+        self._validate, self._on_step, self._folder, self._rank = validate, on_step, folder, rank
+        self._progress = _Progress()
+        self._stopping = EarlyStopping(options.monitor, options.patience)
+        self._best: dict[str, Tensor] = {}
+
+    def fit(self) -> TrainResult:
+        """Train to the end, or until validation stops improving; raise ``TrainingDiverged``."""
+        while self._progress.step < self._options.steps and not self._stopping.over:
+            self._step()
+        if self._best:
+            self._model.load_state_dict(self._best)
+        self._model.eval()
+        progress, stopping = self._progress, self._stopping
+        return TrainResult(
+            steps=progress.step,
+            best_step=stopping.best_step if self._best else progress.step,
+            best=stopping.best,
+            loss=progress.loss,
+            skipped_steps=progress.skipped_steps,
+            dropped_samples=progress.dropped_samples,
+        )
+
+    def _step(self) -> None:
+        progress = self._progress
+        seeds = np.random.SeedSequence([self._options.seed, progress.step, self._rank])
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        loss, parts = self._descend(self._batches(progress.step))
+        rate = float(self._scheduler.get_last_lr()[0])
+        self._scheduler.step()
+        progress.step += 1
+        if np.isfinite(loss):
+            progress.loss = loss if np.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
+        metrics = None
+        if progress.step % self._options.eval_every == 0 or progress.step == self._options.steps:
+            metrics = self._evaluate()
+            self._save()
+        if self._on_step:
+            self._on_step(StepReport(progress.step, self._options.steps, loss, parts, rate, metrics))
+
+    def _descend(self, samples: Sequence[Sample]) -> tuple[float, dict[str, float]]:
+        """Move the weights by one batch; return its loss and its parts."""
+        usable = [s for s in samples if is_finite(s)]
+        self._progress.dropped_samples += len(samples) - len(usable)
+        # Processes that train together take each step, or skip it, together: nothing usable is a gradient of NaN.
+        batch, targets = collate(usable or samples, self._calibration)
+        self._model.train()
+        with self._autocast():
+            total, parts = self._loss(batch.to(self._options.device), targets.to(self._options.device))
+        self._optimiser.zero_grad(set_to_none=True)
+        self._scaler.scale(total if usable else total * float("nan")).backward()
+        self._scaler.unscale_(self._optimiser)
+        self._apply(bool(np.isfinite(clip_gradients(self._model.parameters(), self._clipping))))
+        return float(total.detach()), {name: float(part) for name, part in parts.items()}
+
+    def _apply(self, usable: bool) -> None:
+        """Take the step, or leave the weights where the gradient is no number."""
+        progress = self._progress
+        if usable:
+            self._scaler.step(self._optimiser)
+        self._scaler.update()
+        progress.bad_steps = 0 if usable else progress.bad_steps + 1
+        progress.skipped_steps += not usable
+        if progress.bad_steps >= BAD_STEPS:
+            raise TrainingDiverged(
+                f"no finite gradient in {BAD_STEPS} steps, up to step {progress.step}",
+                "lower the learning rate, or train without mixed precision",
+            )
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._options.amp == "off":
+            return nullcontext()
+        kind = torch.bfloat16 if self._options.amp == "bf16" else torch.float16
+        return torch.autocast(torch.device(self._options.device).type, dtype=kind)
+
+    def _evaluate(self) -> Mapping[str, float] | None:
+        if self._validate is None:
+            return None
+        self._model.eval()
+        with torch.no_grad():
+            metrics = self._validate(self._model)
+        self._stopping = self._stopping.after(metrics[self._options.monitor], self._progress.step)
+        if self._stopping.improved:
+            self._best = {k: v.detach().cpu().clone() for k, v in self._model.state_dict().items()}
+        return metrics
+
+    def _save(self) -> None:
+        if self._folder:
+            save_state(self._folder / STATE_FILE, self.state())
+
+    def state(self) -> TrainingState:
+        """Return everything that continues this run."""
+        numbers = {
+            "progress": asdict(self._progress),
+            "stopping": asdict(self._stopping),
+            "scheduler": self._scheduler.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "seed": self._options.seed,
+            "steps": self._options.steps,
+        }
+        return TrainingState(self._model.state_dict(), self._best, self._optimiser.state_dict(), numbers)
+
+    def resume(self, path: Path) -> None:
+        """Continue the run whose state lies at ``path``; raise ``TrainingStateError``."""
+        state = load_state(path)
+        try:
+            for name in ("seed", "steps"):
+                if state.numbers[name] != (now := getattr(self._options, name)):
+                    raise ValueError(f"it was a run with {name} {state.numbers[name]}, not {now}")
+            self._model.load_state_dict(state.model)
+            self._optimiser.load_state_dict(dict(state.optimiser))
+            self._scheduler.load_state_dict(state.numbers["scheduler"])
+            self._scaler.load_state_dict(state.numbers["scaler"])
+            self._progress = _Progress(**state.numbers["progress"])
+            stopping = EarlyStopping(**state.numbers["stopping"])
+        except (RuntimeError, ValueError, KeyError, TypeError, IndexError) as e:
+            raise TrainingStateError(f"cannot continue from {path}: {e}", "start without --resume") from e
+        self._stopping = replace(stopping, monitor=self._options.monitor, patience=self._options.patience)
+        self._best = dict(state.best)
+
+
+def is_finite(sample: Sample) -> bool:
+    """Return whether everything that a sample gives a method is a number."""
+    window, query = sample.window, sample.query
+    arrays = (
+        *(window.bounds, window.frames[window.frame_mask], window.speech, window.speech_t),
+        *(window.sound[window.sound_mask], query.vision, query.vision_unlike, query.speech, query.speech_unlike),
+        *(query.sound, query.prior, query.vision_words, query.speech_words, query.concepts, sample.relevant),
+    )
+    return all(bool(np.isfinite(a).all()) for a in arrays)

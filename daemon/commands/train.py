@@ -1,0 +1,280 @@
+"""``watchword train``: an aligner of your own, from text alone or from annotated videos."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from alignment.errors import WatchwordError
+from daemon.commands.exits import ended
+from daemon.commands.tag import ProfileName
+
+if TYPE_CHECKING:  # these load torch: not for `--help`
+    from torch import nn
+
+    from alignment.training.trainer import StepReport, TrainResult
+    from daemon.config.training import TrainConfig
+    from daemon.training import Job
+    from daemon.training_data import Sources, TrainingData
+
+CHECKPOINT = "checkpoint.safetensors"
+SHIPPED = "shipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train on, from where, and how. ``sources`` is None for synthetic streams."""
+
+    sources: "Sources | None"
+    config: "TrainConfig"
+    start: str | None
+    out: Path
+    resume: bool
+    workers: int
+    tensorboard: Path | None
+
+
+def train(
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Learn from streams made of text alone.")] = False,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Learn from these queries with their true windows (QVHighlights format).")
+    ] = None,
+    videos: Annotated[
+        Path | None, typer.Option(help="Folder of the annotated videos; a `vid` is a file's name without its ending.")
+    ] = None,
+    features: Annotated[
+        list[Path] | None, typer.Option(help="Folder of feature files instead of videos; several are joined.")
+    ] = None,
+    text_features: Annotated[
+        Path | None, typer.Option(help="Folder of the descriptions' features (qidQID.npz), beside --features.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Annotations to validate on. Default: a share of the videos is held out.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Fine-tune this checkpoint; `shipped` is the one that came with us.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Which method, instead of the file's.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A training file: see docs/training.md.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="How many steps, instead of the file's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The seed, instead of the file's.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint and the run's state.")] = Path(
+        "watchword-training"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that train together, through Ray.")] = 1,
+    tensorboard: Annotated[Path | None, typer.Option(help="Write TensorBoard logs into this folder.")] = None,
+    cache: Annotated[Path, typer.Option(help="Where the features of --videos are kept, by content.")] = Path(
+        ".watchword/features"
+    ),
+    profile: Annotated[ProfileName | None, typer.Option(help="Encoder profile, instead of the file's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
+) -> None:
+    """Train an aligner, and write a checkpoint that the daemon can decide with."""
+    _check_sources(synthetic, annotations, videos, features, text_features)
+    try:
+        from daemon.config.training import load_training
+        from daemon.training_data import Sources
+
+        settings = _override(load_training(config), method, steps, seed, profile)
+        files = tuple(features or ())
+        sources = Sources(annotations, validation, videos, files, text_features, cache) if annotations else None
+        request = Request(sources, settings, start, out, resume, workers, tensorboard)
+        document = run(request, Console(stderr=True))
+    except WatchwordError as e:
+        raise ended(e) from e
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else told(document))
+
+
+def run(request: Request, console: Console) -> dict[str, Any]:
+    """Train, write the checkpoint and return the document of what was done."""
+    from daemon.training import Job, claim
+
+    claim(request.out, _asked(request), request.resume)
+    data = _data(request, console)
+    job = Job(
+        model=_model(request, data),
+        data=data,
+        config=request.config,
+        folder=request.out.resolve(),  # workers run elsewhere
+        resume=request.resume,
+        tensorboard=request.tensorboard and request.tensorboard.resolve(),
+    )
+    measure = job.measure()
+    before = measure(job.model.eval()) if measure else None
+    result = _fit(job, request.workers, console)
+    after = measure(job.model) if measure else None
+    card = {
+        "training": dict(data.facts),
+        "config": request.config.model_dump(mode="json"),
+        "start": request.start,
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "loss": result.loss,
+        "skipped_steps": result.skipped_steps,
+        "dropped_samples": result.dropped_samples,
+        "before": before,
+        "validation": after,
+    }
+    return card | {"checkpoint": str(_save(request, job, card))}
+
+
+def told(document: Mapping[str, Any]) -> str:
+    """Return the document in words, with what to do next."""
+    lines = [f"trained {document['steps']} steps; kept step {document['best_step']}"]
+    if document["validation"]:
+        names = ("f1", "precision", "recall", "clip_f1", "loss")
+        figures = (f"{n} {document['before'][n]:.3f} → {document['validation'][n]:.3f}" for n in names)
+        lines.append(f"held-out examples, before → after: {', '.join(figures)}")
+    odd = {
+        "skipped steps without a finite gradient": document["skipped_steps"],
+        "dropped examples with values that are no numbers": document["dropped_samples"],
+        "dropped rows of features that are no numbers": document["training"].get("dropped_rows", 0),
+    }
+    lines += [f"warning: {count} {what}" for what, count in odd.items() if count]
+    lines.append(f"checkpoint: {document['checkpoint']}")
+    if document["config"]["method"]["name"] == "watchword":
+        path = document["checkpoint"]
+        lines.append(
+            f"use it with this in your configuration:\n  models: {{aligner: cross_attention, checkpoint: {path}}}"
+        )
+    else:
+        lines.append("the daemon decides with the method `watchword` only; this one is for comparison")
+    return "\n".join(lines)
+
+
+def _check_sources(
+    synthetic: bool,
+    annotations: Path | None,
+    videos: Path | None,
+    features: list[Path] | None,
+    text_features: Path | None,
+) -> None:
+    """Raise ``BadParameter`` unless exactly one kind of data is named."""
+    if synthetic == (annotations is not None):
+        raise typer.BadParameter("give either --synthetic or --annotations FILE", param_hint="--annotations")
+    if annotations is None and (videos or features):
+        raise typer.BadParameter("videos and features need --annotations FILE", param_hint="--annotations")
+    if annotations is not None and (videos is None) == (not features):
+        raise typer.BadParameter("give either --videos or --features with --annotations", param_hint="--videos")
+    if text_features and not features:
+        raise typer.BadParameter("text features go with --features", param_hint="--text-features")
+
+
+def _override(
+    config: "TrainConfig", method: str | None, steps: int | None, seed: int | None, profile: ProfileName | None
+) -> "TrainConfig":
+    changed: dict[str, Any] = {}
+    if profile and profile != config.models.profile:  # a model of one profile means nothing to another
+        chosen = {"profile": profile.value, "model": None, "revision": None}
+        changed["models"] = config.models.model_copy(update=chosen)
+    if method is not None:
+        changed["method"] = replace(config.method, name=method)
+    if steps is not None:
+        changed |= {"steps": steps, "epochs": None}
+    if seed is not None:
+        changed["seed"] = seed
+    return config.model_copy(update=changed)
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """Return what a run must have in common with the one that it continues."""
+    sources = request.sources
+    return {
+        "data": str(sources.annotations) if sources else "synthetic",
+        "from": request.start,
+        "config": request.config.model_dump(mode="json"),
+        "workers": request.workers,
+    }
+
+
+def _data(request: Request, console: Console) -> "TrainingData":
+    from daemon.offline import OfflineSettings
+    from daemon.progress import FileProgress
+    from daemon.training_data import annotated_data, synthetic_data
+
+    settings = OfflineSettings(request.config.models.encoder_options(), request.config.speech)
+    if request.sources is None:
+        console.print("embedding the words that synthetic streams are made of …", highlight=False)
+        return synthetic_data(settings, request.config, request.workers)
+    return annotated_data(
+        request.sources, settings, request.config, request.workers, lambda files: FileProgress(files, console)
+    )
+
+
+def _model(request: Request, data: "TrainingData") -> "nn.Module":
+    """Return the model to train: fresh, or a checkpoint's, without what the file freezes."""
+    import torch
+
+    from alignment.checkpoint import load_checkpoint, shipped_checkpoint
+    from alignment.methods.registry import build_method
+    from alignment.methods.transfer import freeze
+    from alignment.options import OptionError
+
+    method = request.config.method
+    if request.start is None:
+        torch.manual_seed(request.config.seed)
+        model = build_method(method, *data.dims)
+    elif method.name == "watchword":
+        model = load_checkpoint(shipped_checkpoint() if request.start == SHIPPED else Path(request.start))
+    else:
+        raise OptionError(f"--from gives a checkpoint of `watchword`, not of {method.name}", "leave out one of the two")
+    freeze(model, request.config.freeze)
+    return model
+
+
+def _save(request: Request, job: "Job", card: dict[str, Any]) -> Path:
+    """Write what the daemon reads; other methods' weights as plain safetensors. Return where."""
+    from alignment.checkpoint import save_checkpoint
+    from alignment.model import CrossAttention
+    from alignment.training.state import write_tensors
+
+    path = request.out / CHECKPOINT
+    if isinstance(job.model, CrossAttention):
+        save_checkpoint(path, job.model, card)
+    else:
+        write_tensors(path, job.model.state_dict(), {"card": json.dumps(card)})
+    return path
+
+
+def _fit(job: "Job", workers: int, console: Console) -> "TrainResult":
+    if workers > 1:
+        from daemon.ray_training import fit_on_workers
+
+        console.print(f"training on {workers} workers; follow it with --tensorboard", highlight=False)
+        return fit_on_workers(job, workers)
+    from daemon.training import fit
+
+    with StepProgress(job.steps, console) as progress:
+        return fit(job, progress)
+
+
+class StepProgress:
+    """A bar over the steps of a run, with its loss and the last validation."""
+
+    def __init__(self, steps: int, console: Console) -> None:
+        shown = TextColumn("{task.completed}/{task.total} steps  {task.fields[figures]}", markup=False)
+        self._progress = Progress(
+            TextColumn("training"), BarColumn(), shown, TimeRemainingColumn(), console=console, transient=True
+        )
+        self._task = self._progress.add_task("training", total=steps, figures="")
+        self._last = ""
+
+    def __enter__(self) -> Callable[["StepReport"], None]:
+        self._progress.start()
+        return self._show
+
+    def __exit__(self, *ended_by: object) -> None:
+        self._progress.stop()
+
+    def _show(self, report: "StepReport") -> None:
+        if report.metrics:
+            self._last = f"  validation f1 {report.metrics['f1']:.3f}, loss {report.metrics['loss']:.3f}"
+        self._progress.update(self._task, completed=report.step, figures=f"loss {report.loss:.3f}{self._last}")

@@ -1,0 +1,93 @@
+"""What ``watchword train`` reads beside its data: the training file, with errors as those of a configuration."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+
+from alignment.methods.registry import MethodOptions
+from alignment.options import OptionError
+from alignment.training.augment import Augmenter
+from alignment.training.early_stopping import Monitor
+from alignment.training.losses import Objective
+from alignment.training.optimisers import OptimiserOptions
+from daemon.config.base import Section
+from daemon.config.document import read_document
+from daemon.config.editor_schema import nearest_key
+from daemon.config.errors import ConfigError
+from daemon.config.loader import findings
+from daemon.config.services import ModelsConfig, SpeechConfig
+
+
+def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Give the options' own errors a place in the file."""
+    try:
+        return validate(value)
+    except OptionError as e:
+        raise ValueError(str(e)) from e
+
+
+_Told = WrapValidator(_told)
+
+
+class TrainConfig(Section):
+    """How to train; everything has a default."""
+
+    method: Annotated[MethodOptions, _Told] = Field(
+        default=MethodOptions(), description="Which method, by name, and its size."
+    )
+    losses: dict[str, float] = Field(
+        default={"plain_cross_entropy": 1.0, "span": 0.2}, description="Weight of each loss, by name."
+    )
+    optimiser: Annotated[OptimiserOptions, _Told] = Field(
+        default=OptimiserOptions(warmup_steps=50), description="How weights move, and the schedule of the rate."
+    )
+    augmentations: dict[str, float] = Field(default={}, description="Probability of each augmentation, by name.")
+    freeze: tuple[str, ...] = Field(default=(), description="Parts of the method that keep their weights.")
+    steps: int = Field(default=1000, ge=1, le=10_000_000, description="Batches to learn from.")
+    epochs: int | None = Field(
+        default=None, ge=1, le=100_000, description="Passes over the annotations, instead of steps."
+    )
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="Examples a step, over all workers.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same weights on a CPU.")
+    eval_every: int = Field(default=100, ge=1, description="Steps from one validation, and saved state, to the next.")
+    patience: int = Field(default=5, ge=0, description="Validations without improvement that end it; 0: none do.")
+    monitor: Monitor = Field(default="f1", description="The validation figure that is watched.")
+    validation_share: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of the videos held out, where no others are given."
+    )
+    amp: Literal["off", "bf16", "fp16"] = Field(default="off", description="Mixed precision.")
+    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d{1,2})?)$", description="cpu, cuda, cuda:1, mps.")
+    models: ModelsConfig = Field(default=ModelsConfig(), description="Which encoder; as in a configuration.")
+    speech: SpeechConfig = Field(default=SpeechConfig(), description="How speech becomes words; as in a configuration.")
+    clip_seconds: float = Field(default=2.0, gt=0, le=60, description="Length of a clip in feature files.")
+
+    @field_validator("losses", "augmentations")
+    @classmethod
+    def _known(cls, value: dict[str, float], info: Any) -> dict[str, float]:
+        build: Callable[[Mapping[str, float]], object] = Objective if info.field_name == "losses" else Augmenter
+        try:
+            build(value)
+        except OptionError as e:
+            raise ValueError(str(e)) from e
+        return value
+
+
+def load_training(path: Path | None, env: Mapping[str, str] = os.environ) -> TrainConfig:
+    """Read a training file (None: defaults); raise ``ConfigError`` with everything that is wrong with it."""
+    if path is None:
+        return TrainConfig()
+    document = read_document(path, env, "leave --config out to train with the defaults")
+    problems, config = list(document.problems), TrainConfig()
+    try:
+        config = TrainConfig.model_validate(document.data, context={"folder": document.folder})
+    except ValidationError as e:
+        near = partial(nearest_key, schema=TrainConfig.model_json_schema())
+        found = [f for f in findings(document.data, e, near) if f[0] not in document.rejected]
+        problems += [document.problem(*finding) for finding in dict.fromkeys(found)]
+    if problems:
+        raise ConfigError(tuple(sorted(problems, key=lambda p: (p.line, p.column))))
+    return config

@@ -1,0 +1,104 @@
+"""Training on several processes, machines or GPUs: Ray Train starts them, DDP averages their gradients.
+
+Every worker draws its own share of each step's examples. The first one validates, keeps the run's state (in a folder
+that all of them see, where the run is to be continued) and decides when to stop; the others do as it does.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import nn
+
+from alignment.errors import WatchwordError
+from alignment.training.errors import PackageMissing, TrainingDiverged
+from alignment.training.trainer import StepReport, TrainResult
+from daemon.training import Job, Measure, Place, fit, on_device
+from workers.errors import ClusterUnreachable
+
+
+def fit_on_workers(job: Job, workers: int) -> TrainResult:
+    """Train the model of a job on ``workers`` processes, on a GPU each where the cluster has as many.
+
+    The cluster is that of ``RAY_ADDRESS``, else one of our own on this machine.
+    """
+    try:
+        from ray.train import RunConfig, ScalingConfig, WorkerGroupError
+        from ray.train.torch import TorchTrainer
+    except ImportError as e:
+        hint = 'pip install "watchword[train]", or train without --workers'
+        raise PackageMissing(f"Ray Train is not installed: {e}", hint) from e
+    own = not ray.is_initialized()
+    if own:
+        _join(workers)
+    try:
+        gpus = ray.cluster_resources().get("GPU", 0) >= workers and job.config.device != "cpu"
+        trainer = TorchTrainer(
+            _work,
+            train_loop_config={"job": ray.put(job)},
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
+            run_config=RunConfig(name="ray", storage_path=str(job.folder)),
+        )
+        result, trained = trainer.fit().return_value
+    except WorkerGroupError as e:
+        raise next((f for f in e.worker_failures.values() if isinstance(f, WatchwordError)), e) from e
+    finally:
+        if own:
+            ray.shutdown()
+    job.model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in trained.items()})
+    job.model.eval()
+    return result  # type: ignore[no-any-return]  # Ray is untyped
+
+
+def _join(workers: int) -> None:
+    """Join the cluster that the environment names, or start one without its dashboard."""
+    address = os.environ.get("RAY_ADDRESS", "local")  # without, Ray would join whatever this machine runs
+    local: dict[str, Any] = {"include_dashboard": False, "num_cpus": workers + 1} if address == "local" else {}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except ConnectionError as e:
+        raise ClusterUnreachable(f"no Ray cluster at {address}", "check RAY_ADDRESS, and `ray status` there") from e
+
+
+def _work(config: Mapping[str, Any]) -> tuple[TrainResult, dict[str, NDArray[Any]]]:
+    """Train on one worker; return what came of it. All workers end with the same weights, or it is an error."""
+    from ray.train import get_context
+    from ray.train.torch import get_device
+
+    context, device = get_context(), get_device()
+    job: Job = on_device(ray.get(config["job"]), str(device))
+    place = Place(context.get_world_rank(), context.get_world_size(), _parallel, _agreed)
+    result = fit(job, _unheard, place)
+    trained = {name: value.detach().cpu().numpy() for name, value in job.model.state_dict().items()}
+    prints: list[Any] = [None] * place.workers
+    dist.all_gather_object(prints, hashlib.sha256(b"".join(w.tobytes() for w in trained.values())).hexdigest())
+    if len(set(prints)) > 1:
+        raise TrainingDiverged("the workers ended with different weights", "report this as a bug")
+    return result, trained
+
+
+def _parallel(module: nn.Module) -> nn.Module:
+    """Return the module with averaged gradients; heads that a loss leaves out have none."""
+    return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
+
+
+def _agreed(measure: Measure) -> Measure:
+    """Let the first worker measure for all."""
+
+    def measured(model: nn.Module) -> Mapping[str, float]:
+        told: list[Any] = [measure(model) if dist.get_rank() == 0 else None]
+        dist.broadcast_object_list(told)
+        return dict(told[0])
+
+    return measured
+
+
+def _unheard(report: StepReport) -> None:
+    """Progress on another machine is in the TensorBoard log."""

@@ -1,0 +1,124 @@
+"""One training run, in one process or as one of several that train together."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from alignment.training.errors import TrainingStateError
+from alignment.training.losses import objective_for
+from alignment.training.metrics_log import TensorBoardLog
+from alignment.training.trainer import STATE_FILE, StepReport, Trainer, TrainOptions, TrainResult
+from alignment.training.validation import Validation
+from daemon.config.training import TrainConfig
+from daemon.exports import make_writable, write_atomic
+from daemon.training_data import TrainingData
+
+RUN_FILE = "run.json"  # what was asked for, beside the run's state: a run is continued as it was begun
+
+OnStep = Callable[[StepReport], None]
+Measure = Callable[[nn.Module], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run: a model to train in place, and all it takes. It is sent to other processes as it is."""
+
+    model: nn.Module
+    data: TrainingData
+    config: TrainConfig
+    folder: Path  # keeps the run's state
+    resume: bool = False
+    tensorboard: Path | None = None
+
+    @property
+    def steps(self) -> int:
+        """How many steps the run has."""
+        if self.config.epochs is None or self.data.epoch is None:
+            return self.config.steps
+        return self.config.epochs * -(-self.data.epoch // self.config.batch_size)
+
+    def measure(self) -> Measure | None:
+        """Return what validates the model; None without held-out examples."""
+        if not self.data.held_out:
+            return None
+        criterion = objective_for(self.model, self.config.losses)
+        return Validation(self.data.held_out, criterion, self.data.calibration, self.config.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of the processes that train together this one is; the first one keeps state and logs."""
+
+    rank: int = 0
+    workers: int = 1
+    wrap: Callable[[nn.Module], nn.Module] = lambda module: module
+    agree: Callable[[Measure], Measure] = lambda measure: measure  # the first one's figures count for all
+
+
+def fit(job: Job, on_step: OnStep, place: Place | None = None) -> TrainResult:
+    """Train the model of a job; raise ``TrainingDiverged``, ``TrainingStateError`` or ``PackageMissing``."""
+    place = place or Place()
+    batches, first = job.data.batches, place.rank == 0
+    with ExitStack() as stack:
+        listeners = [on_step]
+        if job.tensorboard and first:
+            listeners.append(stack.enter_context(TensorBoardLog(job.tensorboard)))
+
+        def tell(report: StepReport) -> None:
+            for listen in listeners:
+                listen(report)
+
+        measure = job.measure()
+        trainer = Trainer(
+            job.model,
+            objective_for(job.model, job.config.losses),
+            job.config.optimiser,
+            lambda step: batches(step * place.workers + place.rank),
+            job.data.calibration,
+            _options(job),
+            validate=place.agree(measure) if measure else None,
+            on_step=tell,
+            folder=job.folder if first else None,
+            wrap=place.wrap,
+            rank=place.rank,
+        )
+        if job.resume:
+            trainer.resume(job.folder / STATE_FILE)
+        return trainer.fit()
+
+
+def claim(folder: Path, asked: Mapping[str, Any], resume: bool) -> None:
+    """Begin a run in a folder, or see that the run there may be continued; raise ``TrainingStateError``."""
+    make_writable(folder, "choose another place for --out")
+    note = folder / RUN_FILE
+    text = json.dumps(asked, indent=2, ensure_ascii=False) + "\n"
+    if not resume:
+        if (folder / STATE_FILE).exists():
+            raise TrainingStateError(
+                f"{folder} holds a training run already", "continue it with --resume, or give another --out"
+            )
+        write_atomic(note, text)
+        return
+    try:
+        begun = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise TrainingStateError(f"{folder} holds no training run: {e}", "start without --resume") from e
+    if other := [key for key in json.loads(text) if begun.get(key) != json.loads(text)[key]]:
+        raise TrainingStateError(
+            f"the run in {folder} was begun with other settings: {', '.join(other)}", "give the same, or another --out"
+        )
+
+
+def _options(job: Job) -> TrainOptions:
+    c = job.config
+    return TrainOptions(job.steps, c.seed, c.eval_every, c.patience, c.monitor, c.amp, c.device)
+
+
+def on_device(job: Job, device: str) -> Job:
+    """Return a job for another device."""
+    return replace(job, config=job.config.model_copy(update={"device": device}))

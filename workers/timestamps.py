@@ -1,0 +1,19 @@
+"""Stream seconds as people read them."""
+
+from datetime import UTC, datetime
+
+
+def clock(seconds: float, live: bool) -> str:
+    """Return a live stream's time as UTC, a file's as hours, minutes and seconds from its start."""
+    if live:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest / 10:04.1f}"
+
+
+def clock_range(start: float, end: float, live: bool) -> tuple[str, str]:
+    """Return start and end; the end without its date where that is the start's."""
+    first, last = clock(start, live), clock(end, live)
+    day, _, _ = first.partition(" ")
+    return first, last.removeprefix(f"{day} ")
