@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from alignment.calibration import Rates
 from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
 
 
@@ -24,11 +25,12 @@ class Aligner(Protocol):
     """Scores every clip of a window against every query.
 
     ``lookahead`` is the number of later clips a clip's score depends on: the last ``lookahead`` clips of a window
-    are provisional, and spans are decided on the others.
+    are provisional, and spans are decided on the others. ``rates`` are the false alerts it was measured to give.
     """
 
     name: str
     lookahead: int
+    rates: Rates
 
     def begin(self, queries: Sequence[EventQuery]) -> Scorer:
         """Return a scorer for one window and its whole life; for one thread at a time."""

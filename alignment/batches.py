@@ -16,6 +16,7 @@ from torch import Tensor
 
 from alignment.calibration import SimilarityCalibration
 from alignment.covering import cover
+from alignment.passages import passages
 from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow
 
 
@@ -25,7 +26,6 @@ class TokenKind(IntEnum):
     WHOLE = 0  # a whole paraphrase
     WORD = 1  # one word or phrase of it
     UNLIKE = 2  # a contrast
-    CONCEPT = 3  # something else the encoder knows by name, near the description: the nearest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,15 @@ class Batch(_Tensors):
     frames: Tensor  # f32[B, T, D]
     frame_mask: Tensor  # bool[B, T]
     clip_mask: Tensor  # bool[B, T] True for real clips, with or without a frame
-    tokens: Tensor  # f32[B, N, D] descriptions, words, contrasts and concepts in frame space
+    tokens: Tensor  # f32[B, N, D] descriptions, words and contrasts in frame space
     token_mask: Tensor  # bool[B, N]
     token_kind: Tensor  # int64[B, N] of ``TokenKind``
     token_like: Tensor  # f32[B, N] cosine of a token with the nearest whole description
+    vocabulary: Tensor  # f32[K, D] what the encoder knows by name; all zero where it knows nothing
+    likeness: Tensor  # f32[B, K] cosine of each name with the description, however told
     utterances: Tensor  # f32[B, S, D'] in order of time
     utterance_mask: Tensor  # bool[B, S]
+    passages: Tensor  # f32[B, S, D'] mean direction of what is said in one breath with each utterance
     covers: Tensor  # bool[B, T, S] True where an utterance is spoken during a clip
     said: Tensor  # f32[B, M, D'] descriptions, words and contrasts in sentence space
     said_mask: Tensor  # bool[B, M]
@@ -96,19 +99,21 @@ def collate(samples: Sequence[Sample], calibration: SimilarityCalibration) -> tu
 def make_batch(pairs: Sequence[tuple[FeatureWindow, EventQuery]], calibration: SimilarityCalibration) -> Batch:
     """Return windows and their descriptions as one padded batch. Rows that are not finite count as absent."""
     windows, queries = [w for w, _ in pairs], [q for _, q in pairs]
-    return Batch(**observe(windows), **describe(queries, calibration), **listen(pairs))
+    return Batch(**observe(windows), **describe(queries, calibration), **listen(windows, queries))
 
 
 def observe(windows: Sequence[FeatureWindow]) -> dict[str, Tensor]:
     """Return the fields of a ``Batch`` that windows give."""
     frames, frame_mask = _clean([w.frames for w in windows], [w.frame_mask for w in windows])
     utterances, utterance_mask = _clean([w.speech for w in windows], None)
+    spoken = zip(utterances.numpy(), windows, strict=True)
     return {
         "frames": frames,
         "frame_mask": frame_mask,
         "clip_mask": _pad([np.ones(len(w.bounds), bool) for w in windows]),
         "utterances": utterances,
         "utterance_mask": utterance_mask,
+        "passages": _pad([passages(rows[: len(w.speech)], w.speech_t) for rows, w in spoken]),
         "covers": _pad([cover(w.bounds, w.speech_t) for w in windows]),
     }
 
@@ -122,11 +127,14 @@ def describe(queries: Sequence[EventQuery], calibration: SimilarityCalibration) 
         [_said(q) for q in queries], max(q.speech.shape[1] for q in queries)
     )
     curves = [[c.scale, c.midpoint] for c in (calibration.vision, calibration.speech)]
+    names = queries[0].vocabulary
     return {
         "tokens": tokens,
         "token_mask": token_mask,
         "token_kind": token_kind,
         "token_like": token_like,
+        "vocabulary": torch.tensor(names) if len(names) else torch.zeros_like(tokens[0, :1]),
+        "likeness": _pad([q.likeness for q in queries]),
         "said": said,
         "said_mask": said_mask,
         "said_kind": said_kind,
@@ -140,7 +148,7 @@ _Part = tuple[TokenKind, F32, F32]  # rows of one kind, and their likeness with 
 
 
 def _seen(q: EventQuery) -> list[_Part]:
-    return [*_compared(q.vision, q.vision_words, q.vision_unlike), (TokenKind.CONCEPT, q.concepts, q.concept_likeness)]
+    return _compared(q.vision, q.vision_words, q.vision_unlike)
 
 
 def _said(q: EventQuery) -> list[_Part]:
@@ -169,15 +177,11 @@ def _clean(rows: Sequence[F32], masks: Sequence[Bools] | None) -> tuple[Tensor, 
     return _pad([np.where(r[:, None], x, 0).astype(np.float32) for r, x in zip(real, rows, strict=True)]), _pad(real)
 
 
-def listen(pairs: Sequence[tuple[FeatureWindow, EventQuery]]) -> dict[str, Tensor]:
-    """Return the fields of a ``Batch`` that the sounds which descriptions ask for give."""
-    p, mask = [], []
-    for window, query in pairs:
-        present = window.sound_mask & np.isfinite(window.sound).all(axis=1)
-        tags = np.where(present[:, None], window.sound, 0) * query.sound
-        p.append(tags.max(axis=1).astype(np.float32))
-        mask.append(present & bool((query.sound > 0).any()))
-    return {"sound": _pad(p), "sound_mask": _pad(mask)}
+def listen(windows: Sequence[FeatureWindow], queries: Sequence[EventQuery]) -> dict[str, Tensor]:
+    """Return the fields of a ``Batch`` that the sounds which descriptions ask for give: of one window, or one each."""
+    tags, present = _clean([w.sound for w in windows], [w.sound_mask for w in windows])
+    asked = torch.from_numpy(np.stack([q.sound for q in queries]).astype(np.float32))[:, None]  # [B, 1, K]
+    return {"sound": (tags * asked).amax(-1), "sound_mask": present & (asked > 0).any(-1)}
 
 
 def _targets(samples: Sequence[Sample]) -> Targets:

@@ -66,7 +66,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         if size > LARGEST_BYTES:
             raise _bad(path, f"it has {size >> 20} MiB, and {LARGEST_BYTES >> 20} are allowed")
         _check_digest(path)
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]  # safetensors types only part of itself
+        with safe_open(path, "pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file is no mapping
     except OSError as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error.strerror}", "check the path") from error

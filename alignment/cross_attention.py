@@ -13,12 +13,15 @@ from torch import Tensor
 
 from alignment.batches import Batch, TokenKind, describe, listen, make_batch, observe
 from alignment.bounds import word_bounds
-from alignment.calibration import SimilarityCalibration
+from alignment.calibration import Rates, SimilarityCalibration
 from alignment.errors import FeatureError
 from alignment.model import LOOKAHEAD, CrossAttention
 from alignment.types import F32, SOUND_TAGS, EventQuery, FeatureWindow, ScoreTrack
 
 VISION, SPEECH = 0, 1
+
+# As the table of `similarity`, with the shipped checkpoint.
+STRAY_ALERTS_PER_HOUR: Rates = ((0.5, 1.5), (0.9, 0.3))
 
 
 class CrossAttentionAligner:
@@ -26,6 +29,7 @@ class CrossAttentionAligner:
 
     name = "cross_attention"
     lookahead = LOOKAHEAD
+    rates = STRAY_ALERTS_PER_HOUR
 
     def __init__(self, model: CrossAttention, calibration: SimilarityCalibration) -> None:
         self._model, self._calibration = model.eval(), calibration
@@ -38,8 +42,8 @@ class CrossAttentionAligner:
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
         """Return f32[T, W]: the network's attention to each word, of what is seen and said by their shares."""
         batch, model = make_batch([(window, query)], self._calibration), self._model
-        seen = model.see(batch.frames, batch.frame_mask, model.describe_seen(batch), batch.curves[:, VISION])
-        said = model.hear(batch.utterances, batch.utterance_mask, model.describe_said(batch), batch.curves[:, SPEECH])
+        seen = model.see(batch, batch.frames, batch.frame_mask, model.describe_seen(batch))
+        said = model.hear(batch, model.describe_said(batch))
         parts = model.parts(batch, seen.logit, said.logit)[0]
         words = torch.zeros(len(window.bounds), len(query.words))
         if len(query.vision_words):
@@ -64,8 +68,7 @@ class CrossAttentionScorer:
         if queries:
             with torch.inference_mode():
                 self._described = describe(queries, calibration)
-                pairs = [(_empty(), q) for q in queries]
-                batch = Batch(**observe([_empty()]), **self._described, **listen(pairs))
+                batch = Batch(**observe([_empty()]), **self._described, **listen([_empty()], queries))
                 self._seen, self._said = model.describe_seen(batch), model.describe_said(batch)
                 self._past = model.vision.nothing(len(queries), batch.tokens.shape[-1])
 
@@ -75,34 +78,38 @@ class CrossAttentionScorer:
         if not self._queries:
             return ()
         self._check(window)
-        batch = Batch(**observe([window]), **self._described, **listen([(window, q) for q in self._queries]))
+        batch = Batch(**observe([window]), **self._described, **listen([window], self._queries))
         self._read(batch, first)
         spoken = self._hear(batch)
         parts = self._model.parts(batch, self._logits, spoken)
         p = (1 - (1 - parts).prod(-1)).numpy()
         weight = parts + 1e-6 * batch.prior[:, None] + 1e-12
-        shares, parts = (weight / weight.sum(-1, True)).numpy(), parts.numpy()
+        shares = (weight / weight.sum(-1, True)).numpy()
         said = (spoken.sigmoid() * batch.prior[:, SPEECH, None]).numpy()[:, : len(window.speech)]
         covers = batch.covers[0, :, : len(window.speech)].numpy()
-        bounds = word_bounds(window.bounds, window.speech_t, covers, said.T, parts.transpose(1, 0, 2))
+        bounds = word_bounds(window.bounds, window.speech_t, covers, said.T, parts.numpy().transpose(1, 0, 2))
         return tuple(ScoreTrack(q.event, p[i], bounds[:, i], shares[i]) for i, q in enumerate(self._queries))
 
     def _read(self, batch: Batch, first: int) -> None:
         """Score the clips from the first that is not final on, and keep what later ones need of them."""
-        start = max(self._next, first) - first
-        rows, mask = batch.frames[:, start:], batch.frame_mask[:, start:]
-        seen = self._model.see(rows, mask, self._seen, self._described["curves"][:, VISION], self._past)
+        start = self._first_unread(batch.frame_mask[0], max(self._next, first) - first)
+        past, clips = self._past, batch.frames.shape[1]
+        past.keep(past.rows.shape[1] - (self._next - first - start), self._model.config.window)
+        seen = self._model.see(batch, batch.frames[:, start:], batch.frame_mask[:, start:], self._seen, past)
         kept = self._logits[:, first - self._begin : first - self._begin + start]
         self._logits, self._begin = torch.cat([kept, seen.logit], 1), first
-        self._next = first + max(start, batch.frames.shape[1] - LOOKAHEAD)
-        self._past.keep(
-            self._past.rows.shape[1] - (first + batch.frames.shape[1] - self._next), self._model.config.window
-        )
+        self._next = first + max(start, clips - LOOKAHEAD)
+        past.keep(past.rows.shape[1] - (first + clips - self._next), self._model.config.window)
+
+    def _first_unread(self, mask: Tensor, start: int) -> int:
+        """Return where to read on: at ``start``, or where a frame that came late changes what was read."""
+        read = self._past.mask[0, -start:] if start else self._past.mask[0, :0]
+        late = (read != mask[start - len(read) : start]).nonzero()
+        return max(0, start - len(read) + int(late[0]) - LOOKAHEAD) if len(late) else start
 
     def _hear(self, batch: Batch) -> Tensor:
         """Return the logits of all utterances, f32[Q, S]."""
-        curve = self._described["curves"][:, SPEECH]
-        return self._model.hear(batch.utterances, batch.utterance_mask, self._said, curve).logit
+        return self._model.hear(batch, self._said).logit
 
     def _check(self, window: FeatureWindow) -> None:
         for kind, rows, described in (

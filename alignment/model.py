@@ -5,8 +5,9 @@ serves every encoder of any width. In each modality a *matcher* reads a sequence
 tokens of a description:
 
 - across: every step attends to the tokens, softmax(QKᵀ/√d + a·evidence)V, evidence being the calibrated inner product
-  of step and token. *Concepts* (what else the encoder knows by name near the description) compete with it for
-  attention, which tells a container ship from a speedboat;
+  of step and token;
+- by name: a clip attends to the things it shows best among all that the encoder knows by name, and reads how alike
+  each is to the description, which tells a container ship from a speedboat where both are much alike;
 - back: the description's own state asks all steps so far, which tells what is usual here from what is new;
 - over time: causal self-attention with the steps' own likeness as a bias and a relative position.
 
@@ -21,11 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
 from alignment.batches import Batch, Outputs, TokenKind
+from alignment.passages import PASSAGE_HELP, PASSAGE_WEIGHT
 
 LOOKAHEAD = 1  # later clips the first layer over time may see; the others see none, so the whole sees no more
 EVIDENCE = 4.0  # calibrated logits are divided by this, and cut at ±``MOST``, before the network sees them
 MOST = 3.0
 KINDS = len(TokenKind)
+SHOWN = 24  # things a clip is read as
 NEVER = -1e4  # a masked logit; finite, so that a row without any token is no NaN
 
 
@@ -88,35 +91,31 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> tuple[Tensor, Tenso
 class Matcher(nn.Module):
     """Reads one sequence against one description."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layers: int) -> None:
         super().__init__()
         width, heads = config.width, config.heads
         self.config = config
-        self.describe = nn.Sequential(nn.Linear(KINDS + 6, width), nn.GELU(), nn.Linear(width, width))
+        self.describe = nn.Sequential(nn.Linear(KINDS + 4, width), nn.GELU(), nn.Linear(width, width))
         self.enter = nn.Sequential(nn.Linear(2 * KINDS + width, width), nn.GELU(), nn.Linear(width, width))
         self.across_q = nn.Linear(width, width)
         self.across_kv = nn.Linear(width, 2 * width)
         self.evidence = nn.Parameter(torch.full((heads,), 4.0) * torch.linspace(0.5, 2.0, heads))
         self.across_out = nn.Sequential(nn.LayerNorm(width + heads), nn.Linear(width + heads, width))
-        self.layers = nn.ModuleList(OverTime(config, LOOKAHEAD if i == 0 else 0) for i in range(config.layers))
-        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
-        nn.init.zeros_(self.out[-1].weight)
-        nn.init.zeros_(self.out[-1].bias)
+        self.layers = nn.ModuleList(OverTime(config, LOOKAHEAD if i == 0 else 0) for i in range(layers))
+        answer = nn.Linear(width, 1)
+        nn.init.zeros_(answer.weight)
+        nn.init.zeros_(answer.bias)
+        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), answer)
         self.direct = nn.Parameter(torch.tensor([1.0, 0.0]))  # the answer without the network: calibrated similarity
 
-    def tokens(self, rows: Tensor, mask: Tensor, kind: Tensor, like: Tensor, curve: Tensor) -> Tokens:
-        """Read a description: how alike its tokens are to the whole, and how well the encoder knows such things."""
+    def tokens(self, rows: Tensor, mask: Tensor, kind: Tensor, like: Tensor, curve: Tensor, known: Tensor) -> Tokens:
+        """Read a description; ``known`` f32[B, 2] is how well the encoder knows such things by name."""
         like = _calibrated(like, curve[:, None])
-        concept = mask & (kind == TokenKind.CONCEPT)
-        known = like.masked_fill(~concept, -MOST).amax(-1)  # familiarity
-        usual = _mean(like, concept)
         word = _mean(like, mask & (kind == TokenKind.WORD))
-        per_query = torch.stack([known, usual, word, concept.any(-1).float()], -1)[:, None].expand(
-            -1, rows.shape[1], -1
-        )
-        features = [F.one_hot(kind, KINDS).float(), like[..., None], (like - known[:, None])[..., None], per_query]
+        per_query = torch.cat([known, word[:, None]], -1)[:, None].expand(-1, rows.shape[1], -1)
+        features = [F.one_hot(kind, KINDS).float(), like[..., None], per_query]
         state = self.describe(torch.cat(features, -1))
-        return Tokens(rows, mask, kind, state, _mean(state, (mask & ~concept)[..., None]))
+        return Tokens(rows, mask, kind, state, _mean(state, mask[..., None]))
 
     def nothing(self, batch: int, dim: int) -> Past:
         """Return what is remembered before the first step, of ``batch`` descriptions that share one sequence."""
@@ -126,10 +125,24 @@ class Matcher(nn.Module):
         rows, mask = torch.zeros(1, 0, dim), torch.zeros(1, 0, dtype=torch.bool)
         return Past(rows, mask, [empty for _ in layers], [empty for _ in layers])
 
-    def forward(self, rows: Tensor, mask: Tensor, tokens: Tokens, curve: Tensor, past: Past | None = None) -> Matched:
-        """Match steps f32[B, T, D]; ``past`` is read, and grows by them."""
-        evidence = _calibrated(rows @ tokens.rows.transpose(1, 2), curve[:, None, None])  # [B, T, N]
+    def forward(
+        self,
+        rows: Tensor,
+        mask: Tensor,
+        tokens: Tokens,
+        curve: Tensor,
+        past: Past | None = None,
+        named: Tensor | None = None,
+        cosine: Tensor | None = None,
+    ) -> Matched:
+        """Match steps f32[B, T, D], of which ``named`` f32[B, T, C] tells more; ``past`` is read, and grows by them.
+
+        ``cosine`` f32[B, T, N] of steps and tokens, where it is not their inner product.
+        """
+        cosine = rows @ tokens.rows.transpose(1, 2) if cosine is None else cosine
+        evidence = _calibrated(cosine, curve[:, None, None])  # [B, T, N]
         state, attention = self._across(evidence, tokens)
+        state = state if named is None else state + named
         rows_all, mask_all = (rows, mask) if past is None else _extend(past, rows, mask)
         alike = rows @ rows_all.transpose(1, 2)
         for i, layer in enumerate(self.layers):
@@ -152,6 +165,35 @@ class Matcher(nn.Module):
         seen = (weights * evidence[:, None]).sum(-1).transpose(1, 2)  # [B, T, H] evidence of what is attended
         state = state + self.across_out(torch.cat([read.transpose(1, 2).reshape(b, t, -1), seen], -1))
         return state, weights.mean(1) * tokens.mask[:, None]
+
+
+class ByName(nn.Module):
+    """Reads each clip as the things it shows best, and how alike each of them is to the description."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, heads = config.width, config.heads
+        self.heads = heads
+        self.sharpness = nn.Parameter(EVIDENCE * torch.linspace(0.25, 1.5, heads))
+        self.value = nn.Sequential(nn.Linear(4, width), nn.GELU(), nn.Linear(width, width))
+        self.out = nn.Sequential(nn.LayerNorm(width + heads), nn.Linear(width + heads, width))
+
+    def forward(self, frames: Tensor, batch: Batch) -> Tensor:
+        """Return f32[B, T, C]; frames f32[B or 1, T, D]. Nothing where the encoder knows nothing by name."""
+        names = batch.vocabulary
+        evidence = (frames @ names.T * batch.curves[0, 0, 0] / EVIDENCE).masked_fill(~names.any(-1), NEVER)
+        shown, place = evidence.topk(min(SHOWN, len(names)), dim=-1)  # [B or 1, T, S]
+        shown = shown - shown[..., :1]  # which of them, not whether any
+        like = _calibrated(batch.likeness, batch.curves[:, 1][:, None])
+        b, t, s = len(like), *shown.shape[1:]
+        shown, place = shown.expand(b, t, s), place.expand(b, t, s)
+        here = like[:, None].expand(b, t, -1).gather(2, place)
+        less = here - like.amax(-1)[:, None, None]  # than the best name for the description
+        weights = (self.sharpness * shown[..., None]).softmax(2)  # [B, T, S, H]
+        value = self.value(torch.stack([shown.clamp(min=-MOST), here, less, here * shown.exp()], -1))
+        read = torch.einsum("btsh,btshd->bthd", weights, value.view(b, t, s, self.heads, -1)).flatten(2)
+        answer: Tensor = self.out(torch.cat([read, (weights * here[..., None]).sum(2)], -1))
+        return answer * batch.likeness.any(-1)[:, None, None]
 
 
 class OverTime(nn.Module):
@@ -181,13 +223,15 @@ class OverTime(nn.Module):
             past.values[index] = v = torch.cat([past.values[index], v], 2)
         read, _ = attend(q, k, v, self._bias(alike, mask))
         state = state + self.out(read.transpose(1, 2).reshape(b, t, width))
-        return state + self.mix(self.norm2(state))
+        mixed: Tensor = state + self.mix(self.norm2(state))
+        return mixed
 
     def _bias(self, alike: Tensor, mask: Tensor) -> Tensor:
         t, total = alike.shape[1:]
         here = torch.arange(total - t, total, device=alike.device)[:, None]
         back = here - torch.arange(total, device=alike.device)[None]  # [T, P + T]
-        allowed = (back >= -self.lookahead) & (back < self.window) & mask[:, None]
+        # a step that is not real reads itself, or with nothing else to read it would read padding
+        allowed = (back >= -self.lookahead) & (back < self.window) & mask[:, None] | (back == 0)
         place = (back + self.lookahead).clamp(0, self.distance.shape[1] - 1)
         bias = self.likeness[None, :, None, None] * alike[:, None] + self.distance[:, place][None]
         return bias.masked_fill(~allowed[:, None], NEVER)
@@ -199,34 +243,42 @@ class CrossAttention(nn.Module):
     def __init__(self, config: ModelConfig | None = None) -> None:
         super().__init__()
         self.config = config or ModelConfig()
-        self.vision, self.speech = Matcher(self.config), Matcher(self.config)
+        self.vision, self.named = Matcher(self.config, self.config.layers), ByName(self.config)
+        self.speech = Matcher(self.config, 0)  # what was said before and after is in the passage already
         self.offsets = nn.Linear(self.config.width, 2)
         self.saliency = nn.Linear(self.config.width, 1)
         self.sound = nn.Parameter(torch.tensor([10.0, 0.5]))  # slope and midpoint: the tagger's probability, sharpened
 
     def forward(self, batch: Batch) -> Outputs:
         """Answer whole windows."""
-        seen = self.see(batch.frames, batch.frame_mask, self.describe_seen(batch), batch.curves[:, 0])
-        spoken = self.hear(batch.utterances, batch.utterance_mask, self.describe_said(batch), batch.curves[:, 1])
+        seen = self.see(batch, batch.frames, batch.frame_mask, self.describe_seen(batch))
+        spoken = self.hear(batch, self.describe_said(batch))
         return self.join(batch, seen, spoken)
 
     def describe_seen(self, batch: Batch) -> Tokens:
         """Read the descriptions of what is seen."""
-        return self.vision.tokens(
-            batch.tokens, batch.token_mask, batch.token_kind, batch.token_like, batch.curves[:, 1]
-        )
+        curve = batch.curves[:, 1]
+        known = _familiarity(_calibrated(batch.likeness, curve[:, None]))
+        return self.vision.tokens(batch.tokens, batch.token_mask, batch.token_kind, batch.token_like, curve, known)
 
-    def see(self, frames: Tensor, mask: Tensor, tokens: Tokens, curve: Tensor, past: Past | None = None) -> Matched:
-        """Match clips f32[B, T, D] with descriptions; ``past`` is read, and grows by them."""
-        return cast(Matched, self.vision(frames, mask, tokens, curve, past))
+    def see(self, batch: Batch, frames: Tensor, mask: Tensor, tokens: Tokens, past: Past | None = None) -> Matched:
+        """Match clips f32[B or 1, T, D] with descriptions; ``past`` is read, and grows by them."""
+        named = self.named(frames, batch)
+        return cast(Matched, self.vision(frames, mask, tokens, batch.curves[:, 0], past, named))
 
     def describe_said(self, batch: Batch) -> Tokens:
         """Read the descriptions of what is said."""
-        return self.speech.tokens(batch.said, batch.said_mask, batch.said_kind, batch.said_like, batch.curves[:, 1])
+        known = torch.zeros_like(batch.prior[:, :2])  # what is said has no names
+        curve = batch.curves[:, 1]
+        return self.speech.tokens(batch.said, batch.said_mask, batch.said_kind, batch.said_like, curve, known)
 
-    def hear(self, utterances: Tensor, mask: Tensor, tokens: Tokens, curve: Tensor) -> Matched:
-        """Match utterances f32[B, S, D'] with descriptions."""
-        return cast(Matched, self.speech(utterances, mask, tokens, curve))
+    def hear(self, batch: Batch, tokens: Tokens) -> Matched:
+        """Match utterances with descriptions; a passage that fits better than its utterance helps it a little."""
+        described = tokens.rows.transpose(1, 2)
+        own, passage = batch.utterances @ described, batch.passages @ described
+        cosine = own + (PASSAGE_WEIGHT * (passage - own)).clamp(0, PASSAGE_HELP)
+        found = self.speech(batch.utterances, batch.utterance_mask, tokens, batch.curves[:, 1], cosine=cosine)
+        return cast(Matched, found)
 
     def parts(self, batch: Batch, seen: Tensor, spoken: Tensor) -> Tensor:
         """Return f32[B, T, 3]: the probability by each modality, of the logits of clips and of utterances."""
@@ -235,7 +287,8 @@ class CrossAttention(nn.Module):
         sound = self.sound[0] * (batch.sound - self.sound[1])
         masks = (batch.frame_mask, batch.clip_mask, batch.sound_mask)
         logits = [x.masked_fill(~m, NEVER) for x, m in zip((seen, said, sound), masks, strict=True)]
-        return torch.stack(torch.broadcast_tensors(*logits), -1).sigmoid() * batch.prior[:, None]
+        shape = len(batch.prior), batch.clip_mask.shape[1]
+        return torch.stack([x.expand(shape) for x in logits], -1).sigmoid() * batch.prior[:, None]
 
     def join(self, batch: Batch, seen: Matched, spoken: Matched) -> Outputs:
         """Join the modalities of clips by noisy-or: the event is there unless each modality says it is not."""
@@ -259,6 +312,12 @@ def _best(evidence: Tensor, tokens: Tokens, kind: TokenKind) -> Tensor:
     return evidence.masked_fill(~chosen[:, None], -MOST).amax(-1)
 
 
+def _familiarity(like: Tensor) -> Tensor:
+    """Return f32[B, 2]: how alike the best name is, and how much better than the other near names on the whole."""
+    near = like.topk(min(SHOWN, like.shape[-1]), dim=-1).values
+    return torch.stack([near[:, 0], near[:, 0] - near.mean(-1)], -1)
+
+
 def _mean(x: Tensor, mask: Tensor) -> Tensor:
     """Return the mean over axis 1 where ``mask``; 0 where nothing is."""
     return (x * mask).sum(1) / mask.sum(1).clamp(min=1)
@@ -266,7 +325,7 @@ def _mean(x: Tensor, mask: Tensor) -> Tensor:
 
 def _heads(x: Tensor, heads: int) -> Tensor:
     """Return f32[B, H, T, d] of f32[B, T, C]."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.view(*x.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def _extend(past: Past, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

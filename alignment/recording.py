@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.aligner import Aligner, Scorer
+from alignment.calibration import STRAY_ALERTS_PER_HOUR
 from alignment.features import FeatureFile
 from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
 
@@ -32,6 +33,7 @@ class Silence:
 
     name = "silence"
     lookahead = 0
+    rates = STRAY_ALERTS_PER_HOUR
 
     def begin(self, queries: Sequence[EventQuery]) -> "SilentScorer":
         """Return a scorer that answers 0."""
@@ -59,7 +61,7 @@ class Recorder:
     """Passes everything on to ``aligner`` and keeps what came and went. One stream, one thread."""
 
     def __init__(self, aligner: Aligner) -> None:
-        self.name, self.lookahead = aligner.name, aligner.lookahead
+        self.name, self.lookahead, self.rates = aligner.name, aligner.lookahead, aligner.rates
         self.queries: tuple[EventQuery, ...] = ()
         self._aligner = aligner
         self._epochs: list[_Tape] = []

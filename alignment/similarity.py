@@ -11,15 +11,13 @@ import numpy as np
 
 from alignment.attention import word_attention
 from alignment.bounds import word_bounds
-from alignment.calibration import Platt, SimilarityCalibration
+from alignment.calibration import STRAY_ALERTS_PER_HOUR, Platt, SimilarityCalibration
 from alignment.covering import cover
 from alignment.errors import FeatureError
+from alignment.passages import PASSAGE_HELP, PASSAGE_WEIGHT, passages
 from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow, ScoreTrack
 
 NEVER = -1e3  # a score below any cosine, for queries without rows
-BREATH_S = 0.7  # utterances closer than this belong to one passage
-PASSAGE_WEIGHT = 0.5  # a sentence of a sonnet is less like "a sonnet" than the whole of it
-PASSAGE_HELP = 0.1  # cosine; more would let a strong neighbour carry what has nothing to do with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,7 @@ class SimilarityAligner:
 
     name = "similarity"
     lookahead = 1
+    rates = STRAY_ALERTS_PER_HOUR
 
     def __init__(self, calibration: SimilarityCalibration) -> None:
         self._calibration = calibration
@@ -138,18 +137,7 @@ def _spoken(window: FeatureWindow) -> _Spoken:
     usable = np.flatnonzero(np.isfinite(window.speech).all(axis=1) & np.isfinite(window.speech_t).all(axis=1))
     order = usable[np.argsort(window.speech_t[usable, 0], kind="stable")]
     embed, t = window.speech[order].astype(np.float32), window.speech_t[order]
-    return _Spoken(embed, _passages(embed, t), t, cover(window.bounds, t))
-
-
-def _passages(embed: F32, t: F64) -> F32:
-    """Return f32[S, D']: the mean direction of what is said in one breath with each utterance, by duration."""
-    if not len(t):
-        return embed
-    number = np.concatenate([[0], np.cumsum(t[1:, 0] - np.maximum.accumulate(t[:, 1])[:-1] > BREATH_S)])
-    same = (number[:, None] == number[None, :]).astype(np.float32)
-    total = (same * (t[:, 1] - t[:, 0]).astype(np.float32)) @ embed
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.asarray(total / np.maximum(length, 1e-9), np.float32)
+    return _Spoken(embed, passages(embed, t), t, cover(window.bounds, t))
 
 
 def _in_passage(spoken: _Spoken, texts: Sequence[F32]) -> F32:

@@ -8,7 +8,7 @@ of what is not: siblings of what is shown, neighbours of what is said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from alignment.types import F32, F64, SOUND_TAGS, EventQuery, FeatureWindow
 
 CLIPS = 96  # of one stream; longer than the network's window, so that it learns to let go
 TOP = 10  # things a classifier's answer keeps
+NAMELESS = 0.15  # of streams are seen by an encoder that knows nothing by name
 MERGE_S = 2.0  # passages of one topic closer than this are one event
 
 
@@ -75,7 +76,12 @@ class Synthesiser:
         speech, speech_t, passages = self._speech(rng, CLIPS * hop)
         silent = np.zeros((CLIPS, len(SOUND_TAGS)), np.float32)
         window = FeatureWindow(bounds, frames, mask, speech, speech_t, silent, np.zeros(CLIPS, bool))
-        asked = [(p, _runs(np.isin(pool[shots], list(p.of)), bounds)) for p in self._questions(rng, pool)]
+        questions = [self._contrasted(rng, p, pool) for p in self._questions(rng, pool)]
+        if rng.random() < NAMELESS:
+            questions = [
+                replace(p, query=replace(p.query, likeness=np.zeros_like(p.query.likeness))) for p in questions
+            ]
+        asked = [(p, _runs(np.isin(pool[shots], list(p.of)), bounds)) for p in questions]
         asked += [(p, _passages(p, passages)) for p in self._topics(rng, passages)]
         return [Sample(window, p.query, relevant) for p, relevant in asked]
 
@@ -86,7 +92,7 @@ class Synthesiser:
             kind = rng.random()
             if kind < 0.4 and pool and pool[-1] < self._things:
                 pool.append(int(rng.choice(self._siblings[pool[-1]][:8])))
-            elif kind < 0.75 or not len(self._world.clutter):
+            elif kind < 0.82 or not len(self._world.clutter):
                 pool.append(int(rng.integers(self._things)))
             else:
                 pool.append(self._things + int(rng.integers(len(self._world.clutter))))
@@ -113,7 +119,7 @@ class Synthesiser:
             return np.asarray(logits, np.float32)
         logits = rng.uniform(4, 12) * self._world.likeness[subject] + rng.gumbel(0, rng.uniform(0.3, 1.2), self._things)
         shown = subject
-        if rng.random() < 0.1:  # the classifier is wrong
+        if rng.random() < 0.07:  # the classifier is wrong
             shown = int(rng.choice(self._siblings[subject][:6]))
         logits[shown] = np.delete(logits, shown).max() + rng.normal(2.5, 2.5)
         return np.asarray(logits, np.float32)
@@ -126,6 +132,13 @@ class Synthesiser:
         asked += [self._about(rng, s) for s in rng.permutation(near)[:3].tolist()]
         asked += [self._world.seen[int(rng.integers(len(self._world.seen)))] for _ in range(3)]
         return [p for p in asked if not p.maybe & shown]
+
+    def _contrasted(self, rng: np.random.Generator, phrase: Phrase, pool: np.ndarray) -> Phrase:
+        """Return a phrase, now and then with something else that is shown as its contrast."""
+        other = self._about(rng, int(rng.choice(pool)))
+        if rng.random() > 0.1 or other.of & phrase.of:
+            return phrase
+        return replace(phrase, query=replace(phrase.query, vision_unlike=other.query.vision))
 
     def _about(self, rng: np.random.Generator, subject: int) -> Phrase:
         return self._world.seen[int(rng.choice(self._by_subject[subject]))]
@@ -154,9 +167,9 @@ class Synthesiser:
 
     def _topics(self, rng: np.random.Generator, passages: Sequence[tuple[int, float, float]]) -> list[Phrase]:
         said = list(dict.fromkeys(topic for topic, _, _ in passages))
-        asked = [self._world.said[int(rng.choice(self._by_topic[t]))] for t in said[:3]]
+        asked = [self._world.said[int(rng.choice(self._by_topic[t]))] for t in said[:2]]
         if self._world.said:
-            asked += [self._world.said[int(rng.integers(len(self._world.said)))] for _ in range(2)]
+            asked += [self._world.said[int(rng.integers(len(self._world.said)))] for _ in range(6)]
         return [p for p in asked if not p.maybe & set(said)]
 
 

@@ -42,8 +42,12 @@ class EventQuery:
     words: tuple[str, ...] = ()  # the W words or phrases that carry the first paraphrase
     vision_words: F32 = field(default_factory=_no_rows)  # [W, D], no rows where it is not about what is seen
     speech_words: F32 = field(default_factory=_no_rows)  # [W, D'], no rows where it is not about what is said
-    concepts: F32 = field(default_factory=_no_rows)  # [K, D] what else the encoder knows by name, the most alike first
-    concept_likeness: F32 = field(default_factory=lambda: np.zeros(0, np.float32))  # [K] cosine with the description
+    vocabulary: F32 = field(
+        default_factory=_no_rows
+    )  # [K, D] what the encoder knows by name; one array for all queries
+    likeness: F32 = field(
+        default_factory=lambda: np.zeros(0, np.float32)
+    )  # [K] cosine of each name and this description
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ class Daemon:
         return ServiceSettings(
             encoder=config.models.encoder_options(),
             speech=config.speech.options(),
+            aligner=config.models.aligner_options(),
             config_hash=config_hash(config),
             redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
             state_dir=config.state_dir,

@@ -10,6 +10,7 @@ from alignment.errors import WatchwordError
 from daemon.config.services import SpeechConfig
 from daemon.runtime import Runtime
 from daemon.runtimes import build_runtime
+from workers.aligners import AlignerOptions
 from workers.encoders.options import EncoderOptions
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
@@ -25,6 +26,7 @@ class OfflineSettings:
     """How files are watched. ``fps``: frames a second to look at; ``pictures``: a folder for what explains events."""
 
     models: EncoderOptions = field(default_factory=EncoderOptions)
+    aligner: AlignerOptions = field(default_factory=AlignerOptions)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     runtime: Literal["local", "ray"] = "local"
     fps: float = 1.0
@@ -65,7 +67,8 @@ def open_runtime(settings: OfflineSettings) -> Runtime:
 
 def service_settings(settings: OfflineSettings) -> ServiceSettings:
     """Return what the services are built from: without Redis and without a state to keep."""
-    return ServiceSettings(encoder=settings.models, speech=settings.speech.options(), pictures=settings.pictures)
+    speech = settings.speech.options()
+    return ServiceSettings(settings.models, speech, settings.aligner, pictures=settings.pictures)
 
 
 def tag_file(

@@ -179,6 +179,7 @@ def offline_settings(config: Config | None, profile: Profile | None) -> "Offline
         models = models.model_copy(update={"profile": profile, "model": None, "revision": None})
     return OfflineSettings(
         models=models.encoder_options(),
+        aligner=models.aligner_options(),
         speech=config.speech if config else SpeechConfig(),
     )
 

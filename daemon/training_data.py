@@ -29,7 +29,7 @@ from workers.text_world import build_world
 from workers.types import EventSpec
 
 HELD_OUT_STREAMS = 40  # synthetic ones, of other seeds than those that are learned
-STREAM_SAMPLES = 14  # about so many descriptions are asked of a synthetic stream
+STREAM_SAMPLES = 18  # about so many descriptions are asked of a synthetic stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def synthetic_data(settings: OfflineSettings, config: TrainConfig, workers: int)
     samples = tuple(s for i in range(HELD_OUT_STREAMS) for s in apart.stream(i))
     dims = samples[0].window.frames.shape[1], samples[0].window.speech.shape[1]
     facts = {"data": "synthetic", "encoder": encoder.info.id}
-    batches = streamed(Synthesiser(world, config.seed).stream, streams)
+    batches = streamed(Synthesiser(world, config.seed).stream, streams, config.seed)
     return TrainingData(_augmented(batches, config), None, samples, encoder.calibration, dims, facts)
 
 

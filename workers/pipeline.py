@@ -146,7 +146,7 @@ class StreamPipeline:
         camera, tools = self._camera, self._tools
         self._info = info
         self._encoder = tools.encoder.describe()
-        self._watch = build_watch(self._specs, tools.encoder)
+        self._watch = build_watch(self._specs, tools.encoder, tools.aligner.rates)
         self._warn()
         folder = tools.budget_folder if info.live else None  # what one upload showed says nothing about the next
         keys = Keys.of(self._specs, self._encoder.info, tools.aligner.name)

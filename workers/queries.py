@@ -26,7 +26,6 @@ def build_query(spec: EventSpec, encoder: TextEncoder) -> EventQuery:
     seen, said = about["vision"], about["speech"]
     unlike = spec.unlike if said else ()
     seen_rows = encoder.encode_text([seen_content(text) for text in seen])
-    concepts, likeness = encoder.concepts(seen_rows)
     words = content_words(seen_content(seen[0]) if seen else said_content(said[0]) if said else spec.describe[0])
     against = [*map(seen_content, spec.unlike), *encoder.background] if seen else []
     return EventQuery(
@@ -40,8 +39,8 @@ def build_query(spec: EventSpec, encoder: TextEncoder) -> EventQuery:
         words=words,
         vision_words=encoder.encode_text(words if seen else ()),
         speech_words=encoder.encode_sentences(words if said else ()),
-        concepts=concepts,
-        concept_likeness=likeness,
+        vocabulary=encoder.vocabulary,
+        likeness=encoder.likeness(seen_rows),
     )
 
 

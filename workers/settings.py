@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workers.aligners import AlignerOptions
 from workers.encoders.options import EncoderOptions
 from workers.publish.redis_settings import RedisSettings
 from workers.speech import SpeechOptions
@@ -14,7 +15,7 @@ class ServiceSettings:
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     speech: SpeechOptions | None = field(default_factory=SpeechOptions)
-    aligner: str = "similarity"
+    aligner: AlignerOptions = field(default_factory=AlignerOptions)
     config_hash: str = ""
     redis: RedisSettings | None = None
     state_dir: Path | None = None  # spool, evidence, budgets; None: none of them

@@ -28,6 +28,7 @@ class _Draft:
     modality: Modality
     of: frozenset[int]
     maybe: frozenset[int] = frozenset()
+    unheard: bool = False  # in words that the encoder's lexicon does not know: users have others than we
 
 
 def build_world(encoder: Encoder, seed: int = 0) -> World:
@@ -63,7 +64,7 @@ def _named(encoder: TextEncoder, rng: random.Random) -> Iterator[_Draft]:
     for i, thing in enumerate(things()):
         same = frozenset(np.flatnonzero(alike[i]).tolist()) - {i}
         for text in captions(thing, rng):
-            yield _Draft(text, "vision", frozenset([i]), same)
+            yield _Draft(text, "vision", frozenset([i]), same, unheard=text in thing.paraphrases and rng.random() < 0.5)
 
 
 def _kinds() -> Iterator[_Draft]:
@@ -83,6 +84,8 @@ def _scenes(first: int) -> Iterator[_Draft]:
 
 def _phrase(draft: _Draft, encoder: TextEncoder) -> Phrase:
     query = build_query(EventSpec(draft.text, (draft.text,), modalities=(draft.modality,)), encoder)
+    if draft.unheard:
+        query = replace(query, likeness=encoder.likeness(query.vision, told=False))
     return Phrase(query, draft.of, draft.maybe)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alignment.budget import Budget
-from alignment.calibration import threshold_for_budget
+from alignment.calibration import STRAY_ALERTS_PER_HOUR, Rates, threshold_for_budget
 from alignment.spans import SpanRule
 from alignment.types import MODALITIES, EventQuery
 from workers.services import EncoderClient
@@ -32,22 +32,22 @@ class Watch:
         return fixed | {name: budget.threshold for name, budget in self.budgets.items()}
 
 
-def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient) -> Watch:
-    """Embed the events' descriptions and settle their rules."""
+def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient, rates: Rates = STRAY_ALERTS_PER_HOUR) -> Watch:
+    """Embed the events' descriptions and settle their rules; ``rates`` of false alerts are the aligner's."""
     queries = encoder.build_queries(specs)
     stated = {s.name: s.max_false_alerts_per_hour for s in specs if s.threshold is None}
-    budgets = {name: Budget(per_hour) for name, per_hour in stated.items() if per_hour is not None}
-    return Watch(queries, tuple(span_rule(s, q) for s, q in zip(specs, queries, strict=True)), budgets)
+    budgets = {name: Budget(per_hour, rates) for name, per_hour in stated.items() if per_hour is not None}
+    return Watch(queries, tuple(span_rule(s, q, rates) for s, q in zip(specs, queries, strict=True)), budgets)
 
 
-def span_rule(spec: EventSpec, query: EventQuery) -> SpanRule:
+def span_rule(spec: EventSpec, query: EventQuery, rates: Rates = STRAY_ALERTS_PER_HOUR) -> SpanRule:
     """Return what the user asked for, and the defaults of the modality that the event is most about for the rest."""
     default = DEFAULT_RULES[MODALITIES[int(query.prior.argmax())]]
     enter = default.enter
     if spec.threshold is not None:
         enter = spec.threshold
     elif spec.max_false_alerts_per_hour is not None:
-        enter = threshold_for_budget(spec.max_false_alerts_per_hour)
+        enter = threshold_for_budget(spec.max_false_alerts_per_hour, rates)
     return SpanRule(
         enter=enter,
         exit=enter * EXIT_RATIO,

@@ -11,6 +11,7 @@ Batches = Callable[[int], Sequence[Sample]]
 """The examples of a step, counted from 0. The same number gives the same examples."""
 
 T = TypeVar("T", covariant=True)
+MIXED = 32  # batches that are mixed of the same streams
 
 
 class Indexed(Protocol[T]):
@@ -41,6 +42,23 @@ def shuffled(examples: Indexed[Callable[[np.random.Generator], Sample]], batch_s
     return batch
 
 
-def streamed(stream: Callable[[int], Sequence[Sample]], streams: int) -> Batches:
-    """Return endless batches, each of the samples of the next ``streams`` numbered streams: see ``Synthesiser``."""
-    return lambda step: [sample for i in range(step * streams, (step + 1) * streams) for sample in stream(i)]
+class _Mixed:
+    """Batches over blocks of streams, so that those of one stream are spread over many steps."""
+
+    def __init__(self, stream: Callable[[int], Sequence[Sample]], streams: int, seed: int) -> None:
+        self._stream, self._streams, self._seed = stream, streams, seed
+        self._block: tuple[int, list[Sample]] = (-1, [])
+
+    def __call__(self, step: int) -> list[Sample]:
+        block, place = divmod(step, MIXED)
+        if block != self._block[0]:
+            size = self._streams * MIXED
+            samples = [s for number in range(block * size, (block + 1) * size) for s in self._stream(number)]
+            order = np.random.default_rng([self._seed, block]).permutation(len(samples))
+            self._block = block, [samples[i] for i in order]
+        return self._block[1][place::MIXED]
+
+
+def streamed(stream: Callable[[int], Sequence[Sample]], streams: int, seed: int = 0) -> Batches:
+    """Return endless batches, each as large as ``streams`` numbered streams and mixed of many: see ``Synthesiser``."""
+    return _Mixed(stream, streams, seed)

@@ -106,7 +106,6 @@ class FeatureFolders:
             words=tuple(f"token {i}" for i in range(len(words))),
             vision_words=words,
             speech_words=none,
-            concepts=none,
         )
 
 

@@ -247,6 +247,6 @@ def is_finite(sample: Sample) -> bool:
     arrays = (
         *(window.bounds, window.frames[window.frame_mask], window.speech, window.speech_t),
         *(window.sound[window.sound_mask], query.vision, query.vision_unlike, query.speech, query.speech_unlike),
-        *(query.sound, query.prior, query.vision_words, query.speech_words, query.concepts, sample.relevant),
+        *(query.sound, query.prior, query.vision_words, query.speech_words, query.likeness, sample.relevant),
     )
     return all(bool(np.isfinite(a).all()) for a in arrays)

@@ -200,7 +200,7 @@ def _data(request: Request, console: Console) -> "TrainingData":
     from daemon.progress import FileProgress
     from daemon.training_data import annotated_data, synthetic_data
 
-    settings = OfflineSettings(request.config.models.encoder_options(), request.config.speech)
+    settings = OfflineSettings(request.config.models.encoder_options(), speech=request.config.speech)
     if request.sources is None:
         console.print("embedding the words that synthetic streams are made of …", highlight=False)
         return synthetic_data(settings, request.config, request.workers)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from daemon.config.base import Section
-from daemon.config.types import ModelName, RedisUrl
+from daemon.config.types import AnyPath, ModelName, RedisUrl
+from workers.aligners import AlignerName, AlignerOptions
 from workers.encoders.options import DType, EncoderOptions, Profile
 from workers.redaction import RedactedUrl
 from workers.speech import SpeechOptions
@@ -56,11 +57,23 @@ class ModelsConfig(Section):
     dtype: DType = Field(default="auto", description="auto: half precision on a GPU.")
     batch_size: int = Field(default=64, ge=1, le=1024, description="Frames in one forward pass at most.")
 
+    aligner: AlignerName = Field(
+        default="cross_attention",
+        description="How descriptions find their moment: a trained network, or tuned cosines (similarity).",
+    )
+    checkpoint: AnyPath | None = Field(
+        default=None, description="Weights of the aligner, from `watchword train`. Default: those that came with us."
+    )
+
     def encoder_options(self) -> EncoderOptions:
         """Return the choice as the encoders take it."""
         return EncoderOptions(
             self.profile, self.model, self.revision, self.device, self.dtype, batch_size=self.batch_size
         )
+
+    def aligner_options(self) -> AlignerOptions:
+        """Return the choice as the aligners take it."""
+        return AlignerOptions(self.aligner, self.checkpoint)
 
 
 class SpeechConfig(Section):

@@ -40,20 +40,22 @@ class TrainConfig(Section):
         default=MethodOptions(), description="Which method, by name, and its size."
     )
     losses: dict[str, float] = Field(
-        default={"plain_cross_entropy": 1.0, "span": 0.2}, description="Weight of each loss, by name."
+        default={"plain_cross_entropy": 1.0, "span": 0.2, "contrastive": 0.05},
+        description="Weight of each loss, by name.",
     )
     optimiser: Annotated[OptimiserOptions, _Told] = Field(
-        default=OptimiserOptions(warmup_steps=50), description="How weights move, and the schedule of the rate."
+        default=OptimiserOptions(lr=2e-3, weight_decay=0.02, warmup_steps=50),
+        description="How weights move, and the schedule of the rate.",
     )
     augmentations: dict[str, float] = Field(default={}, description="Probability of each augmentation, by name.")
     freeze: tuple[str, ...] = Field(default=(), description="Parts of the method that keep their weights.")
-    steps: int = Field(default=1000, ge=1, le=10_000_000, description="Batches to learn from.")
+    steps: int = Field(default=1500, ge=1, le=10_000_000, description="Batches to learn from.")
     epochs: int | None = Field(
         default=None, ge=1, le=100_000, description="Passes over the annotations, instead of steps."
     )
     batch_size: int = Field(default=32, ge=1, le=65_536, description="Examples a step, over all workers.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same weights on a CPU.")
-    eval_every: int = Field(default=100, ge=1, description="Steps from one validation, and saved state, to the next.")
+    eval_every: int = Field(default=250, ge=1, description="Steps from one validation, and saved state, to the next.")
     patience: int = Field(default=5, ge=0, description="Validations without improvement that end it; 0: none do.")
     monitor: Monitor = Field(default="f1", description="The validation figure that is watched.")
     validation_share: float = Field(

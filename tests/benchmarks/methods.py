@@ -139,8 +139,8 @@ def main() -> None:
         trained = pool.map(partial(_run, steps=args.steps), plan, chunksize=1)
         named = pool.map(partial(_run_towers, steps=args.tower_steps), towers, chunksize=1)
     tables = _method_table(plan, trained) + _tower_table(named)
-    told = {name: f"{len(s.train)} / {len(s.test)}" for name, s in SPLITS.items()}
-    size = f"{BATCH} descriptions a step, {args.steps} steps ({args.tower_steps} for towers); train / test: {told}"
+    told = ", ".join(f"{name} {len(s.train)} / {len(s.test)}" for name, s in SPLITS.items())
+    size = f"{BATCH} descriptions a step, {args.steps} steps ({args.tower_steps} for backbones); train / test: {told}"
     note = (
         f"Seed {SEED}; {size}; {os.cpu_count()} cores, one thread a row; {(time.monotonic() - started) / 60:.0f} min."
     )
@@ -259,7 +259,7 @@ def _method_table(plan: Sequence[Row], trained: Sequence[Figures]) -> str:
         cells = (
             f"{f.f1:.3f} ({f.interval[0]:.2f}–{f.interval[1]:.2f})",
             f"{f.decided_map:.3f}",
-            f"{f.ranked_map:.3f}",
+            f"{f.ranked_map:.3f}" if row.steps and ("span" in row.losses or row.method.name == "moment_detr") else "–",
             f"{f.strays:.1f}",
             f"{f.parameters:,}",
             f"{f.parameters * 4 / 1e6:.2f}",

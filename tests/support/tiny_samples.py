@@ -30,6 +30,7 @@ def make_query(rng: np.random.Generator, modality: int, name: str = "e") -> Even
         words=("red", "bus"),
         vision_words=seen[2:],
         speech_words=said[1:],
+        vocabulary=np.zeros((0, FRAME_DIM), np.float32),
     )
 
 

@@ -14,6 +14,7 @@ class LetterEncoder:
     info = ModelInfo("letters", "test", "letters", "1", 26, "none", "cpu", 0.0)
     frame_spec = FrameSpec(8, 8, "squash")
     background: tuple[str, ...] = ("nothing",)
+    vocabulary = np.eye(26, dtype=np.float32)
     calibration = LITE_CALIBRATION
 
     def encode_frames(self, frames: U8) -> F32:
@@ -23,8 +24,8 @@ class LetterEncoder:
         rows = np.array([[t.lower().count(chr(97 + i)) for i in range(26)] for t in texts], np.float32).reshape(-1, 26)
         return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
-    def concepts(self, rows: F32) -> F32:
-        return -rows
+    def likeness(self, rows: F32, told: bool = True) -> F32:
+        return rows.sum(axis=0)
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         return self.encode_text(texts)[:, ::-1]
@@ -39,7 +40,8 @@ def test_a_picture_is_compared_without_its_frame_and_against_the_background() ->
     )
     np.testing.assert_array_equal(query.vision, ENCODER.encode_text(["a padlock", "a lock"]))
     np.testing.assert_array_equal(query.vision_unlike, ENCODER.encode_text(["a key", "nothing"]))
-    np.testing.assert_array_equal(query.concepts, -query.vision)
+    np.testing.assert_array_equal(query.likeness, query.vision.sum(axis=0))
+    assert query.vocabulary is ENCODER.vocabulary
     assert query.words == ("padlock",)
     np.testing.assert_array_equal(query.vision_words, ENCODER.encode_text(["padlock"]))
     assert query.prior.tolist() == [1.0, 0.0, 0.0]

@@ -15,15 +15,16 @@ class TextEncoder(Protocol):
     """
 
     background: tuple[str, ...]
+    vocabulary: F32  # [K, D] frames of what this profile knows by name; [0, D] where it keeps no names
 
     def encode_text(self, texts: Sequence[str]) -> F32:
         """Return f32[N, D]: descriptions in the frame space."""
         ...
 
-    def concepts(self, rows: F32) -> tuple[F32, F32]:
-        """Return what else this encoder knows by name near descriptions f32[P, D], the most alike first.
+    def likeness(self, rows: F32, told: bool = True) -> F32:
+        """Return f32[K]: the cosine of each name of the vocabulary with the nearest of descriptions f32[P, D].
 
-        Rows f32[K, D] and likeness f32[K], a cosine; none where it keeps no vocabulary, or P is 0.
+        ``told``: by what else people call a thing, too. All 0 where P is 0.
         """
         ...
 

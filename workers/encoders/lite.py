@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 SIZE = 224
 TOP = 10
-CONCEPTS = 24  # neighbours of a description: all dogs of a kind, or all there is near a padlock
 TEMPERATURE = 1.3
 BATCH = 16
 FAMILIARITY = 0.35
@@ -61,6 +60,7 @@ class LiteEncoder:
         self._classes = load_classes()
         self.frame_spec = FrameSpec(SIZE, SIZE, "crop")
         self.background: tuple[str, ...] = ()
+        self.vocabulary = self.imagine(np.eye(len(self._classes.rows), dtype=np.float32))
         self.calibration = LITE_CALIBRATION
         self.info = _model_info(str(self._device))
 
@@ -78,25 +78,19 @@ class LiteEncoder:
 
     def encode_text(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 385], unit rows: the centred description, and how much its familiarity is held against it."""
-        return self._held_against(unit_rows(self._text.encode(texts) - self._classes.centre))
+        rows = unit_rows(self._text.encode(texts) - self._classes.centre)
+        familiarity = np.maximum((rows @ self._classes.rows.T).max(axis=1, keepdims=True), 0.0)
+        against = -FAMILIARITY * familiarity * np.sqrt(1 - CONSTANT**2) / CONSTANT
+        return unit_rows(np.concatenate([rows, against], axis=1))
 
-    def concepts(self, rows: F32) -> tuple[F32, F32]:
-        """Return the classes nearest to descriptions f32[P, 385], f32[K, 385], and how near they are, f32[K]."""
-        if not len(rows):
-            return np.zeros((0, DIM + 1), np.float32), np.zeros(0, np.float32)
-        likeness = self._classes.likeness(unit_rows(rows[:, :DIM])).max(axis=0)
-        nearest = np.argsort(-likeness, kind="stable")[:CONCEPTS]
-        return self._held_against(self._classes.rows[nearest]), likeness[nearest]
+    def likeness(self, rows: F32, told: bool = True) -> F32:
+        """Return f32[1000]: how alike each class and the nearest of descriptions f32[P, 385] are."""
+        likeness: F32 = self._classes.likeness(unit_rows(rows[:, :DIM]), told).max(axis=0, initial=0.0)
+        return likeness
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 384], unit rows."""
         return self._text.encode(texts)
-
-    def _held_against(self, rows: F32) -> F32:
-        """Return centred rows f32[N, 384] with what their familiarity takes off, f32[N, 385], unit rows."""
-        familiarity = np.maximum((rows @ self._classes.rows.T).max(axis=1, keepdims=True, initial=0.0), 0.0)
-        against = -FAMILIARITY * familiarity * np.sqrt(1 - CONSTANT**2) / CONSTANT
-        return unit_rows(np.concatenate([rows, against], axis=1))
 
     def _probabilities(self, frames: U8) -> F32:
         """Return f32[N, 1000]: the ten most probable classes of each frame, summing to 1, the others 0."""

@@ -47,9 +47,10 @@ class Classes:
     told: F32
     centre: F32
 
-    def likeness(self, described: F32) -> F32:
+    def likeness(self, described: F32, told: bool = True) -> F32:
         """Return f32[P, 1000]: how alike descriptions (centred unit rows f32[P, 384]) and classes are, however told."""
-        return np.asarray(np.maximum(described @ self.rows.T, (described @ self.told.transpose(0, 2, 1)).max(axis=0)))
+        named = described @ self.rows.T
+        return np.asarray(np.maximum(named, (described @ self.told.transpose(0, 2, 1)).max(axis=0)) if told else named)
 
 
 def build_classes(text: MiniLM) -> Classes:

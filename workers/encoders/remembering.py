@@ -13,7 +13,7 @@ class RememberingEncoder:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.background = encoder.background
-        self.concepts = encoder.concepts
+        self.vocabulary, self.likeness = encoder.vocabulary, encoder.likeness
         self._text, self._sentences = _Memory(encoder.encode_text), _Memory(encoder.encode_sentences)
 
     def learn(self, texts: Iterable[str], sentences: Iterable[str] = ()) -> None:

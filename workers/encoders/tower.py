@@ -74,6 +74,7 @@ class TwoTowerEncoder:
         self._normalise = Normaliser(towers.mean, towers.std, towers.device, towers.dtype)
         self._batch = options.batch_size
         self._dim = self._probe(folder)
+        self.vocabulary = np.zeros((0, self._dim), np.float32)
         revision = revision_of(folder, weights)
         named = options.model or ""
         # The same model in another place is the same model: its path stays out of event ids.
@@ -99,9 +100,9 @@ class TwoTowerEncoder:
         listed = list(texts)
         return self._split(len(listed), lambda a, b: self._towers.text(listed[a:b]))
 
-    def concepts(self, rows: F32) -> tuple[F32, F32]:
-        """Return no rows: these models keep no vocabulary."""
-        return np.zeros((0, self._dim), np.float32), np.zeros(0, np.float32)
+    def likeness(self, rows: F32, told: bool = True) -> F32:
+        """Return nothing: these models keep no vocabulary."""
+        return np.zeros(0, np.float32)
 
     def imagine(self, beliefs: F32) -> F32:
         """Return captions of things, blended, blurred and moved as pictures lie beside texts (Liang et al. 2022)."""
