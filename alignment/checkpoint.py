@@ -43,14 +43,16 @@ def save_checkpoint(path: Path, model: CrossAttention, card: Mapping[str, Any]) 
 def load_checkpoint(path: Path) -> CrossAttention:
     """Return the network in eval mode; raise ``CheckpointError`` for what is missing, damaged or something else."""
     metadata, weights = _read(path)
-    model = CrossAttention(_config(path, metadata))
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    config = _config(path, metadata)
+    with torch.device("meta"):  # shapes alone: a configuration may ask for more memory than there is
+        expected = {name: tensor.shape for name, tensor in CrossAttention(config).state_dict().items()}
     found = {name: tensor.shape for name, tensor in weights.items()}
     if found != expected:
         wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
         raise _bad(path, f"its weights do not fit its configuration ({', '.join(wrong[:3])} …)")
-    if not all(t.is_floating_point() and bool(torch.isfinite(t).all()) for t in weights.values()):
-        raise _bad(path, "it holds numbers that are not finite")
+    if not all(t.dtype == torch.float32 and bool(torch.isfinite(t).all()) for t in weights.values()):
+        raise _bad(path, "it holds numbers that are not finite, or no 32-bit floats")
+    model = CrossAttention(config)
     model.load_state_dict(weights)
     return model.eval()
 
@@ -85,11 +87,11 @@ def _check_digest(path: Path) -> None:
 
 def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
     if metadata.get("format") != FORMAT:
-        raise _bad(path, f"its format is {metadata.get('format', 'not stated')}, not {FORMAT}")
+        raise _bad(path, f"its format is {metadata.get('format', 'not stated')[:40]!r}, not {FORMAT}")
     stated = _object(path, metadata, "config")
     known = asdict(ModelConfig())
     if stated.keys() != known.keys() or not all(type(v) is int and 0 < v <= 1024 for v in stated.values()):
-        raise _bad(path, f"its configuration is not that of a cross-attention aligner: {stated}")
+        raise _bad(path, f"its configuration is not that of a cross-attention aligner: {str(stated)[:200]}")
     if stated["width"] % stated["heads"]:
         raise _bad(path, f"{stated['heads']} heads do not divide a width of {stated['width']}")
     return ModelConfig(**stated)
@@ -98,7 +100,7 @@ def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
 def _object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
     try:
         value = json.loads(metadata[name])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise _bad(path, f"its {name} cannot be read") from error
     if not isinstance(value, dict):
         raise _bad(path, f"its {name} is no JSON object")

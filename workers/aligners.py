@@ -8,6 +8,7 @@ from typing import Literal
 from alignment.aligner import Aligner
 from alignment.calibration import SimilarityCalibration
 from alignment.similarity import SimilarityAligner
+from workers.encoders.options import Quantize
 from workers.errors import ModelUnavailable
 
 AlignerName = Literal["cross_attention", "similarity"]
@@ -19,6 +20,7 @@ class AlignerOptions:
 
     name: AlignerName = "cross_attention"
     checkpoint: Path | None = None
+    quantize: Quantize = "none"  # int8: the trained one's linear layers
 
 
 def build_aligner(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:
@@ -31,8 +33,10 @@ def build_aligner(options: AlignerOptions, calibration: SimilarityCalibration) -
 def _cross_attention(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:
     from alignment.checkpoint import load_checkpoint, shipped_checkpoint  # loads torch, which similarity does without
     from alignment.cross_attention import CrossAttentionAligner
+    from alignment.int8 import quantise
 
-    return CrossAttentionAligner(load_checkpoint(options.checkpoint or shipped_checkpoint()), calibration)
+    model = load_checkpoint(options.checkpoint or shipped_checkpoint())
+    return CrossAttentionAligner(quantise(model) if options.quantize == "int8" else model, calibration)
 
 
 def _similarity(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:

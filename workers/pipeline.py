@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import structlog
 
 from alignment.aligner import Aligner
@@ -78,6 +79,7 @@ class StreamPipeline:
         self._epochs: dict[int, Epoch] = {}
         self._over: set[int] = set()
         self._lost = 0  # frames that the encoder could not embed
+        self._unusable = 0  # and those that it made no numbers of: every aligner takes them for absent
         self._announcer: Announcer | None = None
         self._reading: threading.Thread | None = None
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
@@ -103,8 +105,8 @@ class StreamPipeline:
     def snapshot(self) -> StreamSnapshot:
         """Return the counters. From any thread."""
         source = self._source.snapshot()
-        if self._lost:
-            source = replace(source, dropped={**source.dropped, "encoder_failed": self._lost})
+        own = {"encoder_failed": self._lost, "not_finite": self._unusable}
+        source = replace(source, dropped={**source.dropped, **{reason: n for reason, n in own.items() if n}})
         if self._announcer is None:
             return replace(self._state, source=source)
         return replace(
@@ -263,7 +265,9 @@ class StreamPipeline:
         try:
             for attempt in range(RETRIES):
                 try:
-                    return answer.result(ANSWER_TIMEOUT_S)
+                    features = answer.result(ANSWER_TIMEOUT_S)
+                    self._unusable += int((~np.isfinite(features).all(axis=1)).sum())
+                    return features
                 except WatchwordError as error:
                     if not error.retryable or attempt == RETRIES - 1:
                         raise

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from daemon.config.base import Section
 from daemon.config.types import AnyPath, ModelName, RedisUrl
 from workers.aligners import AlignerName, AlignerOptions
-from workers.encoders.options import DType, EncoderOptions, Profile
+from workers.encoders.options import DType, EncoderOptions, Profile, Quantize
 from workers.redaction import RedactedUrl
 from workers.speech import SpeechOptions
 
@@ -56,6 +56,10 @@ class ModelsConfig(Section):
     )
     dtype: DType = Field(default="auto", description="auto: half precision on a GPU.")
     batch_size: int = Field(default=64, ge=1, le=1024, description="Frames in one forward pass at most.")
+    quantize: Quantize = Field(
+        default="none",
+        description="int8: linear layers of the trained aligner and of lite's text model in eight bits, on a CPU.",
+    )
 
     aligner: AlignerName = Field(
         default="cross_attention",
@@ -68,12 +72,18 @@ class ModelsConfig(Section):
     def encoder_options(self) -> EncoderOptions:
         """Return the choice as the encoders take it."""
         return EncoderOptions(
-            self.profile, self.model, self.revision, self.device, self.dtype, batch_size=self.batch_size
+            self.profile,
+            self.model,
+            self.revision,
+            self.device,
+            self.dtype,
+            batch_size=self.batch_size,
+            quantize=self.quantize,
         )
 
     def aligner_options(self) -> AlignerOptions:
         """Return the choice as the aligners take it."""
-        return AlignerOptions(self.aligner, self.checkpoint)
+        return AlignerOptions(self.aligner, self.checkpoint, self.quantize)
 
 
 class SpeechConfig(Section):

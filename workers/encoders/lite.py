@@ -22,7 +22,7 @@ import numpy as np
 
 from alignment.calibration import LITE_CALIBRATION
 from alignment.types import F32
-from workers.encoders.device import limit_threads, pick_device
+from workers.encoders.device import limit_threads, pick_device, pick_dtype
 from workers.encoders.lite_classes import load_classes, unit_rows
 from workers.encoders.minilm import DIM, MiniLM, minilm_path
 from workers.encoders.options import EncoderOptions
@@ -55,8 +55,9 @@ class LiteEncoder:
         options = options or EncoderOptions()
         limit_threads(options.threads)
         self._device = pick_device(options.device)
-        self._network = _load_network(self._device)
-        self._text = MiniLM()
+        self._dtype = pick_dtype("float32" if options.dtype == "auto" else options.dtype, self._device)
+        self._network = _load_network(self._device).to(self._dtype)
+        self._text = MiniLM(options.quantize)
         self._classes = load_classes()
         self.frame_spec = FrameSpec(SIZE, SIZE, "crop")
         self.background: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ class LiteEncoder:
 
         with torch.inference_mode():
             pixels = torch.from_numpy(frames).to(self._device).permute(0, 3, 1, 2)
-            logits = self._network((pixels.float() - 127.0) / 128.0)
+            logits = self._network(((pixels.float() - 127.0) / 128.0).to(self._dtype))
             top, index = (logits.float() / TEMPERATURE).topk(TOP, dim=1)
             p = torch.zeros_like(logits, dtype=torch.float32).scatter_(1, index, top.softmax(1))
         result: F32 = p.cpu().numpy()

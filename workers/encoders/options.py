@@ -5,6 +5,7 @@ from typing import Literal
 
 Profile = Literal["lite", "open_clip", "transformers"]
 DType = Literal["auto", "float32", "float16", "bfloat16"]
+Quantize = Literal["none", "int8"]
 
 DEFAULT_MODELS: dict[str, str] = {
     "open_clip": "ViT-B-32-256/datacomp_s34b_b86k",
@@ -18,6 +19,7 @@ class EncoderOptions:
 
     ``model`` is a name of the profile's library, a hub id or a local folder; None: the profile's default.
     ``device`` is ``auto``, ``cpu``, ``cuda``, ``cuda:1`` …; ``dtype`` ``auto`` means half precision on a GPU.
+    ``lite`` runs its vision model in ``dtype`` (``auto``: float32), its text model in float32.
     ``local_files_only`` keeps loading off the network: weights are in a folder or were pulled before.
     """
 
@@ -29,6 +31,7 @@ class EncoderOptions:
     batch_size: int = 64  # pictures or texts a forward pass
     threads: int | None = None  # CPU threads of torch; None: torch's own choice
     local_files_only: bool = True
+    quantize: Quantize = "none"  # int8: the linear layers of the text model of ``lite``
 
     def resolved(self) -> "EncoderOptions":
         """Return these options with the profile's default model filled in."""

@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from workers.publish.redis_errors import NATIVE_ERRORS, RedisMisused, publish_error
 from workers.redaction import RedactedUrl
+from workers.types import Event
 
 RedisClient = redis.Redis | redis.RedisCluster
 
@@ -52,13 +53,15 @@ class RedisSettings:
             raise RedisMisused("the embedded server has no address before it runs", "start EmbeddedServer, use its url")
         return self.url
 
-    def marker(self, event_id: str, revision: int) -> str:
+    def marker(self, event: Event) -> str:
         """Return the key that remembers a published revision; in a cluster it lies in the stream's slot.
 
+        What was told is part of it: a file that was stopped told an early end, and what it tells when it is watched
+        again is news although its revision has the same number.
         A key is hashed by what stands in its first braces, else whole (Redis cluster specification).
         """
         prefix = self.stream if self._tagged else f"{{{self.stream}}}"
-        return f"{prefix}:id:{event_id}:{revision}"
+        return f"{prefix}:id:{event.id}:{event.revision}:{event.type}:{event.start}:{event.end}"
 
 
 def connect(settings: RedisSettings) -> RedisClient:

@@ -49,7 +49,7 @@ class EventScript:
     def add(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Add events in order; raise redis-py's errors."""
         settings = self._settings
-        keys = [settings.stream, *(settings.marker(e.id, e.revision) for e in events)]
+        keys = [settings.stream, *(settings.marker(e) for e in events)]
         values = [settings.marker_ttl_s, settings.maxlen, *(v for e in events for v in entry_values(e))]
         replies: Any
         try:

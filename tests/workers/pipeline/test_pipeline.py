@@ -5,13 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from colour_encoder import COLOURS, ColourEncoder
+from colour_encoder import COLOURS, ColourEncoder, done
 from PIL import Image
 
+from alignment.cross_attention import CrossAttentionAligner
+from alignment.model import CrossAttention
 from alignment.similarity import SimilarityAligner
 from alignment.types import F32
 from workers.errors import ModelUnavailable, ServiceLost, SourceInvalid, SpoolError
@@ -32,7 +36,8 @@ def pipeline(path: Path, encoder: ColourEncoder | None = None, sink: MemorySink 
     camera = CameraSpec("cam", RedactedUrl(str(path)), fps=changes.pop("fps", 1.0), audio=False)
     events = changes.pop("events", (RED, BLUE))
     description = encoder.describe()
-    tools = StreamTools(encoder, None, SimilarityAligner(description.calibration), sink, "cfg", **changes)
+    aligner = changes.pop("aligner", SimilarityAligner)(description.calibration)
+    tools = StreamTools(encoder, None, aligner, sink, "cfg", **changes)
     source = build_source(camera, description.frame_spec)
     return StreamPipeline(camera, events, source, tools), sink
 
@@ -56,6 +61,30 @@ def test_a_file_gives_each_occurrence_once_with_its_times(colour_video: Callable
         assert [e.revision for e in life] == list(range(len(life)))
         assert (life[0].type, life[-1].type) == ("new", "end")
     assert stream.snapshot().state == "finished"
+
+
+@pytest.mark.parametrize("aligner", [SimilarityAligner, partial(CrossAttentionAligner, CrossAttention())])
+def test_frames_without_numbers_are_absent_and_counted(colour_video: Callable[..., Path], aligner: Any) -> None:
+    class Broken(ColourEncoder):
+        def encode_frames(self, frames: U8) -> "Future[F32]":
+            rows = super().encode_frames(frames).result()
+            blue = frames[:, 0, 0, 2] > 150
+            rows[blue, 1] = np.nan
+            return done(rows)
+
+    stream, sink = pipeline(colour_video(SCENES), Broken(), aligner=aligner)
+    stream.run()
+    assert [w[0] for w in windows(sink)] == ["red", "red"]  # and blue is not, nor ends anything
+    assert stream.snapshot().source.dropped == {"not_finite": 5}
+
+
+def test_the_trained_aligner_finds_colours_too(colour_video: Callable[..., Path]) -> None:
+    stream, sink = pipeline(colour_video(SCENES), aligner=partial(CrossAttentionAligner, CrossAttention()))
+    stream.run()
+    expected = [("blue", 16, 21), ("red", 4, 10), ("red", 25, 30)]
+    assert [w[0] for w in windows(sink)] == [e[0] for e in expected]
+    for (_, start, end), (_, s, e) in zip(windows(sink), expected, strict=True):
+        assert (start, end) == (pytest.approx(s, abs=0.6), pytest.approx(e, abs=0.6))
 
 
 def test_no_event_reaches_beyond_the_media(colour_video: Callable[..., Path]) -> None:

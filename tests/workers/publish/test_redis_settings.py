@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,13 @@ def test_marker_and_stream_share_a_slot(stream: str) -> None:
     except RedisMisused:
         assert "{" in stream or "}" in stream
         return
-    assert key_slot(settings.marker("0af3", 2).encode()) == key_slot(stream.encode())
+    assert key_slot(settings.marker(make_event(2)).encode()) == key_slot(stream.encode())
 
 
 def test_marker_names() -> None:
-    assert settings_of("redis://h").marker("ab", 1) == "{watchword:events}:id:ab:1"
-    assert settings_of("redis://h", stream="{ww}:events").marker("ab", 1) == "{ww}:events:id:ab:1"
+    event = replace(make_event(0), id="ab", revision=1, type="end", start=2.0, end=3.5)
+    assert settings_of("redis://h").marker(event) == "{watchword:events}:id:ab:1:end:2.0:3.5"
+    assert settings_of("redis://h", stream="{ww}:events").marker(event) == "{ww}:events:id:ab:1:end:2.0:3.5"
 
 
 def test_the_documented_acl_is_enough(server: Server, tmp_path: Path) -> None:

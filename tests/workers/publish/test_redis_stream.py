@@ -2,6 +2,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -243,12 +244,21 @@ def test_a_lost_answer_adds_nothing_twice(server: Server, sink_to: Build) -> Non
     assert (state.retries, state.duplicates, state.published) == (1, 3, 0)
 
 
+def test_what_turns_out_otherwise_under_the_same_revision_is_news(server: Server) -> None:
+    settings = settings_of(server.url)
+    script = EventScript(connect(settings), settings)
+    early = replace(make_event(1), type="end", revision=1, end=12.0)  # a file was stopped
+    later = replace(make_event(1), type="update", revision=1, end=20.0)  # and is watched again
+    assert [r.duplicate for r in script.add([early, later, later])] == [False, False, True]
+    assert server.client.xlen(settings.stream) == 2
+
+
 def test_an_error_halfway_keeps_order_and_is_resumed(server: Server) -> None:
     settings = settings_of(server.url)
     script = EventScript(connect(settings), settings)
     script.add(some(2))
     # The third marker cannot be read: the script ends there, and nothing behind it may be added.
-    third = settings.marker(make_event(2).id, 0)
+    third = settings.marker(make_event(2))
     server.client.rpush(third, "not a marker")
     with pytest.raises(Exception, match="WRONGTYPE"):
         script.add(some(5))
@@ -264,7 +274,7 @@ def test_maxlen_and_marker_life(server: Server, sink_to: Build) -> None:
     assert sink.flush(5)
     assert 100 <= server.client.xlen("watchword:events") <= 300
     assert ids_in(server)[-1] == (make_event(999).id, 0)
-    key = RedisSettings(settings_of(server.url).url).marker(make_event(999).id, 0)
+    key = RedisSettings(settings_of(server.url).url).marker(make_event(999))
     assert 7 * 24 * 3600 - 60 < server.client.ttl(key) <= 7 * 24 * 3600
 
 

