@@ -33,7 +33,7 @@ def save_checkpoint(path: Path, model: CrossAttention, card: Mapping[str, Any]) 
     """Write a checkpoint and its digest, each as a whole; return the digest (sha256, hexadecimal)."""
     metadata = {"format": FORMAT, "config": json.dumps(asdict(model.config)), "card": json.dumps(dict(card))}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    data = save(weights, metadata)
+    data = _ordered(save(weights, metadata))
     digest = hashlib.sha256(data).hexdigest()
     _write(path, data)
     _write(_digest_of(path), f"{digest}  {path.name}\n".encode())
@@ -113,6 +113,14 @@ def _bad(path: Path, why: str) -> CheckpointError:
 
 def _digest_of(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
+
+
+def _ordered(data: bytes) -> bytes:
+    """Return a safetensors file with a sorted header: the library leaves its order, and so the digest, to chance."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def _write(path: Path, data: bytes) -> None:
