@@ -21,6 +21,7 @@ from alignment.errors import CheckpointError
 from alignment.model import CrossAttention, ModelConfig
 
 FORMAT = "watchword-cross-attention-1"
+LARGEST = {"width": 512, "heads": 64, "layers": 16, "window": 1024}  # a configuration may not ask for all memory
 LARGEST_BYTES = 64 << 20  # thirteen times the largest the project ships
 
 
@@ -44,15 +45,14 @@ def load_checkpoint(path: Path) -> CrossAttention:
     """Return the network in eval mode; raise ``CheckpointError`` for what is missing, damaged or something else."""
     metadata, weights = _read(path)
     config = _config(path, metadata)
-    with torch.device("meta"):  # shapes alone: a configuration may ask for more memory than there is
-        expected = {name: tensor.shape for name, tensor in CrossAttention(config).state_dict().items()}
+    model = CrossAttention(config)
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     found = {name: tensor.shape for name, tensor in weights.items()}
     if found != expected:
         wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
         raise _bad(path, f"its weights do not fit its configuration ({', '.join(wrong[:3])} …)")
     if not all(t.dtype == torch.float32 and bool(torch.isfinite(t).all()) for t in weights.values()):
         raise _bad(path, "it holds numbers that are not finite, or no 32-bit floats")
-    model = CrossAttention(config)
     model.load_state_dict(weights)
     return model.eval()
 
@@ -90,7 +90,7 @@ def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
         raise _bad(path, f"its format is {metadata.get('format', 'not stated')[:40]!r}, not {FORMAT}")
     stated = _object(path, metadata, "config")
     known = asdict(ModelConfig())
-    if stated.keys() != known.keys() or not all(type(v) is int and 0 < v <= 1024 for v in stated.values()):
+    if stated.keys() != known.keys() or not all(type(v) is int and 0 < v <= LARGEST[k] for k, v in stated.items()):
         raise _bad(path, f"its configuration is not that of a cross-attention aligner: {str(stated)[:200]}")
     if stated["width"] % stated["heads"]:
         raise _bad(path, f"{stated['heads']} heads do not divide a width of {stated['width']}")

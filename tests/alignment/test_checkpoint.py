@@ -14,7 +14,7 @@ import torch
 from networks import random_network
 from safetensors.torch import load_file, save_file
 
-from alignment.checkpoint import FORMAT, load_checkpoint, read_card, save_checkpoint
+from alignment.checkpoint import FORMAT, LARGEST, load_checkpoint, read_card, save_checkpoint
 from alignment.errors import CheckpointError
 from alignment.model import ModelConfig
 
@@ -159,8 +159,9 @@ def test_a_configuration_that_cannot_be_is_refused(path: Path, config: str) -> N
 
 
 def test_a_configuration_may_not_fill_the_memory(path: Path) -> None:
-    """The largest values allowed would make a network of tens of gigabytes."""
     rewrite(path, config=json.dumps(BASE | {"width": 1024, "layers": 200, "window": 1024}))
+    refused(path, "its configuration is not")
+    save_file(load_file(path), path, {"format": FORMAT, "config": json.dumps(LARGEST), "card": "{}"})
     refused(path, "do not fit")
 
 

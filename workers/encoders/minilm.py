@@ -50,9 +50,9 @@ class MiniLM:
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+            self.network = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
             if quantize == "int8":
-                quantise(self._model)
+                quantise(self.network)
         except (OSError, ValueError) as error:
             raise ModelUnavailable(
                 f"the text model in {folder} cannot be loaded: {error}",
@@ -71,7 +71,7 @@ class MiniLM:
     def _forward(self, texts: list[str]) -> F32:
         tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         with torch.inference_mode():
-            hidden = self._model(**tokens).last_hidden_state
+            hidden = self.network(**tokens).last_hidden_state
             mask = tokens["attention_mask"][..., None].to(hidden.dtype)
             mean = (hidden * mask).sum(1) / mask.sum(1)
             unit = torch.nn.functional.normalize(mean, dim=1)
