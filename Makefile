@@ -14,7 +14,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test check format bench methods bench-memory sample clean
+.PHONY: help venv run test check format bench methods compression bench-memory sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,11 +52,14 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV_STAMP) ## measure decoding, tagging and publishing (tests/benchmarks)
-	@for name in decode throughput publishing; do echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+bench: $(DEV_STAMP) ## measure decoding, tagging, publishing and aligning (tests/benchmarks)
+	@for name in decode throughput publishing aligner_hop; do echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 methods: $(DEV_STAMP) ## train every method briefly, compare them in docs/methods.md (a quarter of an hour)
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/methods.py
+
+compression: $(DEV_STAMP) ## make aligner and models smaller, compare them in docs/compression.md (some minutes)
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/compression.py
 
 bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
 	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/memory.py --minutes $(MINUTES)

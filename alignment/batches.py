@@ -57,7 +57,7 @@ class Batch(_Tensors):
     token_like: Tensor  # f32[B, N] cosine of a token with the nearest whole description
     vocabulary: Tensor  # f32[K, D] what the encoder knows by name; all zero where it knows nothing
     likeness: Tensor  # f32[B, K] cosine of each name with the description, however told
-    utterances: Tensor  # f32[B, S, D'] in order of time
+    utterances: Tensor  # f32[B, S, D'] in any order
     utterance_mask: Tensor  # bool[B, S]
     passages: Tensor  # f32[B, S, D'] mean direction of what is said in one breath with each utterance
     covers: Tensor  # bool[B, T, S] True where an utterance is spoken during a clip

@@ -54,7 +54,7 @@ def pruned(model: Model, share: float, retrain: Callable[[Model], object] | None
         raise OptionError(f"a share of {share} cannot be pruned", "give 0 or more, and less than 1")
     smaller = copy.deepcopy(model)
     layers = [(m, "weight") for m in smaller.modules() if isinstance(m, nn.Linear)]
-    prune.global_unstructured(layers, prune.L1Unstructured, amount=share)  # type: ignore[no-untyped-call]  # untyped in torch
+    prune.global_unstructured(layers, prune.L1Unstructured, amount=share)
     if retrain:
         retrain(smaller)
     for layer, name in layers:

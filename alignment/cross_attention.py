@@ -96,7 +96,7 @@ class CrossAttentionScorer:
         weight = parts + 1e-6 * batch.prior[:, None] + 1e-12
         shares = (weight / weight.sum(-1, True)).numpy()
         said = (spoken.sigmoid() * batch.prior[:, SPEECH, None]).numpy()[:, : len(window.speech)]
-        covers = batch.covers[0, :, : len(window.speech)].numpy()
+        covers = (batch.covers & batch.utterance_mask[:, None])[0, :, : len(window.speech)].numpy()
         bounds = word_bounds(window.bounds, window.speech_t, covers, said.T, parts.numpy().transpose(1, 0, 2))
         return tuple(ScoreTrack(q.event, p[i], bounds[:, i], shares[i]) for i, q in enumerate(self._queries))
 

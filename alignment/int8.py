@@ -40,7 +40,7 @@ class Int8Linear(nn.Module):
             return F.linear(x, self.weight * self.scale, self.bias)
         rows, scale = _rounded(x.flatten(0, -2))
         y = torch._int_mm(rows, self.weight.T).float().mul_(scale).mul_(self.scale[:, 0])
-        return (y if self.bias is None else y.add_(self.bias)).unflatten(0, x.shape[:-1])
+        return (y if self.bias is None else y.add_(self.bias)).reshape(*x.shape[:-1], -1)
 
 
 def quantise(model: Model) -> Model:

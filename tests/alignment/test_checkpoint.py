@@ -146,10 +146,19 @@ BASE = asdict(ModelConfig(width=16))
     [
         json.dumps(BASE | change)
         for change in (
-            {"width": 0}, {"width": -16}, {"width": 10**9}, {"layers": 10**9}, {"heads": 3}, {"width": "16"},
-            {"width": True}, {"width": 16.0}, {"layers": None}, {"surplus": 1}, {"width": float("nan")},
+            {"width": 0},
+            {"width": -16},
+            {"width": 10**9},
+            {"layers": 10**9},
+            {"heads": 3},
+            {"width": "16"},
+            {"width": True},
+            {"width": 16.0},
+            {"layers": None},
+            {"surplus": 1},
+            {"width": float("nan")},
         )
-    ]  # fmt: skip
+    ]
     + ["", "[]", "null", "{", "[" * 100_000, "9" * 10_000, json.dumps({"width": 16}), "1e999"],
     ids=lambda text: text[:60],
 )

@@ -60,7 +60,8 @@ def test_an_int8_layer_answers_as_the_full_one(wide: int, bias: bool) -> None:
     x[0, 0] = 0
     with torch.no_grad():
         full, small = linear(x), Int8Linear(linear)(x)
-    assert small.shape == full.shape and torch.isfinite(small).all()
+    assert small.shape == full.shape
+    assert torch.isfinite(small).all()
     assert ((small - full).norm(dim=-1) <= 0.02 * full.norm(dim=-1) + 1e-6).all()
 
 
@@ -68,7 +69,7 @@ def test_an_int8_network_answers_as_the_full_one_and_is_smaller() -> None:
     full, small = random_network(), quantise(random_network())
     assert not any(type(m) is nn.Linear for m in small.modules())
     p, q = probabilities(full), probabilities(small)
-    assert 0.1 < p.std()  # it does decide
+    assert p.std() > 0.1  # it does decide
     assert (p - q).abs().max() < 0.1
     assert (p - q).abs().mean() < 0.01
     assert stored_bytes(quantise(CrossAttention()))[0] < 0.4 * stored_bytes(CrossAttention())[0]

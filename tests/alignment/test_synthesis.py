@@ -162,7 +162,7 @@ def test_much_of_what_is_asked_never_happens() -> None:
 
 
 def test_what_could_be_argued_about_is_not_shown() -> None:
-    """"The first pair" may be true of thing 2: it is never asked where thing 2 is."""
+    """ "The first pair" may be true of thing 2: it is never asked where thing 2 is."""
     asked = [s for s in about(lambda name: name == "the first pair") if len(s.relevant)]
     assert asked
     streams = [st for st in STREAMS if any(s.query.event == "the first pair" for s in st)]

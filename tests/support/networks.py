@@ -45,7 +45,9 @@ def isometry(seed: int, width: int, into: int) -> F32:
     return np.asarray(np.linalg.qr(normal)[0].T, np.float32)
 
 
-def moved(window: FeatureWindow, query: EventQuery, frame_map: F32, sentence_map: F32) -> tuple[FeatureWindow, EventQuery]:
+def moved(
+    window: FeatureWindow, query: EventQuery, frame_map: F32, sentence_map: F32
+) -> tuple[FeatureWindow, EventQuery]:
     """Return both in other spaces."""
     at: Callable[[EventQuery, tuple[str, ...], F32], dict[str, F32]] = lambda q, names, m: {  # noqa: E731
         n: getattr(q, n) @ m for n in names

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ class LetterEncoder:
         rows = np.full((len(texts), PAIRS), 1e-3, np.float32)
         for row, text in zip(rows, texts, strict=True):
             letters = [ord(c) - 97 for c in text.lower() if "a" <= c <= "z"]
-            np.add.at(row, [a * 26 + b for a, b in zip(letters, letters[1:], strict=False)], 1)
+            np.add.at(row, [a * 26 + b for a, b in pairwise(letters)], 1)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
