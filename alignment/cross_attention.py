@@ -37,11 +37,13 @@ STRAY_ALERTS_PER_HOUR: Rates = (
 class CrossAttentionAligner:
     """Scores windows by a trained network. One instance may serve any number of streams and threads."""
 
-    name = "cross_attention"
     lookahead = LOOKAHEAD
     rates = STRAY_ALERTS_PER_HOUR
 
-    def __init__(self, model: CrossAttention, calibration: SimilarityCalibration) -> None:
+    def __init__(
+        self, model: CrossAttention, calibration: SimilarityCalibration, name: str = "cross_attention"
+    ) -> None:
+        self.name = name
         self._model, self._calibration = model.eval(), calibration
 
     def begin(self, queries: Sequence[EventQuery]) -> "CrossAttentionScorer":

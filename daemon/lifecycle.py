@@ -62,6 +62,7 @@ class Daemon:
     def run(self) -> Outcome:
         """Run until stopped, or with ``once`` until every file has ended; return what came of it."""
         config = self._config
+        check_checkpoint(config.models.aligner_options())
         make_writable(config.state_dir, "set state_dir to a folder that this user may write to")
         folders, events = config.uploads, config.event_specs()
         self._uploads = UploadFolder(folders.folder, folders.done, events) if folders else None

@@ -10,7 +10,7 @@ from alignment.errors import WatchwordError
 from daemon.config.services import SpeechConfig
 from daemon.runtime import Runtime
 from daemon.runtimes import build_runtime
-from workers.aligners import AlignerOptions
+from workers.aligners import AlignerOptions, check_checkpoint
 from workers.encoders.options import EncoderOptions
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
@@ -66,7 +66,8 @@ def open_runtime(settings: OfflineSettings) -> Runtime:
 
 
 def service_settings(settings: OfflineSettings) -> ServiceSettings:
-    """Return what the services are built from: without Redis and without a state to keep."""
+    """Return what the services are built from, without Redis and a state to keep; raise ``CheckpointError``."""
+    check_checkpoint(settings.aligner)
     speech = settings.speech.options()
     return ServiceSettings(settings.models, speech, settings.aligner, pictures=settings.pictures)
 

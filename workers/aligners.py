@@ -1,5 +1,6 @@
 """Aligners by name, and what they are built from."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +31,33 @@ def build_aligner(options: AlignerOptions, calibration: SimilarityCalibration) -
     return ALIGNERS[options.name](options, calibration)
 
 
+def aligner_id(options: AlignerOptions) -> str:
+    """Return what changes when an aligner would score otherwise: its name, its precision, a digest of its weights."""
+    if options.name != "cross_attention":
+        return options.name
+    from alignment.checkpoint import shipped_checkpoint
+
+    path = options.checkpoint or shipped_checkpoint()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "missing"
+    return f"{options.name}@{digest}" + (f"/{options.quantize}" if options.quantize != "none" else "")
+
+
+def check_checkpoint(options: AlignerOptions) -> None:
+    """Raise ``CheckpointError`` where the weights of one's own cannot be used: before anything starts to rely on it."""
+    if options.name == "cross_attention" and options.checkpoint is not None:
+        from alignment.checkpoint import load_checkpoint
+
+        load_checkpoint(options.checkpoint)
+
+
 def _cross_attention(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:
     from alignment.checkpoint import load_checkpoint, shipped_checkpoint  # loads torch, which similarity does without
     from alignment.cross_attention import CrossAttentionAligner
     from alignment.int8 import quantise
 
     model = load_checkpoint(options.checkpoint or shipped_checkpoint())
-    return CrossAttentionAligner(quantise(model) if options.quantize == "int8" else model, calibration)
+    model = quantise(model) if options.quantize == "int8" else model
+    return CrossAttentionAligner(model, calibration, aligner_id(options))
 
 
 def _similarity(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:

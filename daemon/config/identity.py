@@ -24,7 +24,8 @@ def config_hash(config: Config) -> str:
     decisive = {
         "cameras": cameras,
         "events": [asdict(event) for event in config.event_specs()],
-        "models": config.models.model_dump(include={"profile", "model", "revision", "dtype"}),
+        "models": config.models.model_dump(include={"profile", "model", "revision", "dtype", "quantize"}),
+        "aligner": aligner_id(config.models.aligner_options()),
         "speech": config.speech.model_dump(),
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

