@@ -25,7 +25,8 @@ class Aligner(Protocol):
     """Scores every clip of a window against every query.
 
     ``lookahead`` is the number of later clips a clip's score depends on: the last ``lookahead`` clips of a window
-    are provisional, and spans are decided on the others. ``name`` changes where the scores would. ``rates`` are the false alerts it was measured to give.
+    are provisional, and spans are decided on the others. ``rates`` are the false alerts it was measured to give.
+    ``name`` tells one that scores otherwise apart.
     """
 
     name: str

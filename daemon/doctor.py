@@ -42,6 +42,7 @@ def examine(redis: RedactedUrl) -> Iterator[Check]:
     yield _accelerator()
     yield from _models()
     yield _encoder()
+    yield _aligner()
     yield redis_check(redis)
     yield _ray()
 
@@ -161,6 +162,18 @@ def _encoder() -> Check:
     per_second = SPEED_FRAMES / (time.perf_counter() - started)
     detail = f"{per_second:.0f} frames a second on {encoder.info.device}: as many cameras at `fps: 1`, at most"
     return Check("models", "lite encoder", "ok", detail)
+
+
+def _aligner() -> Check:
+    """Load the default aligner."""
+    from alignment.checkpoint import load_checkpoint, shipped_checkpoint
+
+    try:
+        model = load_checkpoint(shipped_checkpoint())
+    except WatchwordError as error:
+        return Check("models", "aligner", "fail", error.message, "pip install --force-reinstall watchword")
+    weights = sum(p.numel() for p in model.parameters())
+    return Check("models", "aligner", "ok", f"cross_attention, {weights:,} weights, as shipped")
 
 
 def redis_check(url: RedactedUrl) -> Check:

@@ -22,6 +22,7 @@ from daemon.observe import Observer
 from daemon.runtimes import build_runtime
 from daemon.supervisor import Supervisor, all_done
 from daemon.uploads import UploadFolder
+from workers.aligners import check_checkpoint
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_settings import RedisSettings
 from workers.redaction import RedactedUrl

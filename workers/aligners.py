@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,11 +35,9 @@ def aligner_id(options: AlignerOptions) -> str:
     """Return what changes when an aligner would score otherwise: its name, its precision, a digest of its weights."""
     if options.name != "cross_attention":
         return options.name
-    from alignment.checkpoint import shipped_checkpoint
-
-    path = options.checkpoint or shipped_checkpoint()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "missing"
-    return f"{options.name}@{digest}" + (f"/{options.quantize}" if options.quantize != "none" else "")
+    path, precision = options.checkpoint, "" if options.quantize == "none" else f"/{options.quantize}"
+    digest = f"@{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" if path and path.is_file() else ""
+    return options.name + digest + precision
 
 
 def check_checkpoint(options: AlignerOptions) -> None:
@@ -55,9 +53,10 @@ def _cross_attention(options: AlignerOptions, calibration: SimilarityCalibration
     from alignment.cross_attention import CrossAttentionAligner
     from alignment.int8 import quantise
 
-    model = load_checkpoint(options.checkpoint or shipped_checkpoint())
+    path = options.checkpoint or shipped_checkpoint()
+    model = load_checkpoint(path)
     model = quantise(model) if options.quantize == "int8" else model
-    return CrossAttentionAligner(model, calibration, aligner_id(options))
+    return CrossAttentionAligner(model, calibration, aligner_id(replace(options, checkpoint=path)))
 
 
 def _similarity(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:

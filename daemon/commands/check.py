@@ -62,6 +62,7 @@ def _watches(config: Config) -> Iterator[tuple[str, str, str, tuple[EventSpec, .
 
 def _impossible(path: Path, config: Config) -> Iterator[Problem]:
     """Yield what is valid but cannot work on this machine or with this profile."""
+    from workers.aligners import check_checkpoint
     from workers.models import locate
     from workers.queries import query_warnings
 
@@ -71,6 +72,10 @@ def _impossible(path: Path, config: Config) -> Iterator[Problem]:
             locate(options)
         except WatchwordError as error:
             yield Problem(str(path), 0, "models", error.message, error.hint)
+    try:
+        check_checkpoint(config.models.aligner_options())
+    except WatchwordError as error:
+        yield Problem(str(path), 0, "models.checkpoint", error.message, error.hint)
     specs = [spec for _, _, _, events in _watches(config) for spec in events]
     for text in dict.fromkeys(text for spec in specs for text in query_warnings(spec, options.profile)):
         yield Problem(str(path), 0, "", text)

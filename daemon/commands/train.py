@@ -98,9 +98,10 @@ def run(request: Request, console: Console) -> dict[str, Any]:
     from daemon.training import Job, claim
 
     claim(request.out, _asked(request), request.resume)
+    begun = _begun(request)  # before the videos: a mistyped path is told at once
     data = _data(request, console)
     job = Job(
-        model=_model(request, data),
+        model=_model(request, data, begun),
         data=data,
         config=request.config,
         folder=request.out.resolve(),  # workers run elsewhere
@@ -209,23 +210,28 @@ def _data(request: Request, console: Console) -> "TrainingData":
     )
 
 
-def _model(request: Request, data: "TrainingData") -> "nn.Module":
-    """Return the model to train: fresh, or a checkpoint's, without what the file freezes."""
-    import torch
-
+def _begun(request: Request) -> "nn.Module | None":
+    """Return the checkpoint's model that is to be trained on, if there is one."""
     from alignment.checkpoint import load_checkpoint, shipped_checkpoint
-    from alignment.methods.registry import build_method
-    from alignment.methods.transfer import freeze
     from alignment.options import OptionError
 
-    method = request.config.method
     if request.start is None:
-        torch.manual_seed(request.config.seed)
-        model = build_method(method, *data.dims)
-    elif method.name == "watchword":
-        model = load_checkpoint(shipped_checkpoint() if request.start == SHIPPED else Path(request.start))
-    else:
-        raise OptionError(f"--from gives a checkpoint of `watchword`, not of {method.name}", "leave out one of the two")
+        return None
+    name = request.config.method.name
+    if name != "watchword":
+        raise OptionError(f"--from gives a checkpoint of `watchword`, not of {name}", "leave out one of the two")
+    return load_checkpoint(shipped_checkpoint() if request.start == SHIPPED else Path(request.start))
+
+
+def _model(request: Request, data: "TrainingData", begun: "nn.Module | None") -> "nn.Module":
+    """Return the model to train: fresh, or the one begun, without what the file freezes."""
+    import torch
+
+    from alignment.methods.registry import build_method
+    from alignment.methods.transfer import freeze
+
+    torch.manual_seed(request.config.seed)
+    model = begun or build_method(request.config.method, *data.dims)
     freeze(model, request.config.freeze)
     return model
 

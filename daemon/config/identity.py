@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from daemon.config.schema import Config
+from workers.aligners import aligner_id
 
 
 def config_hash(config: Config) -> str:

@@ -53,8 +53,9 @@ def test_models_come_with_licence_and_size(report: dict[str, Any]) -> None:
     assert all(c["detail"].endswith(("MB", "MB)")) for c in parts)
 
 
-def test_encoder_and_embedded_server_really_run(report: dict[str, Any]) -> None:
+def test_encoder_aligner_and_embedded_server_really_run(report: dict[str, Any]) -> None:
     assert "frames a second" in named(report, "lite encoder")["detail"]
+    assert "weights, as shipped" in named(report, "aligner")["detail"]
     assert named(report, "Redis at embedded")["status"] == "ok"
 
 

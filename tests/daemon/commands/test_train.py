@@ -155,6 +155,7 @@ def test_a_feature_file_that_is_missing_is_named(data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--synthetic", "--from", "none.safetensors"], "none.safetensors cannot be read"),
         ([], "give either --synthetic or --annotations"),
         (["--synthetic", "--annotations", "a.jsonl"], "give either --synthetic or --annotations"),
         (["--synthetic", "--videos", "clips"], "videos and features need --annotations"),
@@ -162,8 +163,8 @@ def test_a_feature_file_that_is_missing_is_named(data: Path) -> None:
         (["--annotations", "a.jsonl", "--videos", "v", "--text-features", "t"], "text features go with --features"),
     ],
 )
-def test_what_to_learn_from_must_be_clear(options: list[str], message: str) -> None:
-    done = CliRunner().invoke(app, ["train", *options], env={"COLUMNS": "200"})
+def test_what_to_learn_from_must_be_clear(options: list[str], message: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train", *options, "--out", str(tmp_path)], env={"COLUMNS": "200"})
     assert done.exit_code == 2
     assert message in done.output
 

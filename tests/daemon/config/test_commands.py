@@ -90,6 +90,9 @@ def test_what_cannot_work_is_a_warning(run: Run, write: Callable[[str], Path], t
     (message,) = [w["message"] for w in json.loads(done.stdout)["warnings"] if w["key"] == "models"]
     assert message.startswith("there is no folder")
     assert "English" not in done.stderr
+    done = run("check", write(events + "models: {checkpoint: none.safetensors}"), "--json")
+    (message,) = [w["message"] for w in json.loads(done.stdout)["warnings"] if w["key"] == "models.checkpoint"]
+    assert message.endswith("none.safetensors cannot be read: No such file or directory")
 
 
 def test_the_modality_that_the_wording_chooses_is_shown(run: Run, write: Callable[[str], Path]) -> None:
@@ -103,6 +106,7 @@ def test_the_modality_that_the_wording_chooses_is_shown(run: Run, write: Callabl
         ("state_dir: config.yaml", 2, "output_unwritable"),
         ("uploads: {folder: config.yaml/in, done: done}", 2, "uploads.folder"),
         ("http: {host: 192.0.2.1, token: '0123456789'}", 2, "http_address_invalid"),
+        ("models: {checkpoint: config.yaml}", 2, "checkpoint_invalid"),
     ],
 )
 def test_a_setting_that_does_not_work_here_is_one_line(

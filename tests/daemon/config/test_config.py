@@ -185,6 +185,8 @@ def test_the_hash_names_decisions_and_nothing_else(example: Config, load: Load) 
         ("1/day", "2/day"),
     ]:
         assert config_hash(load(EXAMPLE.replace(old, new), **env)) != name, old
+    models = ["aligner: similarity", "quantize: int8"]
+    assert len({name, *(config_hash(load(EXAMPLE.replace("lite}", f"lite, {m}}}"), **env)) for m in models)}) == 3
 
 
 def test_the_json_schema_takes_what_the_reader_takes() -> None:
