@@ -6,7 +6,6 @@ import numpy as np
 
 from alignment.types import F32
 
-
 Rates = tuple[tuple[float, float], ...]
 """Thresholds on p, rising, each with the false alerts an hour that were measured at it."""
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from alignment.embedding_store import EmbeddingStore, Rows
 from alignment.errors import FeatureError
+from alignment.passages import BREATH_S
 from alignment.types import F32, Bools, EventQuery
 
 EXTENT = 0.5  # of the way from the usual to the peak: what still belongs to the moment
 SHOULDER = 0.25  # and what is used up with it
 CLIP_GAP_S = 2.5  # clips further apart are no neighbours: a frame or two may be missing at 1 fps
-BREATH_S = 0.7  # utterances closer than this are said in one go
 WORD_BOOST = 0.2  # of cosine, for an utterance that has all the words themselves
 
 

@@ -155,7 +155,7 @@ def _from_videos(
 def _from_own_features(
     annotations: Sequence[Annotation], folders: Sequence[Path], settings: OfflineSettings
 ) -> _Embedded:
-    """Read files that ``daemon.extraction`` wrote, named by the video."""
+    """Read ``VID.safetensors`` files in the format that ``daemon.extraction`` writes (there under digests)."""
     if len(folders) > 1:
         raise DatasetError("several --features folders need --text-features", "give the text features' folder")
     encoder = load_encoder(settings.models)

@@ -1,7 +1,7 @@
 """What one camera has learned about its false alerts, on disk, so that a restart does not begin anew.
 
 One JSON file a camera. An event's observations are found again by its name, its description and rule, and the model:
-after a change of any of these the scores mean something else. What cannot be read is put aside with a warning.
+after a change of any of these the scores mean something else. What cannot be read counts as nothing, with a warning.
 """
 
 import json

@@ -25,7 +25,7 @@ class FusionSize:
     dropout: float = 0.1
 
 
-FULL_SIZE = FusionSize(width=512, heads=8, hidden=2048, layers=2)  # science.md's preset, as the Transformer's base
+FULL_SIZE = FusionSize(width=512, heads=8, hidden=2048, layers=2)  # the Transformer's base, Vaswani et al. 2017
 
 
 @dataclass(frozen=True, slots=True)
