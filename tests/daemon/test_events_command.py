@@ -198,7 +198,7 @@ def _follow(state: Path, url: str) -> None:
     published(url, make_event(1, revision=1))
     assert documents(process.stdout.readline()) == [(make_event(1).id, 1)]
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "")
 
 
