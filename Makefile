@@ -55,7 +55,7 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 bench: $(DEV_STAMP) ## measure decoding, tagging, publishing and aligning (tests/benchmarks)
 	@for name in decode throughput publishing aligner_hop; do echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
-methods: $(DEV_STAMP) ## train every method briefly, compare them in docs/methods.md (a quarter of an hour)
+methods: $(DEV_STAMP) ## train every method briefly, compare them in docs/methods.md (twenty minutes)
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/methods.py
 
 compression: $(DEV_STAMP) ## make aligner and models smaller, compare them in docs/compression.md (some minutes)

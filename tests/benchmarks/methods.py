@@ -125,8 +125,8 @@ TOWERS: tuple[tuple[TowerOptions, tuple[str, ...]], ...] = (
 def main() -> None:
     """Run the plan and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=300, help="of training, for every row")
-    parser.add_argument("--tower-steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=80, help="of training, for every row")
+    parser.add_argument("--tower-steps", type=int, default=40)
     parser.add_argument("--only", default="", help="rows whose group holds this text; prints, and leaves the docs")
     args = parser.parse_args()
     torch.set_num_threads(1)

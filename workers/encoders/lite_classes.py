@@ -1,8 +1,8 @@
 """The 1000 ImageNet classes as directions in MiniLM's space: how the `lite` profile puts a frame among descriptions.
 
-Computing them takes 6000 sentences, ten seconds on one core, too long for a daemon's start: they are shipped, 2.3 MB in
-half precision. ``python -m workers.encoders.lite_classes`` writes the file anew, after a change here or in
-``alignment/lexicon``; a test holds it against its source.
+Computing them takes 6000 sentences, about twenty seconds on a shared core, too long for a daemon's start: they are
+shipped, 2.3 MB in half precision. ``python -m workers.encoders.lite_classes`` writes the file anew, after a change here
+or in ``alignment/lexicon``; a test holds it against its source.
 """
 
 from collections.abc import Sequence
