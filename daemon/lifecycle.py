@@ -87,6 +87,7 @@ class Daemon:
     def _watch(self) -> Outcome:
         """Supervise until the end, then drain."""
         supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
+        self._runtime.end_open()
         for camera in self._config.camera_specs():
             supervisor.watch(camera, self._config.event_specs(camera.name))
         while not self._stopping.is_set():

@@ -147,6 +147,10 @@ class RayRuntime:
         """Return the last revision of the latest events, and forget them."""
         return self._sink.take()
 
+    def end_open(self) -> None:
+        """End what the last run left open."""
+        self._sink.end_open()
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published."""
         return self._sink.flush(timeout_s)

@@ -55,6 +55,10 @@ class Runtime(Protocol):
         """Return the last revision of the latest events, and forget them."""
         ...
 
+    def end_open(self) -> None:
+        """End the events that the last run left open, of cameras that are watched no more as well."""
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published; return whether that came true in time."""
         ...

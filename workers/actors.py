@@ -104,6 +104,9 @@ class PublisherActor:
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         return self._service().publish(events)
 
+    def end_open(self, camera: str | None) -> tuple[Event, ...]:
+        return self._service().end_open(camera)
+
     def flush(self, timeout_s: float) -> bool:
         return self._service().flush(timeout_s)
 
@@ -186,6 +189,11 @@ class RaySink:
         """Accept events for good; raise ``SpoolError``."""
         receipts: tuple[Receipt, ...] = get(self.actor.publish.remote(events))
         return receipts
+
+    def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
+        """End what a stream that died left open."""
+        ends: tuple[Event, ...] = get(self.actor.end_open.remote(camera))
+        return ends
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool."""

@@ -87,6 +87,10 @@ class StreamPipeline:
     def run(self) -> None:
         """Work until the source ends or ``stop`` is called; raise what made it fail, after all else is published."""
         try:
+            for event in self._tools.sink.end_open(self._camera.name):
+                log.warning(
+                    "event ended, for its stream died", camera=event.camera, event_name=event.event, id=event.id
+                )
             info = self._open()
             if info is not None:
                 self._prepare(info)

@@ -32,12 +32,21 @@ class PublisherService:
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Accept events for good; raise ``SpoolError``."""
         receipts = self._sink.publish(events) if self._sink else tuple(Receipt(e.id, e.revision, None) for e in events)
+        self._remember(events)
+        return receipts
+
+    def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
+        """End the live events that a stream which died left open; return their ends. ``camera`` None: of all."""
+        ends = self._sink.end_open(camera) if self._sink else ()
+        self._remember(ends)
+        return ends
+
+    def _remember(self, events: Sequence[Event]) -> None:
         with self._lock:
             for event in events:
                 self._latest[event.id] = event
             while self._keep is not None and len(self._latest) > self._keep:
                 self._latest.popitem(last=False)
-        return receipts
 
     def take(self) -> tuple[Event, ...]:
         """Return the last revision of every remembered event, in order of their first, and forget them."""

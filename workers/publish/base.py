@@ -29,6 +29,10 @@ class Sink(Protocol):
         """Accept events in order; raise ``SpoolError`` where they cannot be kept. Idempotent by (id, revision)."""
         ...
 
+    def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
+        """End the live events that a stream which died left open; return their ends. ``camera`` None: of all."""
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool; return whether that came true in time."""
         ...

@@ -27,6 +27,10 @@ class MemorySink:
         with self._mutex:
             return tuple(self._keep(event) for event in events)
 
+    def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
+        """Return nothing: what is kept here dies with its stream."""
+        return ()
+
     def flush(self, timeout_s: float) -> bool:
         """Return True: nothing ever waits."""
         return True

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -21,6 +22,7 @@ from workers.backoff import Backoff
 from workers.clock import SystemClock
 from workers.errors import SpoolError
 from workers.publish.base import SinkSnapshot
+from workers.publish.open_events import OpenEvents, interrupted
 from workers.publish.records import Record
 from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
 from workers.publish.redis_settings import RedisClient, RedisSettings, connect
@@ -90,6 +92,8 @@ class RedisSink:
         self._settings = settings
         self._url = settings.address
         self._spool = spool
+        self._open = OpenEvents(spool.folder / "open.json")
+        self._publishing = threading.Lock()  # guards ``_open``, and that its ends are published once
         self._on_delivered = on_delivered
         self._pause_s = backoff_s[0]
         self._backoff = Backoff(SystemClock(), *backoff_s, stable_s=0.0)
@@ -104,8 +108,22 @@ class RedisSink:
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Keep events on disk and return; ``entry`` is None, ``on_delivered`` tells it later."""
+        with self._publishing:
+            return self._publish(events)
+
+    def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
+        """End what was left open, with what is known of it."""
+        with self._publishing:
+            ends = tuple(interrupted(e, time.time()) for e in self._open.of(camera))
+            if ends:
+                self._publish(ends)
+            return ends
+
+    def _publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         try:
+            self._open.opened(events)
             self._spool.append(events)
+            self._open.ended(events)
         except SpoolError:
             self._accepts = False
             raise

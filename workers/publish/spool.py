@@ -86,6 +86,11 @@ class Spool:
         except OSError as error:
             raise SpoolError(f"spool {folder} cannot be opened: {error.strerror}", _HINT) from error
 
+    @property
+    def folder(self) -> Path:
+        """Return where it lies."""
+        return self._folder
+
     def append(self, events: Sequence[Event]) -> tuple[int, ...]:
         """Keep events for good and return their sequence numbers.
 
