@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run: the events, the cameras that failed with why, whether Redis has everything."""
+    """What came of a run: the events, the cameras (or uploads) that failed with why, whether Redis has everything."""
 
     events: tuple[Event, ...]
     failed: dict[str, str]
@@ -108,7 +108,7 @@ class Daemon:
             log.warning("Redis did not take every event in time: the rest waits in the spool")
         log.info("draining", step=3, of=3)
         failed = {w.camera.name: w.snapshot.error or "" for w in supervisor.watched if w.snapshot.state == "failed"}
-        return Outcome(self._runtime.take_events(), failed, flushed)
+        return Outcome(self._runtime.take_events(), failed | (uploads.failed if uploads else {}), flushed)
 
     def _files_done(self, supervisor: Supervisor) -> bool:
         """Whether every file has ended; live streams never do, so ``--once`` does not wait for them."""

@@ -32,6 +32,7 @@ class UploadFolder:
         self._waiting: dict[Path, _Arrival] = {}
         self._current: Path | None = None
         self._left: set[Path] = set()  # tagged, but they could not be moved away
+        self._failed, self._first_failure = 0, ""
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
 
@@ -39,6 +40,11 @@ class UploadFolder:
     def idle(self) -> bool:
         """Whether no file is waiting or being tagged."""
         return self._current is None and not self._waiting
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Return, under the name that all uploads share, how many could not be read, and why the first could not."""
+        return {CAMERA: f"{self._failed} file(s), first {self._first_failure}"} if self._failed else {}
 
     def step(self, supervisor: Supervisor) -> None:
         """Look at the folder: move a finished file away, start the next one that is whole."""
@@ -79,6 +85,9 @@ class UploadFolder:
         """Move the file to ``done``, or to ``done/failed``; never over another file, and tag none a second time."""
         path, failed = self._current, upload.snapshot.state == "failed"
         assert path is not None
+        if failed:
+            self._failed += 1
+            self._first_failure = self._first_failure or f"{path.name}: {upload.snapshot.error}"
         folder = self._done / "failed" if failed else self._done
         self._current = None
         try:

@@ -12,6 +12,7 @@ from alignment.errors import WatchwordError
 from daemon.commands.exits import INPUT_UNREADABLE, ended
 from daemon.config import load_config
 from daemon.logs import configure_logs, register_secrets
+from daemon.media_files import printable
 from workers.types import Event
 
 UNREACHABLE = 4
@@ -35,6 +36,8 @@ def run(
     if once:
         show(outcome.events, as_json)
     if once and outcome.failed:
+        why = "; ".join(f"{name}: {error}" for name, error in outcome.failed.items())
+        typer.echo(printable(f"input could not be read: {why}"), err=True)
         raise typer.Exit(INPUT_UNREADABLE)
     if not outcome.flushed:
         raise typer.Exit(UNREACHABLE)

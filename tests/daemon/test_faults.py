@@ -82,6 +82,9 @@ def test_uploads_are_tagged_and_put_away(tmp_path: Path) -> None:
     (inbox / "text.mp4").write_text("no video at all")
     config = write_config(tmp_path, uploads={"folder": "inbox", "done": "done"}, events=CAT)
     done = watchword("run", config, "--once", "--json")
+    assert done.returncode == 3
+    told = done.stderr.strip().splitlines()[-1]
+    assert told.startswith("input could not be read: uploads: 1 file(s), first text.mp4: source_invalid")
     assert [e["camera"] for e in json_lines(done.stdout)] == ["uploads", "uploads"]
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.glob("done/**/*.mp4")) == [
         "done/failed/text.mp4",

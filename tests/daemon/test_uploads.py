@@ -76,6 +76,7 @@ def test_a_file_is_tagged_then_moved(inbox: Inbox) -> None:
     inbox.steps()
     assert (inbox.done / "a.mp4").exists()
     assert inbox.uploads.idle
+    assert inbox.uploads.failed == {}
 
 
 def test_a_file_that_grows_is_waited_for(inbox: Inbox) -> None:
@@ -105,6 +106,7 @@ def test_what_cannot_be_read_is_set_aside(inbox: Inbox) -> None:
     inbox.streams.started[0].end(SourceInvalid("no media"))
     inbox.steps()
     assert (inbox.done / "failed" / "a.mp4").exists()
+    assert inbox.uploads.failed == {CAMERA: "1 file(s), first a.mp4: no media"}
 
 
 def test_no_file_is_overwritten(inbox: Inbox) -> None:
