@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alignment.calibration import STRAY_ALERTS_PER_HOUR, Rates, threshold_for_budget
+from alignment.calibration import SIMILARITY_STRAYS_PER_HOUR, Rates, threshold_for_budget
 from alignment.tally import LevelTally
 from alignment.types import F64
 
@@ -50,7 +50,7 @@ class BudgetState:
 class Budget:
     """The budget of one event on one camera. Times are stream seconds; one thread feeds it, any may look."""
 
-    def __init__(self, per_hour: float, rates: Rates = STRAY_ALERTS_PER_HOUR) -> None:
+    def __init__(self, per_hour: float, rates: Rates = SIMILARITY_STRAYS_PER_HOUR) -> None:
         """Take the budget (above 0) and the profile's table: thresholds on p, rising, with false alerts an hour."""
         self.per_hour = per_hour
         self.threshold = prior = threshold_for_budget(per_hour, rates)

@@ -68,7 +68,7 @@ LITE_CALIBRATION = SimilarityCalibration(
 # Alerts that touch no true window, per query and hour, at each threshold on p: `lite` evaluated with that threshold on
 # 50 composed streams (seeds 1, 101 and 202; 685 queries, 22.8 query-hours; recall falls from 0.83 to 0.60). These
 # streams show something new every eight seconds, a hundred times as often as most cameras.
-STRAY_ALERTS_PER_HOUR: Rates = (
+SIMILARITY_STRAYS_PER_HOUR: Rates = (
     (0.3, 5.65),
     (0.4, 4.33),
     (0.5, 3.15),
@@ -81,7 +81,7 @@ STRAY_ALERTS_PER_HOUR: Rates = (
 )
 
 
-def threshold_for_budget(per_hour: float, table: Rates = STRAY_ALERTS_PER_HOUR) -> float:
+def threshold_for_budget(per_hour: float, table: Rates = SIMILARITY_STRAYS_PER_HOUR) -> float:
     """Return the threshold on p at which an event is expected to give at most ``per_hour`` false alerts.
 
     ``table``: rising thresholds with the alerts an hour measured at each. Log-linear between the measured rates, and

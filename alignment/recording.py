@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.aligner import Aligner, Scorer
-from alignment.calibration import STRAY_ALERTS_PER_HOUR
+from alignment.calibration import SIMILARITY_STRAYS_PER_HOUR
 from alignment.features import FeatureFile
 from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
 
@@ -33,7 +33,7 @@ class Silence:
 
     name = "silence"
     lookahead = 0
-    rates = STRAY_ALERTS_PER_HOUR
+    rates = SIMILARITY_STRAYS_PER_HOUR
 
     def begin(self, queries: Sequence[EventQuery]) -> "SilentScorer":
         """Return a scorer that answers 0."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from alignment.attention import word_attention
 from alignment.bounds import word_bounds
-from alignment.calibration import STRAY_ALERTS_PER_HOUR, Platt, SimilarityCalibration
+from alignment.calibration import SIMILARITY_STRAYS_PER_HOUR, Platt, SimilarityCalibration
 from alignment.covering import cover
 from alignment.errors import FeatureError
 from alignment.passages import PASSAGE_HELP, PASSAGE_WEIGHT, passages
@@ -35,7 +35,7 @@ class SimilarityAligner:
 
     name = "similarity"
     lookahead = 1
-    rates = STRAY_ALERTS_PER_HOUR
+    rates = SIMILARITY_STRAYS_PER_HOUR
 
     def __init__(self, calibration: SimilarityCalibration) -> None:
         self._calibration = calibration

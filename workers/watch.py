@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alignment.budget import Budget
-from alignment.calibration import STRAY_ALERTS_PER_HOUR, Rates, threshold_for_budget
+from alignment.calibration import SIMILARITY_STRAYS_PER_HOUR, Rates, threshold_for_budget
 from alignment.spans import SpanRule
 from alignment.types import MODALITIES, EventQuery
 from workers.services import EncoderClient
@@ -33,7 +33,7 @@ class Watch:
         return fixed | {name: budget.threshold for name, budget in self.budgets.items()}
 
 
-def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient, rates: Rates = STRAY_ALERTS_PER_HOUR) -> Watch:
+def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient, rates: Rates = SIMILARITY_STRAYS_PER_HOUR) -> Watch:
     """Embed the events' descriptions and settle their rules; ``rates`` of false alerts are the aligner's."""
     queries = encoder.build_queries(specs)
     stated = {s.name: s.max_false_alerts_per_hour for s in specs if s.threshold is None}
@@ -41,7 +41,7 @@ def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient, rates: Rates
     return Watch(queries, tuple(span_rule(s, q, rates) for s, q in zip(specs, queries, strict=True)), budgets)
 
 
-def span_rule(spec: EventSpec, query: EventQuery, rates: Rates = STRAY_ALERTS_PER_HOUR) -> SpanRule:
+def span_rule(spec: EventSpec, query: EventQuery, rates: Rates = SIMILARITY_STRAYS_PER_HOUR) -> SpanRule:
     """Return what the user asked for, and the defaults of the modality that the event is most about for the rest."""
     default = DEFAULT_RULES[MODALITIES[int(query.prior.argmax())]]
     enter = default.enter

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignment.budget import MEMORY_HOURS, SURE, Budget, BudgetState
-from alignment.calibration import STRAY_ALERTS_PER_HOUR, threshold_for_budget
+from alignment.calibration import SIMILARITY_STRAYS_PER_HOUR, threshold_for_budget
 from alignment.spans import SpanRule, SpanTracker
 from alignment.types import ScoreTrack
 
@@ -59,7 +59,7 @@ def test_quiet_hours_lower_the_threshold_but_not_below_what_was_measured() -> No
         seen.append(budget.threshold)
     assert seen == sorted(seen, reverse=True)
     assert seen[0] < 0.97
-    assert STRAY_ALERTS_PER_HOUR[0][0] <= seen[-1] < 0.4
+    assert SIMILARITY_STRAYS_PER_HOUR[0][0] <= seen[-1] < 0.4
 
 
 def slope(budget: Budget, p: float, count: float = 1.0) -> np.ndarray:

@@ -7,7 +7,7 @@ from alignment.calibration import (
     CLIP_CALIBRATION,
     LITE_CALIBRATION,
     SIGLIP_CALIBRATION,
-    STRAY_ALERTS_PER_HOUR,
+    SIMILARITY_STRAYS_PER_HOUR,
     Platt,
     threshold_for_budget,
 )
@@ -37,7 +37,7 @@ def test_every_profile_separates_what_its_family_calls_a_match(calibration: obje
 
 
 def test_a_budget_at_a_measured_rate_gives_its_threshold() -> None:
-    for threshold, rate in STRAY_ALERTS_PER_HOUR:
+    for threshold, rate in SIMILARITY_STRAYS_PER_HOUR:
         assert threshold_for_budget(rate) == pytest.approx(threshold)
 
 
@@ -48,7 +48,7 @@ def test_a_smaller_budget_never_lowers_the_threshold() -> None:
 
 
 def test_budgets_beyond_the_measured_rates_keep_to_the_measured_thresholds() -> None:
-    measured = [threshold for threshold, _ in STRAY_ALERTS_PER_HOUR]
+    measured = [threshold for threshold, _ in SIMILARITY_STRAYS_PER_HOUR]
     assert threshold_for_budget(1 / 24) == threshold_for_budget(0.0) == max(measured)
     assert threshold_for_budget(1000.0) == min(measured)
 
