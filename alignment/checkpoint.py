@@ -6,7 +6,6 @@ JSON. ``NAME.safetensors.sha256`` beside it is checked where it exists. Nothing 
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
@@ -17,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from alignment.durable import replacing
 from alignment.errors import CheckpointError
 from alignment.model import CrossAttention, ModelConfig
 
@@ -125,6 +125,5 @@ def _ordered(data: bytes) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_bytes(data)

@@ -5,9 +5,7 @@ of one camera at 1 fps is 44 MB, and 2 MB of times. Files are memory-mapped safe
 """
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from alignment.durable import replacing
 from alignment.errors import FeatureError
 from alignment.features import FeatureFile
 from alignment.types import F32, F64, Bools
@@ -101,13 +100,10 @@ def save_store(path: Path, store: EmbeddingStore) -> None:
     """Write a store, whole or not at all; raise ``FeatureError``."""
     tensors = {f"{kind}.{n}": np.ascontiguousarray(a) for kind in ("clips", "said") for n, a in _arrays(store, kind)}
     told = {"encoder": store.encoder, "videos": store.videos, "texts": store.texts}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, part, {"format": FORMAT, "store": json.dumps(told, ensure_ascii=False)})
-        part.replace(path)
+        with replacing(path) as part:
+            save_file(tensors, part, {"format": FORMAT, "store": json.dumps(told, ensure_ascii=False)})
     except (OSError, SafetensorError) as error:  # safetensors tells of a full disk with its own error
-        with suppress(OSError):
-            part.unlink()
         raise FeatureError(f"cannot write {path}: {error}", "check the folder's rights and the disk's space") from error
 
 

@@ -6,9 +6,7 @@ Tensors are those of ``FeatureWindow`` under its names; the metadata has ``forma
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from alignment.durable import replacing
 from alignment.errors import FeatureError
 from alignment.types import SOUND_TAGS, FeatureWindow
 
@@ -63,14 +62,11 @@ def save_features(path: Path, features: FeatureFile) -> None:
         "duration_s": repr(float(features.duration_s)),
         "texts": json.dumps(features.texts, ensure_ascii=False),
     }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata)
-        part.replace(path)
+        with replacing(path) as part:
+            save_file(tensors, part, metadata)
     except (OSError, SafetensorError) as error:  # safetensors tells of a full disk with its own error
-        with suppress(OSError):
-            part.unlink()
         raise FeatureError(f"cannot write {path}: {error}", "check the folder's rights and the disk's space") from error
 
 

@@ -7,12 +7,12 @@ the start of the file.
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from alignment.durable import replacing
 from alignment.errors import WatchwordError
 from alignment.types import MODALITIES
 from workers.types import Event
@@ -114,16 +114,9 @@ def make_writable(folder: Path, hint: str) -> None:
 
 def write_atomic(path: Path, text: str) -> None:
     """Write UTF-8 so that a reader sees the old file or the whole new one; raise ``ExportError``."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            with temporary.open("w", encoding="utf-8", errors="replace", newline="") as f:
-                f.write(text)
-                f.flush()
-                os.fsync(f.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8", errors="replace", newline="")
     except OSError as e:
         raise ExportError(f"cannot write {path}: {e.strerror or e}", "free the space or choose another place") from e
 

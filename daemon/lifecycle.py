@@ -16,10 +16,10 @@ from types import FrameType
 import structlog
 
 from daemon.config import Config, config_hash
-from daemon.exports import make_writable
 from daemon.http import HttpServer, build_app
 from daemon.observe import Observer
 from daemon.runtimes import build_runtime
+from daemon.state import StateFolder
 from daemon.supervisor import Supervisor, all_done
 from daemon.uploads import UploadFolder
 from workers.aligners import check_checkpoint
@@ -64,7 +64,12 @@ class Daemon:
         """Run until stopped, or with ``once`` until every file has ended; return what came of it."""
         config = self._config
         check_checkpoint(config.models.aligner_options())
-        make_writable(config.state_dir, "set state_dir to a folder that this user may write to")
+        with StateFolder(config.state_dir):
+            return self._run()
+
+    def _run(self) -> Outcome:
+        """Run with the state folder held."""
+        config = self._config
         folders, events = config.uploads, config.event_specs()
         self._uploads = UploadFolder(folders.folder, folders.done, events) if folders else None
         self._http.start()

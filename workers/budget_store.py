@@ -5,7 +5,6 @@ after a change of any of these the scores mean something else. What cannot be re
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import structlog
 
 from alignment.budget import BudgetState
 from alignment.drift import SceneMonitor, SceneState
+from alignment.durable import make_folder, replacing
 from alignment.types import F32, F64
 from workers.clock import Clock
 from workers.events import spec_version
@@ -69,7 +69,9 @@ class BudgetStore:
             return
         self._saved_at = self._clock.monotonic()
         try:
-            _replace(self._path, json.dumps(self._document()))
+            make_folder(self._path.parent, 0o700)
+            with replacing(self._path, private=True) as part:
+                part.write_text(json.dumps(self._document()), encoding="ascii")
         except OSError as error:
             log.warning("false-alert budgets cannot be kept", path=str(self._path), error=str(error))
 
@@ -127,14 +129,3 @@ def _finite(value: Any) -> float:
     if not 0 <= number < 1e12:
         raise ValueError(f"{number} is no count")
     return number
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write in one step that survives a loss of power: a reader sees the old text or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    with open(new, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)

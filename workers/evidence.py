@@ -1,8 +1,6 @@
 """What an event can show: its best moment, as the model saw it, and a picture that explains it."""
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import structlog
 from PIL import Image
 
+from alignment.durable import make_folder, replacing
 from alignment.explaining import Point
 from workers.explain_picture import Sheet, draw_sheet
 from workers.types import U8, FrameBatch
@@ -66,15 +65,12 @@ class EvidenceStore:
 
     def _keep(self, path: Path, render: Callable[[], bytes]) -> bool:
         """Write a picture at once or not at all; return whether it was written."""
-        part = path.with_suffix(".part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(render())
-            os.replace(part, path)
+            make_folder(path.parent, 0o700)
+            with replacing(path, private=True) as part:
+                part.write_bytes(render())
         except Exception as error:  # a full disk, or a text that no font can draw: the event is worth more
             log.warning("picture of an event cannot be kept", path=str(path), error=repr(error))
-            with suppress(OSError):
-                part.unlink()
             return False
         return True
 

@@ -7,6 +7,7 @@ from workers.aligners import AlignerOptions
 from workers.encoders.options import EncoderOptions
 from workers.publish.redis_settings import RedisSettings
 from workers.speech import SpeechOptions
+from workers.state_layout import StateLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,14 @@ class ServiceSettings:
     @property
     def spool_folder(self) -> Path | None:
         """Return where events wait for Redis."""
-        return self.state_dir / "spool" if self.state_dir else None
+        return StateLayout(self.state_dir).spool if self.state_dir else None
 
     @property
     def evidence_folder(self) -> Path | None:
         """Return where pictures of events go."""
-        return self.pictures or (self.state_dir / "evidence" if self.state_dir else None)
+        return self.pictures or (StateLayout(self.state_dir).evidence if self.state_dir else None)
 
     @property
     def budget_folder(self) -> Path | None:
         """Return where cameras keep what they learned about their false alerts."""
-        return self.state_dir / "budgets" if self.state_dir else None
+        return StateLayout(self.state_dir).budgets if self.state_dir else None

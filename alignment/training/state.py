@@ -5,7 +5,6 @@ header, under ``state``.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from alignment.durable import replacing
 from alignment.training.errors import TrainingStateError
 
 FORMAT = "watchword-training-1"
@@ -60,11 +60,8 @@ def load_state(path: Path) -> TrainingState:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write one safetensors file atomically; tensors that share memory are written apart."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, partial, metadata)
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with replacing(path) as part:
+        save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, part, metadata)
 
 
 def _split(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, Tensor]]:

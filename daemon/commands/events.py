@@ -19,11 +19,13 @@ from alignment.errors import WatchwordError
 from daemon.commands.exits import ended
 from daemon.commands.explaining import explained, printable
 from daemon.config import load_config
+from daemon.state import require_known
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.reader import Entry, EventReader, Wanted
 from workers.publish.redis_errors import RedisUnreachable
 from workers.publish.redis_settings import RedisSettings
 from workers.redaction import RedactedUrl
+from workers.state_layout import StateLayout
 from workers.timestamps import clock, clock_range
 from workers.types import Event
 
@@ -139,9 +141,11 @@ def _where(config: Path | None, url: str | None, stream: str, state_dir: Path) -
 def _reader(where: Where, start: bool) -> Iterator[EventReader]:
     """Yield a reader of the named server, else the embedded one, started for the moment with ``start``."""
     server, url = None, where.url
+    if url is None:
+        require_known(where.state_dir)
     found = None if url else EmbeddedServer.discover(where.state_dir)
     if url is None and found is None:
-        if not start or not (where.state_dir / "redis" / "appendonlydir").is_dir():
+        if not start or not (StateLayout(where.state_dir).redis / "appendonlydir").is_dir():
             text = f"no embedded server runs for {where.state_dir}"
             raise RedisUnreachable(
                 text, "start `watchword run`, or name a server with --redis or a folder with --state-dir"

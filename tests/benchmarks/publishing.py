@@ -1,6 +1,6 @@
 """How fast events reach the disk and Redis: ``python tests/benchmarks/publishing.py [--events N]``.
 
-A real Valkey server (append-only file, synced every second) and a real disk under the working folder's ``.watchword``.
+A real Valkey server (its file synced before it answers), a real disk under the working folder's ``.watchword``.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """What is kept of an event: the right frames, and never at the price of the event."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from PIL import Image
 
 from alignment.explaining import Explanation
 from alignment.types import Span
-from workers import evidence
 from workers.evidence import KEEP_FRAMES, EvidenceStore, Pictures
 from workers.explain_picture import Sheet
 from workers.types import EventSpec, FrameBatch
@@ -68,7 +68,7 @@ def test_a_disk_that_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise full
 
-    monkeypatch.setattr(evidence.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     assert store(tmp_path).save("1", SHEET, draw=True) == Pictures(None, None)
     assert list((tmp_path / "cam").iterdir()) == []
 

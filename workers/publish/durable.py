@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from alignment.durable import replacing
 from workers.errors import SpoolError
 
 
@@ -27,12 +28,9 @@ def lock_folder(folder: Path) -> int:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file for its owner's eyes in one step: a reader sees the old text or the new, never half."""
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-    new.replace(path)
+    """Write a file for its owner's eyes in one step. Not synced: what it says can be found out again."""
+    with replacing(path, private=True, sync=False) as part:
+        part.write_text(text, encoding="ascii")
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
@@ -40,12 +38,3 @@ def write_all(file: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,8 @@
 """A Valkey server of our own, for ``redis: {url: embedded}``: nothing to install, nothing to lose.
 
 It listens on the loopback address only, with a random password, and writes an append-only file under
-``<state>/redis``. ``<state>/redis/url`` (for its owner's eyes) tells the user's other processes where it is.
+``<state>/redis``, synced before it answers: what it took leaves the spool. ``<state>/redis/url`` (for its
+owner's eyes) tells the user's other processes where it is.
 """
 
 import logging
@@ -19,10 +20,12 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from workers.errors import PublishError, SpoolError
+from workers.publish.aof import mend_tail
 from workers.publish.durable import lock_folder, replace_file
 from workers.publish.redis_errors import NATIVE_ERRORS, RedisUnreachable
 from workers.publish.redis_settings import RedisSettings, connect
 from workers.redaction import RedactedUrl
+from workers.state_layout import StateLayout
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ port {port}
 requirepass {password}
 dir "{folder}"
 appendonly yes
-appendfsync everysec
+appendfsync always
 save ""
 loglevel notice
 logfile "{folder}/server.log"
@@ -60,19 +63,20 @@ class EmbeddedServer:
     """
 
     def __init__(self, state_dir: Path, brief: bool = False) -> None:
-        self._folder = (state_dir / "redis").absolute()
+        self._folder = StateLayout(state_dir).redis.absolute()
         self._brief = brief
         self._lock: int | None = None
         self._keeper: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._ended = 0  # times that the server ended unasked
         self.url = ""
 
     @staticmethod
     def discover(state_dir: Path) -> str | None:
         """Return the URL, with password, of the server that runs for this folder, None without one."""
         with suppress(OSError, *NATIVE_ERRORS, ValueError):
-            url = (state_dir / "redis" / "url").read_text(encoding="ascii").strip()
+            url = (StateLayout(state_dir).redis / "url").read_text(encoding="ascii").strip()
             return url if _answers(url) else None
         return None
 
@@ -141,13 +145,15 @@ class EmbeddedServer:
             )
             started.set()
             code = self._process.wait()
+            self._ended += 1
             if not self._stopping.wait(_RESTART_S):
                 _log.warning("the embedded server ended with status %d and is started again", code)
+                mend_tail(binary, self._folder / "appendonlydir")
 
     def _await_answer(self, url: str) -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            if self._process and self._process.poll() is not None:
+            if self._ended > 1:  # the first time, a damaged end of its file may have been the reason
                 break
             with suppress(*NATIVE_ERRORS):
                 if _answers(url):

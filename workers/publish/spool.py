@@ -17,9 +17,10 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from alignment.durable import make_folder, sync_path
 from workers.clock import Clock, SystemClock
 from workers.errors import SpoolError
-from workers.publish.durable import lock_folder, replace_file, sync_folder, write_all
+from workers.publish.durable import lock_folder, replace_file, write_all
 from workers.publish.records import Record, decode, encode, scan
 from workers.types import Event
 
@@ -80,7 +81,7 @@ class Spool:
         self._bytes = self._refused = self._damaged = 0
         self._next = 1  # sequence number of the next event
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people said
+            make_folder(folder, 0o700)  # it holds what people said
             self._owner = lock_folder(folder)
             self._recover()
         except OSError as error:
@@ -217,7 +218,7 @@ class Spool:
             path = self._folder / f"{first:020d}.seg"
             self._file = open(str(path), "ab", buffering=0)  # noqa: SIM115 - stays open between batches
             self._sizes[path], self._last[path] = 0, first - 1
-            sync_folder(self._folder)
+            sync_path(self._folder)
         return self._file
 
     def _abandon(self) -> None:

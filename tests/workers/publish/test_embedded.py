@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from redis.retry import Retry
 
 from workers.errors import PublishError
 from workers.publish import embedded
+from workers.publish.aof import MOST_BYTES
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_errors import RedisUnreachable
 from workers.publish.redis_stream import RedisSink
@@ -168,3 +170,51 @@ def test_an_unusable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PublishError, match="cannot be used"):
         EmbeddedServer(tmp_path / "file").start()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder whose embedded server holds three events, added one by one."""
+    folder = tmp_path_factory.mktemp("filled")
+    with EmbeddedServer(folder) as url:
+        sink = RedisSink(settings_of(url), Spool(folder / "spool"))
+        for number in range(3):
+            sink.publish([make_event(number)])
+            assert sink.flush(5)
+        sink.close()
+    return folder
+
+
+@pytest.mark.parametrize("cut", [1, 3, 100, 1000])
+@pytest.mark.parametrize("tail", [b"", bytes(700), b"\xffgarbage"], ids=["short", "zeros", "garbage"])
+def test_starts_with_a_torn_end_of_its_file(
+    filled: Path, tmp_path: Path, cut: int, tail: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_RESTART_S", 0.05)
+    shutil.copytree(filled / "redis", tmp_path / "redis")
+    log = next((tmp_path / "redis").glob("appendonlydir/*.incr.aof"))
+    log.write_bytes(log.read_bytes()[:-cut] + tail)
+    with EmbeddedServer(tmp_path) as url:
+        assert client_of(url).xlen("watchword:events") == 2
+        sink = RedisSink(settings_of(url), Spool(tmp_path / "spool"))
+        sink.publish([make_event(2)])
+        assert sink.flush(5)
+        sink.close()
+    with EmbeddedServer(tmp_path) as again:
+        assert [e["id"] for _, e in client_of(again).xrange("watchword:events")] == [make_event(n).id for n in range(3)]
+
+
+def test_damage_in_the_middle_is_left_to_people(filled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copytree(filled / "redis", tmp_path / "redis")
+    log = next((tmp_path / "redis").glob("appendonlydir/*.incr.aof"))
+    damaged = b"\xff" * 50 + log.read_bytes() + bytes(MOST_BYTES)
+    log.write_bytes(damaged)
+    with pytest.raises(RedisUnreachable, match="did not start"):
+        EmbeddedServer(tmp_path).start()
+    assert log.read_bytes() == damaged
+    assert "is damaged" in caplog.text
+
+
+def test_what_it_took_survives_a_loss_of_power(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as url:
+        assert client_of(url).config_get("appendfsync") == {"appendfsync": "always"}

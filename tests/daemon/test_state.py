@@ -1,0 +1,215 @@
+"""The state folder: one daemon, one version, kept through updates and crashes."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from crash_points import crashes
+from daemon_process import running, watchword, write_config
+from publish_kit import make_event
+from source_media import every, make_video
+
+from alignment.durable import replacing
+from daemon import state
+from daemon.commands.exits import exit_code
+from daemon.state import VERSION, StateFolder, StateInUse, StateNewer, StateUnusable, require_known
+from workers.publish.spool import Spool
+from workers.state_layout import StateLayout
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """All files but the lock and the version, which opening writes."""
+    files = (p for p in root.rglob("*") if p.is_file() and p.name not in ("lock", "schema"))
+    return {str(p.relative_to(root)): p.read_bytes() for p in files}
+
+
+@pytest.fixture
+def before_versions(tmp_path: Path) -> Path:
+    """A state folder as the daemon left it before it had a version: events wait, budgets and pictures are kept."""
+    root = tmp_path / "old" / "state"
+    layout = StateLayout(root)
+    for name in ("evidence/door", "budgets", "redis/appendonlydir"):
+        (root / name).mkdir(parents=True)
+    spool = Spool(layout.spool)
+    spool.append([make_event(1), make_event(2)])
+    spool.close()
+    (layout.budgets / "door.json").write_text('{"version": 1}')
+    (layout.budgets / "door.new").write_text('{"vers')
+    (layout.evidence / "door" / "1.jpg").write_bytes(b"picture")
+    (layout.redis / "appendonlydir" / "appendonly.aof.1.incr.aof").write_bytes(b"*1\r\n")
+    (layout.budgets / "door.json").chmod(0o644)
+    return root
+
+
+def test_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    root = tmp_path / "a" / "state"
+    with StateFolder(root) as layout:
+        assert {p.name for p in root.iterdir()} == {"lock", "schema", "spool", "budgets", "evidence", "redis"}
+        assert {mode(p) for p in (root, *layout.folders)} == {0o700}
+        assert {mode(p) for p in (layout.lock, layout.schema)} == {0o600}
+        assert layout.schema.read_text() == f"{VERSION}\n"
+
+
+def test_a_second_owner_is_refused_by_name(tmp_path: Path) -> None:
+    with StateFolder(tmp_path):
+        with pytest.raises(
+            StateInUse, match=rf"{tmp_path} is in use by process {os.getpid()} \(.+\) since 20"
+        ) as error:
+            StateFolder(tmp_path).open()
+        assert exit_code(error.value) == 2
+        require_known(tmp_path)  # who only reads needs no lock
+    StateFolder(tmp_path).open().lock.write_text("not ours")  # what it says is for people only
+
+
+def test_a_killed_owner_does_not_block(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from daemon.state import StateFolder
+folder = StateFolder(Path({str(tmp_path)!r}))
+folder.open()
+print("open", flush=True)
+import time; time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert process.stdout
+    assert "open\n" in iter(process.stdout.readline, "")
+    with pytest.raises(StateInUse, match=f"process {process.pid} "):
+        StateFolder(tmp_path).open()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with StateFolder(tmp_path) as layout:
+        assert json.loads(layout.lock.read_text())["pid"] == os.getpid()
+
+
+def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
+    config = write_config(
+        tmp_path,
+        cameras={"one": {"url": str(make_video(tmp_path / "one.mp4", every(40, 100))), "audio": False}},
+        events={"cat": {"describe": "a cat", "modalities": ["vision"]}},
+    )
+    with running(config, tmp_path) as first:
+        first.wait_for("listening")
+        second = watchword("run", config)
+        assert second.returncode == 2
+        assert f"is in use by process {first.process.pid} (" in second.stderr
+        assert "error [state_in_use]" in second.stderr
+        first.end(signal.SIGKILL)
+    with StateFolder(tmp_path / "state"):
+        pass
+
+
+def test_an_old_folder_is_brought_up_to_date_and_keeps_everything(before_versions: Path) -> None:
+    old = contents(before_versions)
+    del old["budgets/door.new"]
+    with StateFolder(before_versions) as layout:
+        assert contents(before_versions) == old
+        assert mode(layout.budgets / "door.json") == mode(layout.evidence / "door" / "1.jpg") == 0o600
+        assert mode(layout.evidence / "door") == 0o700
+        assert layout.schema.read_text() == f"{VERSION}\n"
+    with StateFolder(before_versions):
+        assert contents(before_versions) == old
+
+
+def test_an_update_that_is_cut_off_anywhere_is_done_by_the_next_start(tmp_path: Path, before_versions: Path) -> None:
+    writer = """
+    from daemon.state import StateFolder
+
+    def write(disk, tell):
+        with StateFolder(disk / "state"):
+            tell("open")
+    """
+    old = contents(before_versions)
+    del old["budgets/door.new"]
+    found = list(crashes(tmp_path / "runs", writer, before_versions.parent))
+    assert len(found) > 30
+    for crash in found:
+        with StateFolder(crash.disk / "state") as layout:
+            assert contents(layout.root) == old, crash
+            assert layout.schema.read_text() == f"{VERSION}\n", crash
+            assert mode(layout.evidence / "door") == 0o700, crash
+            spool = Spool(layout.spool)
+            assert [r.event for r in spool.pending(9)] == [make_event(1), make_event(2)], crash
+            spool.close()
+
+
+def test_a_new_folder_survives_a_crash_anywhere(tmp_path: Path) -> None:
+    writer = """
+    from daemon.state import StateFolder
+
+    def write(disk, tell):
+        with StateFolder(disk / "deep" / "state"):
+            tell("open")
+    """
+    for crash in crashes(tmp_path, writer):
+        with StateFolder(crash.disk / "deep" / "state") as layout:
+            assert layout.schema.read_text() == f"{VERSION}\n", crash
+
+
+def test_steps_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def fails_once(layout: StateLayout) -> None:
+        done.append("b")
+        if done.count("b") == 1:
+            raise OSError(28, "No space left on device", str(layout.spool))
+
+    steps = (lambda _: done.append("a"), fails_once, lambda _: done.append("c"))
+    monkeypatch.setattr(state, "MIGRATIONS", steps)
+    monkeypatch.setattr(state, "VERSION", 3)
+    with pytest.raises(StateUnusable, match="spool: No space left"):
+        StateFolder(tmp_path).open()
+    with StateFolder(tmp_path) as layout:
+        assert done == ["a", "b", "b", "c"]
+        assert layout.schema.read_text() == "3\n"
+
+
+def test_a_newer_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as layout:
+        layout.schema.write_text(f"{VERSION + 1}\n")
+    for attempt in (StateFolder(tmp_path).open, lambda: require_known(tmp_path)):
+        with pytest.raises(StateNewer, match=f"version {VERSION + 1}, this program knows up to {VERSION}"):
+            attempt()
+    assert layout.schema.read_text() == f"{VERSION + 1}\n"
+    shown = watchword("events", "list", "--state-dir", tmp_path)
+    assert (shown.returncode, "state_newer" in shown.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"one", b"\0\0", b"\xff"])
+def test_a_damaged_version_is_not_guessed(tmp_path: Path, damage: bytes) -> None:
+    with StateFolder(tmp_path) as layout:
+        pass
+    layout.schema.write_bytes(damage)
+    with pytest.raises(StateUnusable, match="does not say a version"):
+        StateFolder(tmp_path).open()
+
+
+def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as layout:
+        pass
+    (layout.evidence / "door").mkdir()
+    with replacing(layout.evidence / "door" / "1.jpg") as part:
+        part.write_text("half")
+        shutil.copy(part, part.with_suffix(".7.part"))
+    assert len(list((layout.evidence / "door").iterdir())) == 2
+    with StateFolder(tmp_path):
+        assert [p.name for p in (layout.evidence / "door").iterdir()] == ["1.jpg"]
+
+
+@pytest.mark.parametrize("place", ["/proc/self/state", "file", "file/state"])
+def test_a_folder_that_cannot_be_is_a_clear_error(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateUnusable, match=rf"{place} cannot be used: .+ — set state_dir to") as error:
+        StateFolder(tmp_path / place).open()
+    assert exit_code(error.value) == 2

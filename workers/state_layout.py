@@ -1,0 +1,46 @@
+"""What lies where in the state folder: the one place that names its files and sub-folders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StateLayout:
+    """The places of one state folder; nothing is read or made here. ``daemon.state`` opens the folder."""
+
+    root: Path
+
+    @property
+    def schema(self) -> Path:
+        """Return the file with the version of this layout."""
+        return self.root / "schema"
+
+    @property
+    def lock(self) -> Path:
+        """Return the file that the one daemon of this folder holds locked."""
+        return self.root / "lock"
+
+    @property
+    def spool(self) -> Path:
+        """Return where events wait for Redis."""
+        return self.root / "spool"
+
+    @property
+    def budgets(self) -> Path:
+        """Return where cameras keep what they learned about their false alerts, ``CAMERA.json``."""
+        return self.root / "budgets"
+
+    @property
+    def evidence(self) -> Path:
+        """Return where pictures of events go, ``CAMERA/ID.jpg`` and ``CAMERA/ID.explain.png``."""
+        return self.root / "evidence"
+
+    @property
+    def redis(self) -> Path:
+        """Return where the embedded server keeps its data, settings and address."""
+        return self.root / "redis"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return all sub-folders."""
+        return (self.spool, self.budgets, self.evidence, self.redis)
