@@ -43,6 +43,7 @@ def examine(redis: RedactedUrl) -> Iterator[Check]:
     yield from _models()
     yield _encoder()
     yield _aligner()
+    yield _face_detector()
     yield redis_check(redis)
     yield _ray()
 
@@ -174,6 +175,23 @@ def _aligner() -> Check:
         return Check("models", "aligner", "fail", error.message, "pip install --force-reinstall watchword")
     weights = sum(p.numel() for p in model.parameters())
     return Check("models", "aligner", "ok", f"cross_attention, {weights:,} weights, as shipped")
+
+
+def _face_detector() -> Check:
+    """Load the detector of faces and time it."""
+    import numpy as np
+
+    from workers.sources.faces import DETAIL, FaceHider
+
+    try:
+        hider = FaceHider()
+    except WatchwordError as error:
+        return Check("privacy", "hiding faces", "warn", f"`blur_faces` cannot be used: {error.message}", error.hint)
+    picture = np.zeros((224 * DETAIL, 224 * DETAIL, 3), np.uint8)
+    hider(picture)
+    started = time.perf_counter()
+    hider(picture)
+    return Check("privacy", "hiding faces", "ok", f"{(time.perf_counter() - started) * 1000:.0f} ms a frame of 224 px")
 
 
 def redis_check(url: RedactedUrl) -> Check:

@@ -71,7 +71,9 @@ class Daemon:
         """Run with the state folder held."""
         config = self._config
         folders, events = config.uploads, config.event_specs()
-        self._uploads = UploadFolder(folders.folder, folders.done, events) if folders else None
+        self._uploads = (
+            UploadFolder(folders.folder, folders.done, events, config.privacy.blur_faces) if folders else None
+        )
         self._http.start()
         log.info("listening", url=self._http.url)
         try:

@@ -27,8 +27,8 @@ class _Arrival:
 class UploadFolder:
     """Hands files to the supervisor, one at a time, in order of their names. Call ``step`` as often as its."""
 
-    def __init__(self, folder: Path, done: Path, events: tuple[EventSpec, ...]) -> None:
-        self._folder, self._done, self._events = folder, done, events
+    def __init__(self, folder: Path, done: Path, events: tuple[EventSpec, ...], blur_faces: bool = False) -> None:
+        self._folder, self._done, self._events, self._blur_faces = folder, done, events, blur_faces
         self._waiting: dict[Path, _Arrival] = {}
         self._current: Path | None = None
         self._left: set[Path] = set()  # tagged, but they could not be moved away
@@ -59,7 +59,8 @@ class UploadFolder:
             del self._waiting[whole[0]]
             log.info("tagging upload", file=whole[0].name)
             events = tuple(e.name for e in self._events)
-            supervisor.watch(CameraSpec(CAMERA, RedactedUrl(str(whole[0])), events=events), self._events)
+            upload = CameraSpec(CAMERA, RedactedUrl(str(whole[0])), events=events, blur_faces=self._blur_faces)
+            supervisor.watch(upload, self._events)
 
     def _is_gone(self) -> bool:
         """Tell whether somebody took the current file away: no retry will find it, and others wait."""

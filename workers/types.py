@@ -37,6 +37,7 @@ class CameraSpec:
     audio: bool = True
     audio_track: int | None = None  # which audio stream; None: the container's default, else its first
     events: tuple[str, ...] = ()
+    blur_faces: bool = False  # before anything is embedded, kept or sent
     loop: bool = False  # a file that starts again at its end, for soak tests and demonstrations
     priority: int = 5
     open_timeout_s: float = 10.0

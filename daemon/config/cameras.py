@@ -41,6 +41,9 @@ class CameraConfig(Section):
         default=None, description="Which events to watch for: names, or names with overrides. Default: all."
     )
     priority: Priority = Field(default=5, description="0 to 10; what is said on a higher one is transcribed first.")
+    blur_faces: bool | None = Field(
+        default=None, description="Whether to hide faces before anything is kept or sent. Default: privacy.blur_faces."
+    )
     loop: bool = Field(default=False, description="Start a file again at its end.")
     open_timeout: Timeout = Field(default=10.0, description="How long opening may take.")
     read_timeout: Timeout = Field(default=5.0, description="How long one read may take; stopping can take as long.")
@@ -56,8 +59,8 @@ class CameraConfig(Section):
         """Return what is different about an event here."""
         return self.events.get(event) if isinstance(self.events, dict) else None
 
-    def spec(self, name: str, known: tuple[str, ...]) -> CameraSpec:
-        """Return the camera as the runtime needs it."""
+    def spec(self, name: str, known: tuple[str, ...], blur_faces: bool) -> CameraSpec:
+        """Return the camera as the runtime needs it; ``blur_faces`` holds where it does not say itself."""
         return CameraSpec(
             name=name,
             url=self.url,
@@ -65,6 +68,7 @@ class CameraConfig(Section):
             audio=self.audio,
             audio_track=self.audio_track,
             events=self.event_names(known),
+            blur_faces=blur_faces if self.blur_faces is None else self.blur_faces,
             loop=self.loop,
             priority=self.priority,
             open_timeout_s=self.open_timeout,

@@ -7,6 +7,8 @@ from typing import Any
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
 from daemon.config.services import LOOPBACK
+from workers.errors import ModelUnavailable
+from workers.sources.faces import load_detector
 
 Finding = tuple[KeyPath, str, str]
 """Where, what is wrong, what to do."""
@@ -20,6 +22,7 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
             text = "threshold and max_false_alerts exclude each other"
             yield (*path, "threshold"), text, "keep the budget, or the threshold"
     yield from _open_port(_mapping(data.get("http")))
+    yield from _blind_detector(data)
     uploads = _mapping(data.get("uploads"))
     folder, done = uploads.get("folder"), uploads.get("done")
     if isinstance(folder, str) and isinstance(done, str) and Path(folder) == Path(done):
@@ -67,6 +70,20 @@ def _open_port(http: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(host, str) and host not in LOOPBACK and not http.get("token"):
         hint = 'add `token: "{WATCHWORD_TOKEN}"` below http:, or listen on 127.0.0.1'
         yield ("http", "host"), "listening beyond this machine needs a token", hint
+
+
+def _blind_detector(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a finding where faces are to be hidden but cannot be: none must pass for want of a package."""
+    wishes: list[tuple[KeyPath, Any]] = [(("privacy", "blur_faces"), _mapping(data.get("privacy")).get("blur_faces"))]
+    for name, camera in _mapping(data.get("cameras")).items():
+        wishes.append((("cameras", name, "blur_faces"), _mapping(camera).get("blur_faces")))
+    wanted = [path for path, wish in wishes if wish is True]
+    if not wanted:
+        return
+    try:
+        load_detector()
+    except ModelUnavailable as error:
+        yield wanted[0], error.message, error.hint
 
 
 def _chosen(camera: Mapping[str, Any]) -> list[tuple[str | int, Any]] | None:

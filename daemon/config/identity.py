@@ -18,6 +18,7 @@ def config_hash(config: Config) -> str:
             "fps": spec.fps,
             "audio": spec.audio,
             "audio_track": spec.audio_track,
+            "blur_faces": spec.blur_faces,
             "events": [asdict(event) for event in config.event_specs(spec.name)],
         }
         for spec in config.camera_specs()

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr
 from daemon.config.base import Section
 from daemon.config.cameras import CameraConfig, UploadsConfig
 from daemon.config.events import EventConfig, resolve
+from daemon.config.privacy import PrivacyConfig
 from daemon.config.services import HttpConfig, LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
 from daemon.config.types import AnyPath, Name, url_secrets
 from workers.types import CameraSpec, EventSpec
@@ -27,6 +28,7 @@ class Config(Section):
     events: Annotated[dict[Name, EventConfig], Field(min_length=1, max_length=1000)] = Field(
         description="What to look and listen for, by name."
     )
+    privacy: PrivacyConfig = Field(default=PrivacyConfig(), description="What is hidden.")
     http: HttpConfig = Field(default=HttpConfig(), description="The port of health and metrics.")
     logs: LogsConfig = Field(default=LogsConfig(), description="What is written to standard error.")
     runtime: Literal["ray", "local"] = Field(
@@ -61,7 +63,8 @@ class Config(Section):
 
     def camera_specs(self) -> tuple[CameraSpec, ...]:
         """Return all cameras in the order of the file."""
-        return tuple(camera.spec(name, tuple(self.events)) for name, camera in self.cameras.items())
+        known, blur_faces = tuple(self.events), self.privacy.blur_faces
+        return tuple(camera.spec(name, known, blur_faces) for name, camera in self.cameras.items())
 
     def event_specs(self, camera: str | None = None) -> tuple[EventSpec, ...]:
         """Return the events of a camera with its overrides; None: every event as defined (uploads)."""

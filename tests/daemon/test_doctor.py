@@ -32,7 +32,15 @@ def named(report: dict[str, Any], name: str) -> dict[str, str]:
 
 def test_machine_of_the_tests_is_usable(report: dict[str, Any]) -> None:
     assert report["usable"] is True
-    assert {c["area"] for c in report["checks"]} == {"machine", "input", "compute", "models", "events", "runtime"}
+    assert {c["area"] for c in report["checks"]} == {
+        "machine",
+        "input",
+        "compute",
+        "models",
+        "privacy",
+        "events",
+        "runtime",
+    }
 
 
 def test_whatever_is_not_well_says_what_improves_it(report: dict[str, Any]) -> None:

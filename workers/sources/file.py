@@ -122,7 +122,7 @@ class FileSource:
             except SourceError:  # damaged: pass through what is there; the grid knows what was given already
                 self._counters.dropped("corrupt")
         reader = Reader(self._camera, media, self._grid, self._counters)
-        scaler = FrameScaler(self._spec)
+        scaler = FrameScaler(self._spec, self._camera.blur_faces)
         gather = Interleaver(self._camera.name, scaler, self._clock, media.video is not None)
         for packet in self._packets(media):
             for found in reader.feed(media.place(packet, timebase)):
@@ -158,7 +158,7 @@ class FileSource:
         """Return whether fetching single frames reads less than passing through: rare samples, index, no sound."""
         rare = self._camera.fps != "keyframes" and self._camera.fps * SPARSE_PERIOD_S <= 1
         indexed = media.forward_s() > FORWARD_S and media.duration_s() is not None
-        return rare and indexed and media.audio is None
+        return rare and indexed and media.audio is None and not self._camera.blur_faces  # only a scaler hides them
 
     def _sparse_pass(self, duration_s: float, timebase: Timebase) -> Iterator[SourceItem]:
         """Fetch the frames of the grid one by one."""

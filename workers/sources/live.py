@@ -58,7 +58,7 @@ class LiveSource:
         self._target = target
         self._clock = clock
         self._backoff = backoff or Backoff(clock)
-        self._scaler = FrameScaler(spec)
+        self._scaler = FrameScaler(spec, camera.blur_faces)
         self._grid = make_grid(camera)
         self._counters = Counters()
         self._buffer = FreshBuffer(self._counters.dropped)

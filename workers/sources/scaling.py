@@ -1,14 +1,16 @@
-"""From a decoded frame to the picture an encoder wants: FFmpeg's scaler, then rotation and centre cut.
+"""From a decoded frame to the picture an encoder wants: FFmpeg's scaler, rotation, centre cut, and no faces on demand.
 
 Only sampled frames come here. Converting every frame to full-size RGB would cost three times the decode.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from workers.sources.faces import DETAIL, FaceHider
 from workers.types import U8, FrameSpec
 
 
@@ -31,10 +33,12 @@ class FrameScaler:
     """Makes ``[H, W, 3]`` RGB of one size from frames of any size, pixel format, range and rotation.
 
     One per stream: the native scaler is kept and rebuilt by FFmpeg when the frames change size or format.
+    ``blur_faces``: hide faces; raise ``ModelUnavailable`` where no detector is installed.
     """
 
-    def __init__(self, spec: FrameSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: FrameSpec, blur_faces: bool = False) -> None:
+        self._faces = FaceHider() if blur_faces else None
+        self._spec = replace(spec, width=DETAIL * spec.width, height=DETAIL * spec.height) if blur_faces else spec
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> U8:
@@ -54,4 +58,5 @@ class FrameScaler:
             threads=1,
         )
         picture = np.rot90(np.asarray(rgb.to_ndarray(), np.uint8), turns)
-        return np.ascontiguousarray(centre_cut(picture, self._spec))
+        cut = np.ascontiguousarray(centre_cut(picture, self._spec))
+        return cut if self._faces is None else self._faces(cut)

