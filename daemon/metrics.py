@@ -164,6 +164,8 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     )
     sinks = [publisher] if publisher else []
     yield _counter("publish_retries", "Attempts to publish again.", [], [((), s.retries) for s in sinks])
+    accepts = [((), float(s.spool_accepts)) for s in sinks]
+    yield _gauge("spool_accepts", "Whether events can be kept on disk; 0: streams stand still.", [], accepts)
     yield _gauge("spool_bytes", "Size of the spool on disk.", [], [((), s.spool_bytes) for s in sinks])
     yield _gauge(
         "spool_oldest_seconds",

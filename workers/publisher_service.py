@@ -12,13 +12,14 @@ from workers.publish.spool import Spool
 from workers.types import Event, Receipt
 
 KEEP_EVENTS = 1000
+OWNER_S = 15.0  # how long the publisher of a daemon that was killed may take to be gone
 
 
 def open_publisher(settings: RedisSettings | None, spool_folder: Path | None) -> "PublisherService":
     """Return a publisher to Redis by way of a spool; without settings one that keeps events until they are taken."""
     if settings is None or spool_folder is None:
         return PublisherService(None, None)
-    return PublisherService(RedisSink(settings, Spool(spool_folder)), KEEP_EVENTS)
+    return PublisherService(RedisSink(settings, Spool(spool_folder, wait_s=OWNER_S)), KEEP_EVENTS)
 
 
 class PublisherService:

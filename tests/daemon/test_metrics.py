@@ -34,6 +34,7 @@ CONTRACT = {
     "budget_observed_alerts_per_hour": {"camera", "event"},
     "speech_realtime_factor": set(),
     "publish_retries_total": set(),
+    "spool_accepts": set(),
     "spool_bytes": set(),
     "spool_oldest_seconds": set(),
     "model_info": {"model"},

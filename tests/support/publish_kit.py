@@ -26,14 +26,16 @@ def free_port() -> int:
 class Server:
     """A server process of the test: started, killed and started again on one port."""
 
-    def __init__(self, binary: str, folder: Path, *options: str, port: int | None = None) -> None:
-        self.port = port or free_port()
+    def __init__(
+        self, binary: str, folder: Path, *options: str, port: int | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.port, self._host = port or free_port(), host
         self._command = [binary, "--dir", str(folder), "--save", "", "--port", str(self.port), *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self._host}:{self.port}/0"
 
     @property
     def client(self) -> redis.Redis:
@@ -50,6 +52,11 @@ class Server:
             except redis.ConnectionError:
                 time.sleep(0.01)
         return self
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
 
     def kill(self) -> None:
         if self._process:

@@ -17,12 +17,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+import psutil
 
 from workers.errors import PublishError, SpoolError
 from workers.publish.aof import mend_tail
 from workers.publish.durable import lock_folder, replace_file
-from workers.publish.redis_errors import NATIVE_ERRORS, RedisUnreachable
+from workers.publish.redis_errors import NATIVE_ERRORS, RedisTimeout, RedisUnreachable, publish_error
 from workers.publish.redis_settings import RedisSettings, connect
 from workers.redaction import RedactedUrl
 from workers.state_layout import StateLayout
@@ -52,8 +54,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 _PR_SET_PDEATHSIG = 1
 
 START_S = 60.0  # reading a long append-only file takes its time
-STOP_S = 10.0
+STOP_S = 2.0  # everything it was told is in the kernel's hands: nothing is lost where this is too short
 _RESTART_S = 1.0
+ASK_S = 5.0
+SILENT_S = 30.0  # alive and without an answer for so long: it hangs
 
 
 class EmbeddedServer:
@@ -86,6 +90,7 @@ class EmbeddedServer:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _wait_for_lock(self._folder)
+            _end_orphan(self._folder)
             self.url = self.discover(self._folder.parent) or self._launch(binary)
         except OSError as error:
             text = f"the embedded server's folder {self._folder} cannot be used: {error.strerror}"
@@ -113,13 +118,15 @@ class EmbeddedServer:
         self.stop()
 
     def _launch(self, binary: str) -> str:
-        port, password = _free_port(self._folder / "url"), secrets.token_urlsafe(24)
+        before = _parts(self._folder / "url")
+        port, password = _free_port(before.port), before.password or secrets.token_urlsafe(24)
         settings = _CONFIG.format(port=port, password=password, folder=self._folder)
         replace_file(self._folder / "server.conf", settings)
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         started = threading.Event()
         # The death signal comes when the *thread* that started the child ends: so a thread that stays.
-        self._keeper = threading.Thread(target=self._keep, args=(binary, started), name="embedded-redis", daemon=True)
+        arguments = (binary, url, started)
+        self._keeper = threading.Thread(target=self._keep, args=arguments, name="embedded-redis", daemon=True)
         self._keeper.start()
         started.wait(START_S)
         try:
@@ -130,8 +137,8 @@ class EmbeddedServer:
         replace_file(self._folder / "url", url)
         return url
 
-    def _keep(self, binary: str, started: threading.Event) -> None:
-        """Start the server, and again whenever it ends without having been asked to."""
+    def _keep(self, binary: str, url: str, started: threading.Event) -> None:
+        """Start the server, and again whenever it ends without having been asked to, or hangs."""
         tether = _TETHER.format(option=_PR_SET_PDEATHSIG, signal=int(signal.SIGTERM), parent=os.getpid())
         command = [sys.executable, "-I", "-S", "-c", tether, binary, str(self._folder / "server.conf")]
         while not self._stopping.is_set():
@@ -143,8 +150,9 @@ class EmbeddedServer:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            replace_file(self._folder / "server.pid", f"{self._process.pid} {os.getpid()}")
             started.set()
-            code = self._process.wait()
+            code = _attend(self._process, url)
             self._ended += 1
             if not self._stopping.wait(_RESTART_S):
                 _log.warning("the embedded server ended with status %d and is started again", code)
@@ -190,12 +198,56 @@ def _answers(url: str) -> bool:
         client.close()
 
 
-def _free_port(url_file: Path) -> int:
-    """Return a free port of the loopback address, the one used before where possible."""
-    before = 0
+def _attend(process: subprocess.Popen[bytes], url: str) -> int:
+    """Wait for the end of a server, or bring it about where it has answered before and hangs; return its status."""
+    answered = float("inf")
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(ASK_S)
+        if _responds(url):
+            answered = time.monotonic()
+        elif time.monotonic() - answered > SILENT_S:
+            _log.error("the embedded server has not answered for %.0f s and is killed", SILENT_S)
+            process.kill()
+
+
+def _responds(url: str) -> bool:
+    """Return whether there is an answer, be it a refusal."""
+    try:
+        return _answers(url)
+    except NATIVE_ERRORS as error:
+        return not isinstance(publish_error(error, RedactedUrl(url)), RedisTimeout)
+
+
+def _end_orphan(folder: Path) -> None:
+    """End a server that outlived its daemon: one that was stopped (SIGSTOP) could not obey when that died.
+
+    Two servers must never write to one file.
+    """
+    try:
+        server, daemon = map(int, (folder / "server.pid").read_text(encoding="ascii").split())
+        process = psutil.Process(server)
+        if Path(process.cwd()) != folder.resolve() or process.ppid() == daemon:  # it works in its folder
+            return
+        process.kill()
+        process.wait(STOP_S)
+        _log.warning("an embedded server without a daemon was ended")
+    except (OSError, ValueError, psutil.Error):
+        return
+
+
+def _parts(url_file: Path) -> SplitResult:
+    """Return the address used before, so that those who know it need not look again; else an empty one."""
     with suppress(OSError, ValueError):
-        before = urlsplit(url_file.read_text(encoding="ascii").strip()).port or 0
-    for port in (before, 0):
+        parts = urlsplit(url_file.read_text(encoding="ascii").strip())
+        if parts.port:
+            return parts
+    return urlsplit("")
+
+
+def _free_port(before: int | None) -> int:
+    """Return a free port of the loopback address, the one used before where possible."""
+    for port in (before or 0, 0):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
@@ -205,11 +257,7 @@ def _free_port(url_file: Path) -> int:
 
 def _wait_for_lock(folder: Path) -> int:
     """Return the lock of the folder, after whoever starts a server there or looks at it."""
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            return lock_folder(folder)
-        except SpoolError:
-            if time.monotonic() > deadline:
-                raise RedisUnreachable(f"another process holds {folder}", "wait for it, or stop it") from None
-            time.sleep(0.05)
+    try:
+        return lock_folder(folder, START_S)
+    except SpoolError:
+        raise RedisUnreachable(f"another process holds {folder}", "wait for it, or stop it") from None

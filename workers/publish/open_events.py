@@ -14,6 +14,7 @@ import structlog
 
 from workers.errors import SpoolError
 from workers.publish.durable import replace_file
+from workers.publish.spool import FULL, SpoolFull
 from workers.types import Event
 
 log = structlog.get_logger()
@@ -38,7 +39,8 @@ class OpenEvents:
                 self._write()
             except OSError as error:
                 text = f"open events cannot be kept in {self._path}: {error.strerror}"
-                raise SpoolError(text, "check the disk and the rights of the state folder") from error
+                kind = SpoolFull if error.errno in FULL else SpoolError
+                raise kind(text, "check the disk and the rights of the state folder") from error
 
     def ended(self, events: Iterable[Event]) -> None:
         """Forget what has ended, once its end is safe."""

@@ -35,6 +35,8 @@ Delivered = Callable[[Sequence[Event], Sequence[Receipt]], None]
 
 BATCH = 64  # events in one call: a few hundred kilobytes, about a millisecond of the server's time
 IDLE_PING_S = 5.0  # how stale ``connected`` may be while nothing happens
+LONGEST_WAIT_S = 5.0  # with the time limit of the try before: events go on within ten seconds of a server's return
+CLOSE_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ class RedisSink:
         settings: RedisSettings,
         spool: Spool,
         on_delivered: Delivered | None = None,
-        backoff_s: tuple[float, float] = (0.2, 10.0),
+        backoff_s: tuple[float, float] = (0.2, LONGEST_WAIT_S),
     ) -> None:
         self._settings = settings
         self._url = settings.address
@@ -154,11 +156,15 @@ class RedisSink:
             )
 
     def close(self) -> None:
-        """Stop at once; what is left waits in the spool for the next start."""
+        """Stop at once; what is left waits in the spool for the next start.
+
+        A call that a silent server still owes an answer is left to its time limit: whether it was executed, the
+        markers tell the next start.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(2 * self._settings.timeout_s + 1)
+        self._thread.join(CLOSE_S)
         self._spool.close()
 
     def _run(self) -> None:

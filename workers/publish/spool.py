@@ -26,7 +26,7 @@ from workers.types import Event
 
 _log = logging.getLogger(__name__)
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HINT = "check the disk and the rights of the state folder"
 
 
@@ -53,7 +53,7 @@ class _Place:
     """Where an event that waits lies on disk."""
 
     seq: int
-    at: float
+    since: float  # monotonic seconds: an age must not change with the wall clock
     segment: Path
     offset: int
     size: int
@@ -68,7 +68,9 @@ class Spool:
         max_bytes: int = 256 << 20,
         segment_bytes: int = 4 << 20,
         clock: Clock | None = None,
+        wait_s: float = 0.0,
     ) -> None:
+        """Take over the folder; an owner before this one may take ``wait_s`` to let go."""
         self._folder = folder
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max(1, max_bytes // 4))
@@ -82,7 +84,7 @@ class Spool:
         self._next = 1  # sequence number of the next event
         try:
             make_folder(folder, 0o700)  # it holds what people said
-            self._owner = lock_folder(folder)
+            self._owner = lock_folder(folder, wait_s)
             self._recover()
         except OSError as error:
             raise SpoolError(f"spool {folder} cannot be opened: {error.strerror}", _HINT) from error
@@ -109,7 +111,7 @@ class Spool:
             # Never used twice, even when the write fails: half of it may be read back after a crash.
             self._next = first + len(lines)
             if lines:
-                self._write(lines, first, at)
+                self._write(lines, first)
             return tuple(range(first, self._next))
 
     def pending(self, limit: int) -> list[Record]:
@@ -130,8 +132,13 @@ class Spool:
             return records
 
     def ack(self, up_to: int) -> None:
-        """Remove the events up to and including this sequence number: they are published."""
+        """Remove the events up to and including this sequence number: they are published.
+
+        A spool that has been closed is left as it is, for it may be another owner's by now.
+        """
         with self._mutex:
+            if self._owner < 0:
+                return
             while self._waiting and self._waiting[0].seq <= up_to:
                 self._bytes -= self._waiting.popleft().size
             # A full disk must not stop the removal that frees it.
@@ -142,7 +149,7 @@ class Spool:
     def snapshot(self) -> SpoolSnapshot:
         """Return the counters."""
         with self._mutex:
-            age = max(0.0, self._clock.wall() - self._waiting[0].at) if self._waiting else 0.0
+            age = self._clock.monotonic() - self._waiting[0].since if self._waiting else 0.0
             return SpoolSnapshot(len(self._waiting), self._bytes, age, self._refused, self._damaged)
 
     def close(self) -> None:
@@ -171,7 +178,8 @@ class Spool:
                     self._last[segment] = record.seq
                     self._next = max(self._next, record.seq + 1)
                     if record.seq > acked:
-                        self._wait(_Place(record.seq, record.at, segment, offset, size))
+                        waited = max(0.0, self._clock.wall() - record.at)
+                        self._wait(_Place(record.seq, self._clock.monotonic() - waited, segment, offset, size))
             os.truncate(segment, end)
             self._sizes[segment] = end
         if self._damaged:
@@ -191,7 +199,7 @@ class Spool:
     def _writes(self, segment: Path) -> bool:
         return self._file is not None and self._file.name == str(segment)
 
-    def _write(self, lines: list[bytes], first: int, at: float) -> None:
+    def _write(self, lines: list[bytes], first: int) -> None:
         """Write and sync a batch; on an error cut it off again."""
         try:
             file = self._segment(first)
@@ -203,9 +211,10 @@ class Spool:
             self._abandon()
             self._refused += len(lines)
             text = f"spool {self._folder} cannot be written: {error.strerror}"
-            raise (SpoolFull if error.errno in _FULL else SpoolError)(text, _HINT) from error
+            raise (SpoolFull if error.errno in FULL else SpoolError)(text, _HINT) from error
+        since = self._clock.monotonic()
         for i, line in enumerate(lines):
-            self._wait(_Place(first + i, at, segment, start, len(line)))
+            self._wait(_Place(first + i, since, segment, start, len(line)))
             start += len(line)
         self._sizes[segment], self._last[segment] = start, first + len(lines) - 1
 
@@ -225,11 +234,16 @@ class Spool:
         """Leave a segment whose last write failed; what the kernel kept of it is unknown."""
         if self._file is None:
             return
+        segment = Path(self._file.name)
         with suppress(OSError):
-            self._file.truncate(self._sizes[Path(self._file.name)])
+            self._file.truncate(self._sizes[segment])
         with suppress(OSError):
             self._file.close()
         self._file = None
+        if not self._sizes[segment]:  # or every try on a full disk would leave one
+            with suppress(OSError):
+                segment.unlink()
+                del self._sizes[segment], self._last[segment]
 
 
 def _cursor(path: Path) -> int:

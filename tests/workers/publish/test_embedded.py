@@ -218,3 +218,39 @@ def test_damage_in_the_middle_is_left_to_people(filled: Path, tmp_path: Path, ca
 def test_what_it_took_survives_a_loss_of_power(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as url:
         assert client_of(url).config_get("appendfsync") == {"appendfsync": "always"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_server_that_was_stopped_when_its_daemon_died_is_ended_by_the_next(tmp_path: Path) -> None:
+    process, pid = start_in_another_process(tmp_path)
+    before = (tmp_path / "redis" / "url").read_text()
+    client_of(before).xadd("s", {"a": 1})
+    os.kill(pid, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    with EmbeddedServer(tmp_path) as url:
+        assert gone(pid)  # or two would write to one file once it goes on
+        assert url == before
+        assert client_of(url).xlen("s") == 1
+
+
+def test_a_server_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("ASK_S", 0.05), ("SILENT_S", 0.5), ("_RESTART_S", 0.05)):
+        monkeypatch.setattr(embedded, name, seconds)
+    with EmbeddedServer(tmp_path) as url:
+        pid = server_pid(url)
+        time.sleep(0.3)  # it has been asked once
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: gone(pid))
+        wait_until(lambda: EmbeddedServer.discover(tmp_path) == url)
+        assert server_pid(url) != pid
+
+
+def test_a_stopped_server_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path)
+    pid = server_pid(server.start())
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 5
+    assert gone(pid)

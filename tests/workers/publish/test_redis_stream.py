@@ -1,6 +1,4 @@
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -194,54 +192,6 @@ def test_a_forgotten_script_is_sent_again(server: Server, sink_to: Build) -> Non
     assert sink.flush(5)
     assert sink.snapshot().retries == 0
     assert ids_in(server) == keys(*some(2))
-
-
-class LossyProxy:
-    """Passes everything on, but cuts the connection in place of the answer to the first script call."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self.cuts = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
-
-    def _serve(self, client: socket.socket, server: socket.socket) -> None:
-        with client, server:
-            while request := client.recv(1 << 20):
-                server.sendall(request)
-                reply = server.recv(1 << 20)
-                if self.cuts == 0 and b"EVAL" in request and b"-NOSCRIPT" not in reply:
-                    assert b"-0" in reply or b"-1" in reply  # entry ids: it was executed
-                    self.cuts += 1
-                    return
-                client.sendall(reply)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-def test_a_lost_answer_adds_nothing_twice(server: Server, sink_to: Build) -> None:
-    proxy = LossyProxy(server.port)
-    sink = sink_to(proxy)  # type: ignore[arg-type]  # has what is needed: a url
-    events = some(3)
-    sink.publish(events)
-    assert sink.flush(5)
-    proxy.close()
-    assert proxy.cuts == 1
-    assert ids_in(server) == keys(*events)
-    state = sink.snapshot()
-    assert (state.retries, state.duplicates, state.published) == (1, 3, 0)
 
 
 def test_what_turns_out_otherwise_under_the_same_revision_is_news(server: Server) -> None:

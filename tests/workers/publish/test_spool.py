@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,13 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path i
 
 class FixedClock(SystemClock):
     now = 1000.0
+    stepped = 0.0
 
     def wall(self) -> float:
-        return self.now
+        return self.now + self.stepped
+
+    def monotonic(self) -> float:
+        return 7e6 + self.now
 
 
 def waiting(spool: Spool) -> list[str]:
@@ -222,6 +227,12 @@ def test_kill_minus_nine_keeps_every_event_that_was_taken(tmp_path: Path) -> Non
     assert len(kept) <= told + 2
 
 
+def test_an_owner_on_its_way_out_is_waited_for(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    threading.Timer(0.3, spool.close).start()
+    Spool(tmp_path, wait_s=10.0).close()
+
+
 def test_two_owners_are_refused(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     with pytest.raises(SpoolError, match=f"in use by process {os.getpid()}"):
@@ -263,3 +274,19 @@ def test_counters(tmp_path: Path) -> None:
     spool.ack(1)
     assert spool.snapshot().oldest_s == 0.0
     assert 0 < spool.snapshot().bytes < both.bytes
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_stepped_clock_changes_neither_ages_nor_order(tmp_path: Path, hours: int) -> None:
+    clock = FixedClock()
+    spool = Spool(tmp_path, clock=clock)
+    spool.append(events(1))
+    clock.now += 7
+    clock.stepped = 3600.0 * hours
+    spool.append(events(2))
+    assert spool.snapshot().oldest_s == 7.0
+    assert waiting(spool) == ids(1, 2)
+    spool.close()
+    again = Spool(tmp_path, clock=clock)  # of another process' past only the wall clock tells
+    assert again.snapshot().oldest_s == max(0.0, 7.0 + clock.stepped)
+    assert waiting(again) == ids(1, 2)
