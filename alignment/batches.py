@@ -38,14 +38,16 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensors:
+class Tensors:
+    """Tensors that go together."""
+
     def to(self, device: torch.device | str) -> Self:
         """Return the same on another device."""
         return type(self)(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
-class Batch(_Tensors):
+class Batch(Tensors):
     """What a method sees. Rows of embeddings have unit length; padding is zero."""
 
     frames: Tensor  # f32[B, T, D]
@@ -72,7 +74,7 @@ class Batch(_Tensors):
 
 
 @dataclass(frozen=True, slots=True)
-class Targets(_Tensors):
+class Targets(Tensors):
     """What is true. ``offsets`` count clips from a clip's middle to its window's start and end; 0 outside."""
 
     foreground: Tensor  # f32[B, T] share of the clip that is inside a window, 0..1

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from alignment.durable import replacing
 from alignment.errors import CheckpointError
@@ -33,47 +34,58 @@ def shipped_checkpoint() -> Path:
 def save_checkpoint(path: Path, model: CrossAttention, card: Mapping[str, Any]) -> str:
     """Write a checkpoint and its digest, each as a whole; return the digest (sha256, hexadecimal)."""
     metadata = {"format": FORMAT, "config": json.dumps(asdict(model.config)), "card": json.dumps(dict(card))}
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    data = _ordered(save(weights, metadata))
+    return write_weights(path, model, metadata)
+
+
+def load_checkpoint(path: Path) -> CrossAttention:
+    """Return the network in eval mode; raise ``CheckpointError`` for what is missing, damaged or something else."""
+    metadata, weights = read_weights(path, LARGEST_BYTES)
+    model = CrossAttention(_config(path, metadata))
+    fill(path, model, weights)
+    return model
+
+
+def write_weights(path: Path, model: nn.Module, metadata: dict[str, str]) -> str:
+    """Write a model's weights and their digest, each as a whole; return the digest (sha256, hexadecimal)."""
+    data = _ordered(save({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, metadata))
     digest = hashlib.sha256(data).hexdigest()
     _write(path, data)
     _write(_digest_of(path), f"{digest}  {path.name}\n".encode())
     return digest
 
 
-def load_checkpoint(path: Path) -> CrossAttention:
-    """Return the network in eval mode; raise ``CheckpointError`` for what is missing, damaged or something else."""
-    metadata, weights = _read(path)
-    config = _config(path, metadata)
-    model = CrossAttention(config)
+def fill(path: Path, model: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Give a model the weights that a file holds, and put it in eval mode; raise ``CheckpointError`` if they differ."""
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     found = {name: tensor.shape for name, tensor in weights.items()}
     if found != expected:
         wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
-        raise _bad(path, f"its weights do not fit its configuration ({', '.join(wrong[:3])} …)")
-    if not all(t.dtype == torch.float32 and bool(torch.isfinite(t).all()) for t in weights.values()):
-        raise _bad(path, "it holds numbers that are not finite, or no 32-bit floats")
+        raise unusable(path, f"its weights do not fit its configuration ({', '.join(wrong[:3])} …)")
+    kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    if not all(t.dtype == kinds[n] and bool(torch.isfinite(t).all()) for n, t in weights.items()):
+        raise unusable(path, "it holds numbers that are not finite, or no 32-bit floats")
     model.load_state_dict(weights)
-    return model.eval()
+    model.eval()
 
 
 def read_card(path: Path) -> dict[str, Any]:
     """Return the model card of a checkpoint; raise ``CheckpointError``."""
-    return _object(path, _read(path)[0], "card")
+    return stated(path, read_weights(path, LARGEST_BYTES)[0], "card")
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def read_weights(path: Path, most_bytes: int) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Return a file's metadata and weights; raise ``CheckpointError``."""
     try:
         size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise _bad(path, f"it has {size >> 20} MiB, and {LARGEST_BYTES >> 20} are allowed")
+        if size > most_bytes:
+            raise unusable(path, f"it has {size >> 20} MiB, and {most_bytes >> 20} are allowed")
         _check_digest(path)
         with safe_open(path, "pt") as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file is no mapping
     except OSError as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error.strerror}", "check the path") from error
     except SafetensorError as error:
-        raise _bad(path, f"it is no safetensors file ({error})") from error
+        raise unusable(path, f"it is no safetensors file ({error})") from error
 
 
 def _check_digest(path: Path) -> None:
@@ -82,32 +94,34 @@ def _check_digest(path: Path) -> None:
         return
     stated = beside.read_text("utf-8", "replace").split()
     if stated[:1] != [hashlib.sha256(path.read_bytes()).hexdigest()]:
-        raise _bad(path, f"it does not have the digest that {beside.name} states")
+        raise unusable(path, f"it does not have the digest that {beside.name} states")
 
 
 def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
     if metadata.get("format") != FORMAT:
-        raise _bad(path, f"its format is {metadata.get('format', 'not stated')[:40]!r}, not {FORMAT}")
-    stated = _object(path, metadata, "config")
+        raise unusable(path, f"its format is {metadata.get('format', 'not stated')[:40]!r}, not {FORMAT}")
+    found = stated(path, metadata, "config")
     known = asdict(ModelConfig())
-    if stated.keys() != known.keys() or not all(type(v) is int and 0 < v <= LARGEST[k] for k, v in stated.items()):
-        raise _bad(path, f"its configuration is not that of a cross-attention aligner: {str(stated)[:200]}")
-    if stated["width"] % stated["heads"]:
-        raise _bad(path, f"{stated['heads']} heads do not divide a width of {stated['width']}")
-    return ModelConfig(**stated)
+    if found.keys() != known.keys() or not all(type(v) is int and 0 < v <= LARGEST[k] for k, v in found.items()):
+        raise unusable(path, f"its configuration is not that of a cross-attention aligner: {str(found)[:200]}")
+    if found["width"] % found["heads"]:
+        raise unusable(path, f"{found['heads']} heads do not divide a width of {found['width']}")
+    return ModelConfig(**found)
 
 
-def _object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+def stated(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Return a JSON object of a file's metadata; raise ``CheckpointError``."""
     try:
         value = json.loads(metadata[name])
     except (KeyError, ValueError, RecursionError) as error:
-        raise _bad(path, f"its {name} cannot be read") from error
+        raise unusable(path, f"its {name} cannot be read") from error
     if not isinstance(value, dict):
-        raise _bad(path, f"its {name} is no JSON object")
+        raise unusable(path, f"its {name} is no JSON object")
     return value
 
 
-def _bad(path: Path, why: str) -> CheckpointError:
+def unusable(path: Path, why: str) -> CheckpointError:
+    """Return the error for a file that is no checkpoint."""
     return CheckpointError(f"the checkpoint {path} cannot be used: {why}", "make it anew with `watchword train`")
 
 

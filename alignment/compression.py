@@ -23,6 +23,7 @@ from alignment.options import OptionError
 from alignment.training.data import Batches
 from alignment.training.losses import TotalAndParts, plain_cross_entropy
 from alignment.training.optimisers import OptimiserOptions
+from alignment.training.task import AlignmentTask
 from alignment.training.trainer import Trainer, TrainOptions
 
 SALIENCY = 0.1  # of the loss: saliencies run over tens, probabilities over one
@@ -83,7 +84,7 @@ def distil(
 ) -> Model:
     """Train ``student`` in place to answer as ``teacher`` does, and return it; raise ``TrainingDiverged``."""
     taught = _Taught(student, teacher.eval(), options)
-    Trainer(taught, taught.loss, options.optimiser, batches, calibration, options.train).fit()
+    Trainer(taught, taught.loss, options.optimiser, batches, AlignmentTask(calibration), options.train).fit()
     return student.eval()
 
 

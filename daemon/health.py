@@ -18,7 +18,8 @@ STALL_FACTOR = 6.0
 
 PROFILE_NOTES = {
     "lite": "lite knows about a thousand kinds of objects and what is said, not what people do. "
-    "For actions: pip install 'watchword[clip]', and in the config `models: {profile: open_clip}`"
+    "For actions: pip install 'watchword[clip]', and in the config `models: {profile: open_clip}`",
+    "own": "own knows the words and pictures that it was trained on, and no others",
 }
 
 

@@ -1,22 +1,21 @@
 """One training run, in one process or as one of several that train together."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
 from alignment.training.errors import TrainingStateError
 from alignment.training.losses import objective_for
 from alignment.training.metrics_log import TensorBoardLog
+from alignment.training.task import Task
 from alignment.training.trainer import STATE_FILE, StepReport, Trainer, TrainOptions, TrainResult
-from alignment.training.validation import Validation
 from daemon.config.training import TrainConfig
 from daemon.exports import make_writable, write_atomic
-from daemon.training_data import TrainingData
 
 RUN_FILE = "run.json"  # what was asked for, beside the run's state: a run is continued as it was begun
 
@@ -24,12 +23,48 @@ OnStep = Callable[[StepReport], None]
 Measure = Callable[[nn.Module], Mapping[str, float]]
 
 
+class Data(Protocol):
+    """What a run learns from and is validated on. ``facts`` are told in the checkpoint's card."""
+
+    @property
+    def batches(self) -> Callable[[int], Sequence[Any]]:
+        """One worker's share of each step."""
+        ...
+
+    @property
+    def epoch(self) -> int | None:
+        """Examples in one pass; None: endless."""
+        ...
+
+    @property
+    def task(self) -> Task:
+        """How examples become batches."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What there was to learn from."""
+        ...
+
+    def build(self, config: TrainConfig) -> nn.Module:
+        """Return a model with fresh weights."""
+        ...
+
+    def measure(self, model: nn.Module, config: TrainConfig) -> Measure | None:
+        """Return what validates a model; None without anything held out."""
+        ...
+
+    def save(self, path: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
+        """Write what others read."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A run: a model to train in place, and all it takes. It is sent to other processes as it is."""
 
     model: nn.Module
-    data: TrainingData
+    data: Data
     config: TrainConfig
     folder: Path  # keeps the run's state
     resume: bool = False
@@ -43,11 +78,8 @@ class Job:
         return self.config.epochs * -(-self.data.epoch // self.config.batch_size)
 
     def measure(self) -> Measure | None:
-        """Return what validates the model; None without held-out examples."""
-        if not self.data.held_out:
-            return None
-        criterion = objective_for(self.model, self.config.losses)
-        return Validation(self.data.held_out, criterion, self.data.calibration, self.config.device)
+        """Return what validates the model; None without anything held out."""
+        return self.data.measure(self.model, self.config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +111,7 @@ def fit(job: Job, on_step: OnStep, place: Place | None = None) -> TrainResult:
             objective_for(job.model, job.config.losses),
             job.config.optimiser,
             lambda step: batches(step * place.workers + place.rank),
-            job.data.calibration,
+            job.data.task,
             _options(job),
             validate=place.agree(measure) if measure else None,
             on_step=tell,

@@ -6,17 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from alignment.annotations import Annotation, AnnotationError, parse_annotations
 from alignment.batches import Sample
 from alignment.calibration import SimilarityCalibration
+from alignment.checkpoint import save_checkpoint
 from alignment.errors import FeatureError
 from alignment.features import FeatureFile, load_features
+from alignment.methods.registry import build_method
+from alignment.model import CrossAttention
 from alignment.synthesis import Synthesiser
 from alignment.training.augment import Augmenter, augmented
 from alignment.training.data import Batches, shuffled, streamed
 from alignment.training.dataset import Example, held_out, relevant_windows, without_bad_rows
 from alignment.training.errors import DatasetError
 from alignment.training.feature_files import FeatureFolders, fit_calibration
+from alignment.training.losses import objective_for
+from alignment.training.state import write_tensors
+from alignment.training.task import AlignmentTask
+from alignment.training.validation import Validation
 from alignment.types import EventQuery
 from daemon.config.training import TrainConfig
 from daemon.evaluate import UnreadableVideosError, find_videos
@@ -37,6 +46,7 @@ class TrainingData:
     """What to learn from and what to validate on. ``facts`` are told in the checkpoint's card.
 
     ``batches`` are of one worker's share of a step; ``dims`` are the widths of the frame and the sentence space.
+    See ``daemon.training.Data``.
     """
 
     batches: Batches
@@ -45,6 +55,28 @@ class TrainingData:
     calibration: SimilarityCalibration
     dims: tuple[int, int]
     facts: Mapping[str, Any]
+
+    @property
+    def task(self) -> AlignmentTask:
+        """Return how examples become batches."""
+        return AlignmentTask(self.calibration)
+
+    def build(self, config: TrainConfig) -> nn.Module:
+        """Return a method with fresh weights."""
+        return build_method(config.method, *self.dims)
+
+    def measure(self, model: nn.Module, config: TrainConfig) -> Validation | None:
+        """Return what validates a model; None without held-out examples."""
+        if not self.held_out:
+            return None
+        return Validation(self.held_out, objective_for(model, config.losses), self.calibration, config.device)
+
+    def save(self, path: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
+        """Write what the daemon reads; other methods' weights as plain safetensors."""
+        if isinstance(model, CrossAttention):
+            save_checkpoint(path, model, card)
+        else:
+            write_tensors(path, model.state_dict(), {"card": json.dumps(card)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +119,8 @@ def annotated_data(
     progress: Callable[[int], FileProgress],
 ) -> TrainingData:
     """Return the annotated videos, apart for training and validation; raise a ``WatchwordError`` that names a file."""
-    learned = _read(sources.annotations)
-    watched = _read(sources.validation) if sources.validation else ()
+    learned = read_annotations(sources.annotations)
+    watched = read_annotations(sources.validation) if sources.validation else ()
     embedded = _embed((*learned, *watched), sources, settings, config, progress)
     if sources.validation:
         train, apart = embedded.examples[: len(learned)], embedded.examples[len(learned) :]
@@ -191,7 +223,7 @@ def _specs(annotations: Iterable[Annotation]) -> list[EventSpec]:
     return [EventSpec(name=f"q{a.qid}", describe=(a.query,)) for a in annotations]
 
 
-def _read(path: Path) -> tuple[Annotation, ...]:
+def read_annotations(path: Path) -> tuple[Annotation, ...]:
     """Read annotations; windows may also be given as ``relevant_clip_ids`` of 2 s, as QVHighlights has them."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

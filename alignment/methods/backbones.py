@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from alignment.batches import Tensors
 from alignment.methods.sequence import SEQUENCE_ENCODERS, masked_mean
 from alignment.options import OptionError, choose
 
@@ -37,24 +38,46 @@ MOST_LOG_SCALE = math.log(100.0)  # and its bound (Radford et al. 2021)
 
 @dataclass(frozen=True, slots=True)
 class TowerOptions:
-    """``weights``: a local safetensors file of the CNN's weights; None begins at random."""
+    """``side``: pixels of a picture; ``weights``: a local safetensors file of the CNN's; None begins at random."""
 
     image: str = "resnet18"
     text: str = "gru"
     width: int = 64
+    side: int = 96
     weights: Path | None = None
 
     def __post_init__(self) -> None:
         """Raise ``OptionError`` for names nobody knows."""
         choose("CNN", self.image, CNNS)
         choose("sequence encoder", self.text, SEQUENCE_ENCODERS)
+        if not (0 < self.width <= 1024 and self.width % 4 == 0 and 32 <= self.side <= 512):
+            raise OptionError(
+                f"towers of width {self.width} for pictures of {self.side} pixels",
+                "give a width of 4, 8, 12 … 1024 and a side of 32 to 512",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Captions(Tensors):
+    """Pictures and the words of their descriptions, row by row."""
+
+    images: Tensor  # f32[B, 3, H, W] of 0..1
+    ids: Tensor  # int64[B, N] of a ``Vocabulary``
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs(Tensors):
+    """Which picture each description is true of."""
+
+    same: Tensor  # bool[B, B], at least the diagonal
 
 
 class Vocabulary:
     """The words of some texts, numbered by the alphabet from 2."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._ids = {word: i for i, word in enumerate(sorted({w for t in texts for w in _words(t)}), UNKNOWN + 1)}
+        self.words = tuple(sorted({w for t in texts for w in _words(t)}))
+        self._ids = {word: i for i, word in enumerate(self.words, UNKNOWN + 1)}
 
     def __len__(self) -> int:
         return len(self._ids) + UNKNOWN + 1
@@ -101,11 +124,20 @@ class TwoTowers(nn.Module):
         self.image, self.text = ImageTower(options), TextTower(options, words)
         self.log_scale = nn.Parameter(torch.tensor(LOG_SCALE))
 
-    def forward(self, images: Tensor, ids: Tensor) -> Tensor:
+    @property
+    def scale(self) -> Tensor:
+        """Return what cosines are multiplied by before the softmax."""
+        return self.log_scale.clamp(max=MOST_LOG_SCALE).exp()
+
+    def forward(self, batch: Captions) -> Tensor:
         """Return the scaled cosine of every image with every text f32[B, B]."""
-        scale = self.log_scale.clamp(max=MOST_LOG_SCALE).exp()
-        logits: Tensor = scale * self.image(images) @ self.text(ids).T
+        logits: Tensor = self.scale * self.image(batch.images) @ self.text(batch.ids).T
         return logits
+
+    def loss(self, logits: Tensor, targets: Pairs) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return ``info_nce``, and by its name without gradient."""
+        total = info_nce(logits.float(), targets.same)
+        return total, {"contrastive": total.detach()}
 
 
 def info_nce(logits: Tensor, same: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ Batches = Callable[[int], Sequence[Sample]]
 """The examples of a step, counted from 0. The same number gives the same examples."""
 
 T = TypeVar("T", covariant=True)
+S = TypeVar("S")
 MIXED = 32  # batches that are mixed of the same streams
 
 
@@ -26,14 +27,16 @@ class Indexed(Protocol[T]):
         ...
 
 
-def shuffled(examples: Indexed[Callable[[np.random.Generator], Sample]], batch_size: int, seed: int) -> Batches:
+def shuffled(
+    examples: Indexed[Callable[[np.random.Generator], S]], batch_size: int, seed: int
+) -> Callable[[int], Sequence[S]]:
     """Return batches over ``examples``, each epoch in its own order; the last batch of an epoch may be smaller.
 
     An example is a function of a random generator: it may cut its window elsewhere each time.
     """
     per_epoch = -(-len(examples) // batch_size)
 
-    def batch(step: int) -> list[Sample]:
+    def batch(step: int) -> list[S]:
         epoch, place = divmod(step, per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(examples))
         chosen = order[place * batch_size : (place + 1) * batch_size]

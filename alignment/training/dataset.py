@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -73,7 +74,19 @@ def without_bad_rows(video: FeatureWindow) -> tuple[FeatureWindow, int]:
     return cleaned, bad
 
 
-def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+class OfVideo(Protocol):
+    """Something about one video."""
+
+    @property
+    def vid(self) -> str:
+        """Which."""
+        ...
+
+
+V = TypeVar("V", bound=OfVideo)
+
+
+def held_out(examples: Sequence[V], share: float, seed: int) -> tuple[list[V], list[V]]:
     """Return examples to train on and others to validate on, apart by video; raise ``DatasetError``."""
     vids = sorted({e.vid for e in examples})
     count = round(share * len(vids)) or int(share > 0)

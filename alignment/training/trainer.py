@@ -1,4 +1,4 @@
-"""The training loop of every method: an ``nn.Module`` with ``forward(Batch) -> Outputs``.
+"""The training loop of every method, whatever its ``Task``: for aligners, ``forward(Batch) -> Outputs``.
 
 On one device a run is a function of its seed: the examples and the random numbers of a step depend on the seed and
 the step's number alone. So a run that was stopped and continued gives the same weights, bit by bit on the CPU.
@@ -14,16 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alignment.batches import Batch, Outputs, Sample, Targets, collate
-from alignment.calibration import SimilarityCalibration
-from alignment.training.data import Batches
+from alignment.batches import Tensors
 from alignment.training.early_stopping import EarlyStopping, Monitor
 from alignment.training.errors import TrainingDiverged, TrainingStateError
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
 from alignment.training.state import TrainingState, load_state, save_state
+from alignment.training.task import Task
 
-Criterion = Callable[[Outputs, Targets], tuple[Tensor, Mapping[str, Tensor]]]
-"""The loss of a batch and, by name, its parts: see ``losses.objective_for``."""
+Criterion = Callable[[Any, Any], tuple[Tensor, Mapping[str, Tensor]]]
+"""The loss of a model's answer to a batch and, by name, its parts: see ``losses.objective_for``."""
 Validation = Callable[[nn.Module], Mapping[str, float]]
 """Figures of a model on held-out examples; at least the one that early stopping watches."""
 
@@ -87,14 +86,14 @@ class LossModule(nn.Module):
         self.model = model
         self._criterion = criterion
 
-    def forward(self, batch: Batch, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Tensors, targets: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts, these without gradient."""
         total, parts = self._criterion(self.model(batch), targets)
         return total, {name: part.detach() for name, part in parts.items()}
 
 
 class Trainer:
-    """Trains ``model`` in place.
+    """Trains ``model`` in place on ``batches``: the examples of a step, counted from 0.
 
     ``folder`` keeps the run's state (None: nothing is written); ``wrap`` makes the loss module parallel; ``rank`` is
     this process's number among those that train together.
@@ -105,8 +104,8 @@ class Trainer:
         model: nn.Module,
         criterion: Criterion,
         optimiser: OptimiserOptions,
-        batches: Batches,
-        calibration: SimilarityCalibration,
+        batches: Callable[[int], Sequence[Any]],
+        task: Task,
         options: TrainOptions,
         *,
         validate: Validation | None = None,
@@ -120,7 +119,7 @@ class Trainer:
         self._optimiser, self._scheduler = build_optimiser(model.parameters(), optimiser, options.steps)
         self._clipping = optimiser
         self._scaler = torch.amp.GradScaler(torch.device(options.device).type, enabled=options.amp == "fp16")
-        self._batches, self._calibration, self._options = batches, calibration, options
+        self._batches, self._task, self._options = batches, task, options
         self._validate, self._on_step, self._folder, self._rank = validate, on_step, folder, rank
         self._progress = _Progress()
         self._stopping = EarlyStopping(options.monitor, options.patience)
@@ -160,12 +159,12 @@ class Trainer:
         if self._on_step:
             self._on_step(StepReport(progress.step, self._options.steps, loss, parts, rate, metrics))
 
-    def _descend(self, samples: Sequence[Sample]) -> tuple[float, dict[str, float]]:
+    def _descend(self, samples: Sequence[Any]) -> tuple[float, dict[str, float]]:
         """Move the weights by one batch; return its loss and its parts."""
-        usable = [s for s in samples if is_finite(s)]
+        usable = [s for s in samples if self._task.usable(s)]
         self._progress.dropped_samples += len(samples) - len(usable)
         # Processes that train together take each step, or skip it, together: nothing usable is a gradient of NaN.
-        batch, targets = collate(usable or samples, self._calibration)
+        batch, targets = self._task.collate(usable or samples)
         self._model.train()
         with self._autocast():
             total, parts = self._loss(batch.to(self._options.device), targets.to(self._options.device))
@@ -239,14 +238,3 @@ class Trainer:
             raise TrainingStateError(f"cannot continue from {path}: {e}", "start without --resume") from e
         self._stopping = replace(stopping, monitor=self._options.monitor, patience=self._options.patience)
         self._best = dict(state.best)
-
-
-def is_finite(sample: Sample) -> bool:
-    """Return whether everything that a sample gives a method is a number."""
-    window, query = sample.window, sample.query
-    arrays = (
-        *(window.bounds, window.frames[window.frame_mask], window.speech, window.speech_t),
-        *(window.sound[window.sound_mask], query.vision, query.vision_unlike, query.speech, query.speech_unlike),
-        *(query.sound, query.prior, query.vision_words, query.speech_words, query.likeness, sample.relevant),
-    )
-    return all(bool(np.isfinite(a).all()) for a in arrays)

@@ -54,6 +54,7 @@ class ProfileName(StrEnum):
     lite = "lite"
     open_clip = "open_clip"
     transformers = "transformers"
+    own = "own"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # these load torch: not for `--help`
 
     from alignment.training.trainer import StepReport, TrainResult
     from daemon.config.training import TrainConfig
-    from daemon.training import Job
-    from daemon.training_data import Sources, TrainingData
+    from daemon.training import Data, Job
+    from daemon.training_data import Sources
 
 CHECKPOINT = "checkpoint.safetensors"
 SHIPPED = "shipped"
@@ -84,6 +84,9 @@ def train(
         from daemon.training_data import Sources
 
         settings = _override(load_training(config), method, steps, seed, profile)
+        if settings.towers:
+            others = {"--from": start, "--method": method, "--profile": profile}
+            _check_towers({"no --videos": not videos, **others})
         files = tuple(features or ())
         sources = Sources(annotations, validation, videos, files, text_features, cache) if annotations else None
         request = Request(sources, settings, start, out, resume, workers, tensorboard)
@@ -101,7 +104,7 @@ def run(request: Request, console: Console) -> dict[str, Any]:
     begun = _begun(request)  # before the videos: a mistyped path is told at once
     data = _data(request, console)
     job = Job(
-        model=_model(request, data, begun),
+        model=_model(request.config, data, begun),
         data=data,
         config=request.config,
         folder=request.out.resolve(),  # workers run elsewhere
@@ -124,7 +127,9 @@ def run(request: Request, console: Console) -> dict[str, Any]:
         "before": before,
         "validation": after,
     }
-    return card | {"checkpoint": str(_save(request, job, card))}
+    path = request.out / CHECKPOINT
+    data.save(path, job.model, card)
+    return card | {"checkpoint": str(path)}
 
 
 def told(document: Mapping[str, Any]) -> str:
@@ -132,7 +137,8 @@ def told(document: Mapping[str, Any]) -> str:
     lines = [f"trained {document['steps']} steps; kept step {document['best_step']}"]
     if document["validation"]:
         names = ("f1", "precision", "recall", "clip_f1", "loss")
-        figures = (f"{n} {document['before'][n]:.3f} → {document['validation'][n]:.3f}" for n in names)
+        before, after = document["before"], document["validation"]
+        figures = (f"{n} {before[n]:.3f} → {after[n]:.3f}" for n in names if n in after)
         lines.append(f"held-out examples, before → after: {', '.join(figures)}")
     odd = {
         "skipped steps without a finite gradient": document["skipped_steps"],
@@ -141,11 +147,11 @@ def told(document: Mapping[str, Any]) -> str:
     }
     lines += [f"warning: {count} {what}" for what, count in odd.items() if count]
     lines.append(f"checkpoint: {document['checkpoint']}")
-    if document["config"]["method"]["name"] == "watchword":
-        path = document["checkpoint"]
-        lines.append(
-            f"use it with this in your configuration:\n  models: {{aligner: cross_attention, checkpoint: {path}}}"
-        )
+    path, config = Path(document["checkpoint"]), document["config"]
+    if config["towers"] or config["method"]["name"] == "watchword":
+        own = f"profile: own, model: {path.parent.resolve()}, aligner: similarity"
+        use = own if config["towers"] else f"aligner: cross_attention, checkpoint: {path}"
+        lines.append(f"use it with this in your configuration:\n  models: {{{use}}}")
     else:
         lines.append("the daemon decides with the method `watchword` only; this one is for comparison")
     return "\n".join(lines)
@@ -167,6 +173,17 @@ def _check_sources(
         raise typer.BadParameter("give either --videos or --features with --annotations", param_hint="--videos")
     if text_features and not features:
         raise typer.BadParameter("text features go with --features", param_hint="--text-features")
+
+
+def _check_towers(options: Mapping[str, object]) -> None:
+    """Raise ``OptionError`` for options that mean nothing to towers."""
+    from alignment.options import OptionError
+
+    if wrong := [name for name, given in options.items() if given]:
+        raise OptionError(
+            f"towers are trained on annotated videos: {', '.join(wrong)}",
+            "give --annotations and --videos; backbones and weights are chosen under `towers` in the training file",
+        )
 
 
 def _override(
@@ -196,18 +213,20 @@ def _asked(request: Request) -> dict[str, Any]:
     }
 
 
-def _data(request: Request, console: Console) -> "TrainingData":
+def _data(request: Request, console: Console) -> "Data":
     from daemon.offline import OfflineSettings
     from daemon.progress import FileProgress
+    from daemon.tower_data import tower_data
     from daemon.training_data import annotated_data, synthetic_data
 
-    settings = OfflineSettings(request.config.models.encoder_options(), speech=request.config.speech)
-    if request.sources is None:
+    config, sources = request.config, request.sources
+    settings = OfflineSettings(config.models.encoder_options(), speech=config.speech)
+    if sources is None:
         console.print("embedding the words that synthetic streams are made of …", highlight=False)
-        return synthetic_data(settings, request.config, request.workers)
-    return annotated_data(
-        request.sources, settings, request.config, request.workers, lambda files: FileProgress(files, console)
-    )
+        return synthetic_data(settings, config, request.workers)
+    if config.towers:
+        return tower_data(sources, config.towers, config, request.workers, lambda n: FileProgress(n, console))
+    return annotated_data(sources, settings, config, request.workers, lambda n: FileProgress(n, console))
 
 
 def _begun(request: Request) -> "nn.Module | None":
@@ -223,31 +242,16 @@ def _begun(request: Request) -> "nn.Module | None":
     return load_checkpoint(shipped_checkpoint() if request.start == SHIPPED else Path(request.start))
 
 
-def _model(request: Request, data: "TrainingData", begun: "nn.Module | None") -> "nn.Module":
+def _model(config: "TrainConfig", data: "Data", begun: "nn.Module | None") -> "nn.Module":
     """Return the model to train: fresh, or the one begun, without what the file freezes."""
     import torch
 
-    from alignment.methods.registry import build_method
     from alignment.methods.transfer import freeze
 
-    torch.manual_seed(request.config.seed)
-    model = begun or build_method(request.config.method, *data.dims)
-    freeze(model, request.config.freeze)
+    torch.manual_seed(config.seed)
+    model = begun or data.build(config)
+    freeze(model, config.freeze)
     return model
-
-
-def _save(request: Request, job: "Job", card: dict[str, Any]) -> Path:
-    """Write what the daemon reads; other methods' weights as plain safetensors. Return where."""
-    from alignment.checkpoint import save_checkpoint
-    from alignment.model import CrossAttention
-    from alignment.training.state import write_tensors
-
-    path = request.out / CHECKPOINT
-    if isinstance(job.model, CrossAttention):
-        save_checkpoint(path, job.model, card)
-    else:
-        write_tensors(path, job.model.state_dict(), {"card": json.dumps(card)})
-    return path
 
 
 def _fit(job: "Job", workers: int, console: Console) -> "TrainResult":

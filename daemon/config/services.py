@@ -40,7 +40,8 @@ class ModelsConfig(Section):
     """Which encoder, and how to run it."""
 
     profile: Profile = Field(
-        default="lite", description="lite works offline; open_clip and transformers know actions too."
+        default="lite",
+        description="lite works offline; open_clip and transformers know actions; own: what `watchword train` made.",
     )
     model: ModelName | None = Field(
         default=None,

@@ -2,16 +2,26 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, field_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
+from alignment.methods.backbones import TowerOptions
 from alignment.methods.registry import MethodOptions
 from alignment.options import OptionError
 from alignment.training.augment import Augmenter
 from alignment.training.early_stopping import Monitor
+from alignment.training.image_augment import ImageAugmenter
 from alignment.training.losses import Objective
 from alignment.training.optimisers import OptimiserOptions
 from daemon.config.base import Section
@@ -33,11 +43,22 @@ def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 _Told = WrapValidator(_told)
 
 
+_OF_ALIGNERS = {"method", "losses", "augmentations", "models", "speech", "clip_seconds"}
+_BUILDERS: Mapping[str, Callable[[Any], object]] = {
+    "losses": Objective,
+    "augmentations": Augmenter,
+    "image_augmentations": lambda names: ImageAugmenter(names, 32),
+}
+
+
 class TrainConfig(Section):
     """How to train; everything has a default."""
 
     method: Annotated[MethodOptions, _Told] = Field(
         default=MethodOptions(), description="Which method, by name, and its size."
+    )
+    towers: Annotated[TowerOptions, _Told] | None = Field(
+        default=None, description="Train an encoder of your own on videos instead of an aligner: which backbones."
     )
     losses: dict[str, float] = Field(
         default={"plain_cross_entropy": 1.0, "span": 0.2, "contrastive": 0.05},
@@ -48,6 +69,7 @@ class TrainConfig(Section):
         description="How weights move, and the schedule of the rate.",
     )
     augmentations: dict[str, float] = Field(default={}, description="Probability of each augmentation, by name.")
+    image_augmentations: tuple[str, ...] = Field(default=(), description="Of pictures for towers, by name.")
     freeze: tuple[str, ...] = Field(default=(), description="Parts of the method that keep their weights.")
     steps: int = Field(default=1500, ge=1, le=10_000_000, description="Batches to learn from.")
     epochs: int | None = Field(
@@ -67,15 +89,31 @@ class TrainConfig(Section):
     speech: SpeechConfig = Field(default=SpeechConfig(), description="How speech becomes words; as in a configuration.")
     clip_seconds: float = Field(default=2.0, gt=0, le=60, description="Length of a clip in feature files.")
 
-    @field_validator("losses", "augmentations")
+    @field_validator("losses", "augmentations", "image_augmentations")
     @classmethod
-    def _known(cls, value: dict[str, float], info: Any) -> dict[str, float]:
-        build: Callable[[Mapping[str, float]], object] = Objective if info.field_name == "losses" else Augmenter
+    def _known(cls, value: Any, info: Any) -> Any:
         try:
-            build(value)
+            _BUILDERS[info.field_name](value)
         except OptionError as e:
             raise ValueError(str(e)) from e
         return value
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "TrainConfig":
+        """Refuse keys that would be read by nobody."""
+        unread = _OF_ALIGNERS if self.towers else {"image_augmentations"}
+        if idle := sorted(unread & self.model_fields_set):
+            kind = "has nothing to do with towers" if self.towers else "is for towers"
+            raise ValueError(f"{', '.join(idle)}: {kind}")
+        return self
+
+
+def _beside(config: TrainConfig, folder: Path) -> TrainConfig:
+    """Return a configuration whose weights' path starts at the file's folder, as every path in a file does."""
+    if config.towers is None or config.towers.weights is None:
+        return config
+    weights = folder / config.towers.weights.expanduser()
+    return config.model_copy(update={"towers": replace(config.towers, weights=weights)})
 
 
 def load_training(path: Path | None, env: Mapping[str, str] = os.environ) -> TrainConfig:
@@ -85,7 +123,9 @@ def load_training(path: Path | None, env: Mapping[str, str] = os.environ) -> Tra
     document = read_document(path, env, "leave --config out to train with the defaults")
     problems, config = list(document.problems), TrainConfig()
     try:
-        config = TrainConfig.model_validate(document.data, context={"folder": document.folder})
+        config = _beside(
+            TrainConfig.model_validate(document.data, context={"folder": document.folder}), document.folder
+        )
     except ValidationError as e:
         near = partial(nearest_key, schema=TrainConfig.model_json_schema())
         found = [f for f in findings(document.data, e, near) if f[0] not in document.rejected]

@@ -18,6 +18,7 @@ from alignment.model import CrossAttention, ModelConfig
 from alignment.options import OptionError
 from alignment.training.losses import Objective
 from alignment.training.optimisers import OptimiserOptions
+from alignment.training.task import AlignmentTask
 from alignment.training.trainer import Trainer, TrainOptions
 from alignment.training.validation import Validation
 
@@ -38,7 +39,8 @@ def options(steps: int) -> DistilOptions:
 def teacher() -> CrossAttention:
     torch.manual_seed(1)
     model = CrossAttention(ModelConfig(width=16, heads=2, layers=1, window=20))
-    Trainer(model, Objective({"cross_entropy": 1.0}), FAST, batches, CALIBRATION, TrainOptions(40, eval_every=40)).fit()
+    criterion, task = Objective({"cross_entropy": 1.0}), AlignmentTask(CALIBRATION)
+    Trainer(model, criterion, FAST, batches, task, TrainOptions(40, eval_every=40)).fit()
     return model
 
 

@@ -36,6 +36,7 @@ from alignment.similarity import SimilarityAligner
 from alignment.training.augment import Augmenter, augmented
 from alignment.training.losses import objective_for
 from alignment.training.optimisers import OptimiserOptions
+from alignment.training.task import AlignmentTask
 from alignment.training.trainer import Trainer, TrainOptions
 
 SEED = 7
@@ -176,7 +177,8 @@ def _train(model: nn.Module, row: Row, split: Split, steps: int) -> float:
     chosen = augmented(batches, Augmenter(row.augmentation), SEED) if row.augmentation else batches
     options = TrainOptions(steps, SEED, eval_every=steps)
     start = time.perf_counter()
-    Trainer(model, objective_for(model, row.losses), row.optimiser, chosen, split.calibration, options).fit()
+    task = AlignmentTask(split.calibration)
+    Trainer(model, objective_for(model, row.losses), row.optimiser, chosen, task, options).fit()
     return time.perf_counter() - start
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignment.methods.backbones import TowerOptions, TwoTowers, Vocabulary, info_nce
+from alignment.methods.backbones import Captions, TowerOptions, TwoTowers, Vocabulary, info_nce
 from alignment.training.image_augment import ImageAugmenter
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
 
@@ -72,7 +72,8 @@ def train_towers(options: TowerOptions, augmentations: Sequence[str], steps: int
         chosen = rng.integers(len(known), size=BATCH)
         pairs = [known[i] for i in chosen]
         same = torch.from_numpy(chosen[:, None] == chosen[None])
-        logits = towers.train()(augment(draw_batch(pairs, rng)), vocabulary([f"a {c} {s}" for c, s in pairs]))
+        words = vocabulary([f"a {c} {s}" for c, s in pairs])
+        logits = towers.train()(Captions(augment(draw_batch(pairs, rng)), words))
         optimiser.zero_grad()
         info_nce(logits, same).backward()
         clip_gradients(towers.parameters(), setting)

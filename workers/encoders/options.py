@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Profile = Literal["lite", "open_clip", "transformers"]
+Profile = Literal["lite", "open_clip", "transformers", "own"]
 DType = Literal["auto", "float32", "float16", "bfloat16"]
 Quantize = Literal["none", "int8"]
 

@@ -10,6 +10,7 @@ ENCODERS: dict[str, str] = {
     "lite": "workers.encoders.lite:LiteEncoder",
     "open_clip": "workers.encoders.open_clip_encoder:OpenClipEncoder",
     "transformers": "workers.encoders.transformers_encoder:TransformersEncoder",
+    "own": "workers.encoders.own:OwnEncoder",
 }
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
-from alignment.methods.backbones import CNNS, ImageTower, TowerOptions, TwoTowers, Vocabulary, info_nce
+from alignment.methods.backbones import CNNS, Captions, ImageTower, TowerOptions, TwoTowers, Vocabulary, info_nce
 from alignment.options import OptionError
 from alignment.training.optimisers import OptimiserOptions, build_optimiser
 
@@ -34,10 +33,10 @@ def test_info_nce_of_a_hand_computed_batch() -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "efficientnet_b0", "mobilenet_v3_small"])
 def test_cnns_end_on_unit_rows(name: str) -> None:
-    tower = ImageTower(TowerOptions(image=name, width=6)).eval()
+    tower = ImageTower(TowerOptions(image=name, width=8)).eval()
     with torch.no_grad():
         rows = tower(torch.rand(2, 3, 32, 32))
-    assert rows.shape == (2, 6)
+    assert rows.shape == (2, 8)
     assert torch.allclose(rows.norm(dim=1), torch.ones(2), atol=1e-5)
 
 
@@ -46,7 +45,7 @@ def test_cnn_weights_come_from_a_local_file(tmp_path: Path) -> None:
 
     network = models.get_model("mobilenet_v3_small", weights=None)
     save_file(network.state_dict(), tmp_path / "w.safetensors")
-    tower = ImageTower(TowerOptions(image="mobilenet_v3_small", width=6, weights=tmp_path / "w.safetensors"))
+    tower = ImageTower(TowerOptions(image="mobilenet_v3_small", width=8, weights=tmp_path / "w.safetensors"))
     ours, theirs = tower.network.state_dict(), network.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs if not k.startswith("classifier.3"))
     for options in ({"image": "resnet18", "weights": tmp_path / "w.safetensors"}, {"weights": tmp_path / "none"}):
@@ -61,20 +60,21 @@ def test_towers_learn_colours(text: str) -> None:
     vocabulary = Vocabulary([f"a {n} wall" for n in names])
     towers = TwoTowers(TowerOptions(image="mobilenet_v3_small", text=text, width=16), len(vocabulary))
 
-    def batch() -> tuple[Tensor, Tensor]:
+    def batch() -> Captions:
         walls = torch.tensor([COLOURS[n] for n in names])[:, :, None, None].expand(4, 3, 32, 32)
-        return (walls + 0.05 * torch.randn(4, 3, 32, 32)).clamp(0, 1), vocabulary([f"a {n} wall" for n in names])
+        ids = vocabulary([f"a {n} wall" for n in names])
+        return Captions((walls + 0.05 * torch.randn(4, 3, 32, 32)).clamp(0, 1), ids)
 
     optimiser, _ = build_optimiser(towers.parameters(), OptimiserOptions(lr=3e-3, schedule="constant"), 20)
     same = torch.eye(4, dtype=torch.bool)
     for _ in range(20):
         optimiser.zero_grad()
-        info_nce(towers.train()(*batch()), same).backward()
+        info_nce(towers.train()(batch()), same).backward()
         optimiser.step()
-    assert info_nce(towers(*batch()), same) < 0.3
+    assert info_nce(towers(batch()), same) < 0.3
 
 
-@pytest.mark.parametrize("wrong", [{"image": "resnet1"}, {"text": "lsmt"}])
+@pytest.mark.parametrize("wrong", [{"image": "resnet1"}, {"text": "lsmt"}, {"width": 6}, {"side": 16}])
 def test_names_nobody_knows(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as error:
         TowerOptions(**wrong)

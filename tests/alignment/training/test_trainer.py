@@ -21,6 +21,7 @@ from alignment.training.errors import PackageMissing, TrainingDiverged, Training
 from alignment.training.losses import Objective
 from alignment.training.metrics_log import TensorBoardLog
 from alignment.training.optimisers import OptimiserName, OptimiserOptions
+from alignment.training.task import AlignmentTask
 from alignment.training.trainer import STATE_FILE, StepReport, Trainer, TrainOptions
 from alignment.training.validation import Validation, runs
 from alignment.types import F32, EventQuery, FeatureWindow
@@ -97,7 +98,7 @@ def trainer(
 ) -> tuple[Trainer, Tiny]:
     model = Tiny()
     made = Trainer(
-        *(model, criterion, optimiser, batches, LITE_CALIBRATION, options),
+        *(model, criterion, optimiser, batches, AlignmentTask(LITE_CALIBRATION), options),
         validate=validate,
         on_step=on_step,
         folder=folder,

@@ -10,7 +10,7 @@ from workers.errors import ModelUnavailable
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    with pytest.raises(ModelUnavailable, match=r"no encoder profile 'clap'.*lite, open_clip, transformers"):
+    with pytest.raises(ModelUnavailable, match=r"no encoder profile 'clap'.*lite, open_clip, own, transformers"):
         load_encoder(EncoderOptions("clap"))  # type: ignore[arg-type]  # what a typing error in a config gives
 
 
