@@ -17,6 +17,7 @@ from alignment.types import F32, F64, ScoreTrack, Span, SpanChange, SpanChangeTy
 
 TRACK_POINTS = 75
 TOP_SCORES = 3
+SAME_S = 0.05  # a bound that moves by less than a video frame is no news: the times of live frames jitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +184,8 @@ class SpanTracker:
     def _revise(self, known: _Announced, span: Span) -> Iterator[SpanChange]:
         closes = known.span.open and not span.open
         grown = span.end - known.told_end >= self.rule.update_every_s
-        moved = abs(span.start - known.span.start) > 1e-6
-        reopened_or_longer = not known.span.open and (span.open or abs(span.end - known.span.end) > 1e-6)
+        moved = abs(span.start - known.span.start) > SAME_S
+        reopened_or_longer = not known.span.open and (span.open or abs(span.end - known.span.end) > SAME_S)
         if closes:
             yield self._tell(known, "end", span)
         elif grown or moved or reopened_or_longer:

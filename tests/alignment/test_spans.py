@@ -1,6 +1,7 @@
 """Spans: hysteresis, gaps, durations, life cycle; online finds what one pass finds."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,14 @@ def test_late_evidence_extends_a_closed_span_under_its_name() -> None:
     assert [c.type for c in first] == ["new", "end"]
     late = tracker.update(track([0, 0.9, 0.9, 0.9, 0.9, 0, 0, 0]), 0, 8, 8)
     assert [(c.type, c.opened, c.revision, c.span.end) for c in late] == [("update", 1.0, 2, 5.0)]
+
+
+def test_a_bound_that_only_jitters_is_no_news() -> None:
+    tracker, p = SpanTracker("e", RULE), [0, 0.9, 0.9, 0, 0, 0, 0, 0]
+    tracker.update(track(p), 0, 8, 8)
+    later = track(p)
+    assert tracker.update(replace(later, bounds=later.bounds + 0.01), 0, 8, 8) == ()
+    assert [c.type for c in tracker.update(replace(later, bounds=later.bounds + 0.1), 0, 8, 8)] == ["update"]
 
 
 def test_what_late_evidence_takes_away_still_gets_its_end() -> None:
