@@ -3,6 +3,7 @@ PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 30
+SEED ?= 0
 CONFIG ?= daemon/sample/sample.yaml
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -14,7 +15,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test check format bench methods compression bench-memory faults sample clean
+.PHONY: help venv run test check format bench methods compression bench-memory faults soak sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +54,7 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning and hiding faces (tests/benchmarks)
-	@for name in decode throughput publishing aligner_hop faces; do echo "== $$name"; $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+	@for name in decode throughput publishing aligner_hop faces; do echo "== $$name"; PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 methods: $(DEV_STAMP) ## train every method briefly, compare them in docs/methods.md (twenty minutes)
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/methods.py
@@ -66,6 +67,9 @@ bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
 
 faults: $(DEV_STAMP) ## outages of a minute, in real time: how soon everything goes on (some minutes; docs/faults.md)
 	$(BIN)/python tests/benchmarks/redis_outages.py
+
+soak: $(DEV_STAMP) ## break cameras, Redis and processes for MINUTES=30, and tell whether anything was lost (SEED=0)
+	PYTHONPATH=tests/support $(BIN)/python tests/soak/soak.py --minutes $(MINUTES) --seed $(SEED)
 
 sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py

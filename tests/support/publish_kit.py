@@ -38,6 +38,11 @@ class Server:
         return f"redis://{self._host}:{self.port}/0"
 
     @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url, decode_responses=True, retry=Retry(NoBackoff(), 0))
 
@@ -52,11 +57,6 @@ class Server:
             except redis.ConnectionError:
                 time.sleep(0.01)
         return self
-
-    @property
-    def pid(self) -> int:
-        assert self._process
-        return self._process.pid
 
     def kill(self) -> None:
         if self._process:

@@ -1,6 +1,6 @@
-"""An RTSP server for tests, run by the system's Python: ``rtsp_server.py PORT [USER PASSWORD | FILE]``.
+"""An RTSP server for tests, run by the system's Python: ``rtsp_server.py PORT [USER PASSWORD | FILE | udp:PORT]``.
 
-Serves H.264 with sound at ``/cam``: a test pattern, or an MP4 file.
+Serves H.264 at ``/cam``: a test pattern or an MP4 file with sound, or the pictures of MPEG-TS that comes by UDP.
 Needs the Debian packages python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-good,
 gstreamer1.0-plugins-bad, gstreamer1.0-plugins-ugly and gstreamer1.0-libav.
 """
@@ -23,12 +23,24 @@ FILE = (
     "d.audio_0 ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 )"
 )
 
+RELAY = (
+    "( udpsrc port={} buffer-size=2000000 do-timestamp=true caps=video/mpegts,systemstream=true ! tsdemux latency=0 "
+    "! queue ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+)
+
+
+def launch(source: str) -> str:
+    """Return the pipeline that serves a file, or what comes to a port."""
+    kind, _, port = source.partition(":")
+    return RELAY.format(port) if kind == "udp" else FILE.format(source)
+
+
 Gst.init(None)
 server = GstRtspServer.RTSPServer.new()
 server.set_service(sys.argv[1])
 server.set_address("127.0.0.1")
 factory = GstRtspServer.RTSPMediaFactory.new()
-factory.set_launch(FILE.format(sys.argv[2]) if len(sys.argv) == 3 else LAUNCH)
+factory.set_launch(launch(sys.argv[2]) if len(sys.argv) == 3 else LAUNCH)
 factory.set_shared(True)
 if len(sys.argv) > 3:
     auth = GstRtspServer.RTSPAuth.new()
