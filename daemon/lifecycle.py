@@ -16,7 +16,7 @@ from types import FrameType
 import structlog
 
 from daemon.config import Config, config_hash
-from daemon.http import HttpServer, build_app
+from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.observe import Observer
 from daemon.runtimes import build_runtime
 from daemon.state import StateFolder
@@ -56,9 +56,9 @@ class Daemon:
         self._stopping = threading.Event()
         self._embedded: EmbeddedServer | None = None
         self._observer = Observer()
-        token = config.http.token
-        app = build_app(self._observer.snapshot, token.get_secret_value() if token else None)
-        self._http = HttpServer(app, config.http.host, config.http.port)
+        http = config.http
+        tls = TlsFiles(http.tls.certificate, http.tls.key) if http.tls else None
+        self._http = HttpServer(build_app(self._observer.snapshot, Access.of(http)), http.host, http.port, tls)
 
     def run(self) -> Outcome:
         """Run until stopped, or with ``once`` until every file has ended; return what came of it."""

@@ -129,6 +129,7 @@ def adopt_libraries() -> None:
         logger.propagate = True
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each malformed request that anyone sends
 
 
 def worker_environment() -> dict[str, str]:

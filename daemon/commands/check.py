@@ -76,6 +76,13 @@ def _impossible(path: Path, config: Config) -> Iterator[Problem]:
         check_checkpoint(config.models.aligner_options())
     except WatchwordError as error:
         yield Problem(str(path), 0, "models.checkpoint", error.message, error.hint)
+    if (tls := config.http.tls) is not None:
+        from daemon.http import TlsFiles, TlsFilesError
+
+        try:
+            TlsFiles(tls.certificate, tls.key)
+        except TlsFilesError as error:
+            yield Problem(str(path), 0, "http.tls", error.message, error.hint)
     specs = [spec for _, _, _, events in _watches(config) for spec in events]
     for text in dict.fromkeys(text for spec in specs for text in query_warnings(spec, options.profile)):
         yield Problem(str(path), 0, "", text)

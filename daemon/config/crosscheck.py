@@ -6,7 +6,7 @@ from typing import Any
 
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
-from daemon.config.services import LOOPBACK
+from daemon.config.http import LOOPBACK
 from workers.errors import ModelUnavailable
 from workers.sources.faces import load_detector
 
@@ -23,6 +23,7 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield (*path, "threshold"), text, "keep the budget, or the threshold"
     yield from _open_port(_mapping(data.get("http")))
     yield from _blind_detector(data)
+    yield from _scopes(data)
     uploads = _mapping(data.get("uploads"))
     folder, done = uploads.get("folder"), uploads.get("done")
     if isinstance(folder, str) and isinstance(done, str) and Path(folder) == Path(done):
@@ -37,6 +38,9 @@ def nothing_to_watch(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def oversights(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield what is allowed but surely not meant."""
+    http = _mapping(data.get("http"))
+    if _is_open(http) and not http.get("tls") and not http.get("proxy"):
+        yield ("http", "host"), "tokens can be read on their way", "set http.tls, or let a proxy with TLS ask here"
     cameras = _mapping(data.get("cameras"))
     chosen = [_chosen(_mapping(camera)) for camera in cameras.values()]
     if "uploads" in data or any(names is None for names in chosen):
@@ -66,10 +70,31 @@ def _rules(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]
 
 
 def _open_port(http: Mapping[str, Any]) -> Iterator[Finding]:
-    host = http.get("host")
-    if isinstance(host, str) and host not in LOOPBACK and not http.get("token"):
+    if _is_open(http) and not any(http.get(key) for key in ("token", "tokens", "proxy")):
         hint = 'add `token: "{WATCHWORD_TOKEN}"` below http:, or listen on 127.0.0.1'
-        yield ("http", "host"), "listening beyond this machine needs a token", hint
+        yield ("http", "host"), "listening beyond this machine needs a token or a proxy", hint
+
+
+def _is_open(http: Mapping[str, Any]) -> bool:
+    """Whether other machines can connect."""
+    host = http.get("host")
+    return isinstance(host, str) and host not in LOOPBACK
+
+
+def _scopes(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield tokens that are none or two, and cameras that nobody knows."""
+    http, cameras = _mapping(data.get("http")), sorted({*_mapping(data.get("cameras")), "uploads"})
+    scopes: list[tuple[KeyPath, Mapping[str, Any]]] = [(("http", "proxy"), _mapping(http.get("proxy")))]
+    for name, token in _mapping(http.get("tokens")).items():
+        scopes.append((("http", "tokens", name), _mapping(token)))
+        if len({"token", "sha256"} & {k for k, v in _mapping(token).items() if v is not None}) != 1:
+            yield ("http", "tokens", name), "needs either token or sha256", 'write `token: "{WATCHWORD_…}"`'
+    for path, scope in scopes:
+        named = scope.get("cameras")
+        for i, camera in enumerate(named if isinstance(named, list) else []):
+            if isinstance(camera, str) and camera not in cameras:
+                hint = nearest(camera, cameras) or f"cameras are {', '.join(cameras)}"
+                yield (*path, "cameras", i), f'no camera is called "{camera}"', hint
 
 
 def _blind_detector(data: Mapping[str, Any]) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ from pydantic import Field, PrivateAttr
 from daemon.config.base import Section
 from daemon.config.cameras import CameraConfig, UploadsConfig
 from daemon.config.events import EventConfig, resolve
+from daemon.config.http import HttpConfig
 from daemon.config.privacy import PrivacyConfig
-from daemon.config.services import HttpConfig, LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
+from daemon.config.services import LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
 from daemon.config.types import AnyPath, Name, url_secrets
 from workers.types import CameraSpec, EventSpec
 
@@ -58,8 +59,7 @@ class Config(Section):
     def secrets(self) -> frozenset[str]:
         """Return every text that must never be printed, for the logs' redaction."""
         urls = [self.redis.url, *(camera.url for camera in self.cameras.values())]
-        token = [self.http.token.get_secret_value()] if self.http.token else []
-        return frozenset([*self._secrets, *token, *(s for url in urls for s in url_secrets(url))])
+        return frozenset([*self._secrets, *self.http.secrets(), *(s for url in urls for s in url_secrets(url))])
 
     def camera_specs(self) -> tuple[CameraSpec, ...]:
         """Return all cameras in the order of the file."""

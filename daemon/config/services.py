@@ -1,9 +1,9 @@
-"""How the daemon runs: store, models, HTTP, logs, Ray."""
+"""How the daemon runs: store, models, logs, Ray."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from daemon.config.base import Section
 from daemon.config.types import AnyPath, ModelName, RedisUrl
@@ -11,8 +11,6 @@ from workers.aligners import AlignerName, AlignerOptions
 from workers.encoders.options import DType, EncoderOptions, Profile, Quantize
 from workers.redaction import RedactedUrl
 from workers.speech import SpeechOptions
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class RedisConfig(Section):
@@ -105,24 +103,6 @@ class SpeechConfig(Section):
         """Return the choice as the recogniser takes it."""
         options = SpeechOptions(language=self.language, min_confidence=self.min_confidence)
         return replace(options, model=self.model) if self.model else options
-
-
-class HttpConfig(Section):
-    """The port of health and metrics."""
-
-    host: str = Field(
-        default="127.0.0.1",
-        min_length=1,
-        max_length=253,
-        description="Where to listen; elsewhere needs a token.",
-    )
-    port: Annotated[int, Field(ge=0, le=65_535)] = Field(default=8765, description="0 takes any free port.")
-    token: SecretStr | None = Field(
-        default=None,
-        min_length=8,
-        max_length=500,
-        description="What clients must send as `Authorization: Bearer …`.",
-    )
 
 
 class LogsConfig(Section):

@@ -105,7 +105,7 @@ def test_the_modality_that_the_wording_chooses_is_shown(run: Run, write: Callabl
     [
         ("state_dir: config.yaml", 2, "state_unusable"),
         ("uploads: {folder: config.yaml/in, done: done}", 2, "uploads.folder"),
-        ("http: {host: 192.0.2.1, token: '0123456789'}", 2, "http_address_invalid"),
+        ("http: {host: 192.0.2.1, token: '0123456789abcdef'}", 2, "http_address_invalid"),
         ("models: {checkpoint: config.yaml}", 2, "checkpoint_invalid"),
     ],
 )

@@ -74,13 +74,13 @@ def test_nothing_that_is_printed_shows_a_secret(load: Load) -> None:
         EXAMPLE.replace("embedded", '"rediss://u:{REDIS_PW}@r:6379/0"') + 'http: {token: "{TOKEN}"}\n',
         WATCHWORD_DOOR_PASSWORD=SECRET,
         REDIS_PW="red1s-pw",
-        TOKEN="t0ken-t0ken",
+        TOKEN="t0ken-t0ken-t0ken",
     )
     shown = repr(config) + str(config) + config.model_dump_json() + repr(config.model_dump())
     shown += repr(config.camera_specs())
     for secret in (SECRET, "p%40ss", "red1s-pw", "t0ken"):
         assert secret not in shown
-    assert {SECRET, "red1s-pw", "t0ken-t0ken"} <= config.secrets()
+    assert {SECRET, "red1s-pw", "t0ken-t0ken-t0ken"} <= config.secrets()
 
 
 def test_ordinary_words_of_a_url_stay_readable_in_logs(load: Load) -> None:

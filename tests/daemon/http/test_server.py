@@ -3,14 +3,15 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
 from daemon import logs
-from daemon.http import HttpAddressError, HttpPortError, HttpServer, build_app
+from daemon.http import Access, HttpAddressError, HttpPortError, HttpServer, build_app
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
@@ -20,40 +21,10 @@ TOKEN = "a-long-enough-token"
 MODEL = ModelInfo("lite/lite0@1", "lite", "lite0", "1", 384, "Apache-2.0", "cpu", 20.0)
 
 
-class State:
-    """What the server shows."""
-
-    def __init__(self) -> None:
-        self.now = DaemonSnapshot()
-
-    def get(self) -> DaemonSnapshot:
-        return self.now
-
-
 Serve = Callable[..., httpx.Client]
 
 
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-def serve(state: State) -> Iterator[Serve]:
-    running: list[HttpServer] = []
-
-    def _serve(token: str | None = None) -> httpx.Client:
-        server = HttpServer(build_app(state.get, token), "127.0.0.1", 0)
-        server.start()
-        running.append(server)
-        return httpx.Client(base_url=server.url, trust_env=False)
-
-    yield _serve
-    for server in running:
-        server.stop()
-
-
-def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: State) -> None:
+def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: Any) -> None:
     client = serve()
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
@@ -75,7 +46,7 @@ def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: S
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/nowhere"])
 def test_a_token_is_required_everywhere(serve: Serve, path: str) -> None:
-    client = serve(TOKEN)
+    client = serve(token=TOKEN)
     assert client.get(path).status_code == 401
     for given in ("Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer \xe9", f"Bearer {TOKEN}x"):
         answer = client.get(path, headers={b"authorization": given.encode("latin-1")})
@@ -87,7 +58,7 @@ def test_a_token_is_required_everywhere(serve: Serve, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere"])
 def test_every_answer_has_the_security_headers(serve: Serve, path: str) -> None:
-    for client in (serve(), serve(TOKEN)):
+    for client in (serve(), serve(token=TOKEN)):
         headers = client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
@@ -104,7 +75,7 @@ def test_without_a_token_only_loopback_names_are_served(serve: Serve) -> None:
         assert client.get("/healthz", headers={"host": host}).status_code == 421
 
 
-def test_secrets_in_errors_do_not_leave_by_http(serve: Serve, state: State) -> None:
+def test_secrets_in_errors_do_not_leave_by_http(serve: Serve, state: Any) -> None:
     logs.register_secrets(["http-pl4nted"])
     source = SourceSnapshot(last_error="source_failed: rtsp://u:pw@h http-pl4nted")
     state.now = DaemonSnapshot(streams=(StreamSnapshot("a", source=source),))
@@ -114,11 +85,21 @@ def test_secrets_in_errors_do_not_leave_by_http(serve: Serve, state: State) -> N
     assert "pl4nted" not in text
 
 
+def test_an_unexpected_error_is_not_told_to_clients(serve: Serve, state: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> DaemonSnapshot:
+        raise RuntimeError("inner workings")
+
+    monkeypatch.setattr(state, "get", fail)
+    answer = serve().get("/healthz")
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal"})
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_a_taken_port_is_one_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(HttpPortError, match=f"port {port} on 127.0.0.1 is taken") as caught:
-            HttpServer(build_app(DaemonSnapshot, None), "127.0.0.1", port).start()
+            HttpServer(build_app(DaemonSnapshot, Access()), "127.0.0.1", port).start()
     assert caught.value.code == "http_port_taken"
     assert "http.port" in caught.value.hint
 
@@ -126,11 +107,11 @@ def test_a_taken_port_is_one_clear_error() -> None:
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_one_clear_error(host: str) -> None:
     with pytest.raises(HttpAddressError, match=host):
-        HttpServer(build_app(DaemonSnapshot, None), host, 0).start()
+        HttpServer(build_app(DaemonSnapshot, Access()), host, 0).start()
 
 
 def test_stopping_ends_the_thread_and_frees_the_port() -> None:
-    server = HttpServer(build_app(DaemonSnapshot, None), "127.0.0.1", 0)
+    server = HttpServer(build_app(DaemonSnapshot, Access()), "127.0.0.1", 0)
     server.start()
     port = int(server.url.rpartition(":")[2])
     assert "http" in {t.name for t in threading.enumerate()}
@@ -139,6 +120,6 @@ def test_stopping_ends_the_thread_and_frees_the_port() -> None:
     assert "http" not in {t.name for t in threading.enumerate()}
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
-    again = HttpServer(build_app(DaemonSnapshot, None), "127.0.0.1", port)
+    again = HttpServer(build_app(DaemonSnapshot, Access()), "127.0.0.1", port)
     again.start()
     again.stop()

@@ -1,0 +1,111 @@
+"""A server in a thread of its own, with bounded connections, HTTP or HTTPS."""
+
+import errno
+import socket
+import threading
+import time
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from alignment.errors import WatchwordError
+from daemon.config.errors import UnusableSetting
+from daemon.http.connections import HEAD_BYTES, BoundedConnection
+from daemon.http.tls import TlsFiles
+
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
+TLS_REFRESH_S = 30
+
+
+class HttpPortError(UnusableSetting):
+    """Another program listens on the port already."""
+
+    code = "http_port_taken"
+
+
+class HttpAddressError(UnusableSetting):
+    """The host is no address of this machine, or the port may not be used."""
+
+    code = "http_address_invalid"
+
+
+class HttpServer:
+    """Serves an application from a thread of its own."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, tls: TlsFiles | None = None) -> None:
+        self._host, self._port, self._tls = host, port, tls
+        config = uvicorn.Config(
+            app,
+            http=BoundedConnection,
+            ws="none",
+            log_config=None,  # its loggers are ours, see ``daemon.logs``
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # who connects counts, not who somebody says it is
+            lifespan="off",
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            timeout_graceful_shutdown=int(STOP_TIMEOUT_S) - 2,
+            callback_notify=self._refresh_tls,
+            timeout_notify=TLS_REFRESH_S,
+        )
+        config.load()
+        config.ssl = tls.context if tls else None
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens; the port is the real one once ``start`` has returned."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
+
+    def start(self) -> None:
+        """Listen and serve; raise ``HttpPortError`` or ``HttpAddressError``."""
+        listener = self._bind()
+        self._port = listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise HttpAddressError(f"no server at {self.url} within {START_TIMEOUT_S:.0f} s", "see the log")
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """Finish what is being answered and stop. May be called more than once."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(STOP_TIMEOUT_S)
+            self._server.force_exit = True
+            self._thread.join(1.0)
+            self._thread = None
+
+    async def _refresh_tls(self) -> None:
+        if self._tls:
+            self._tls.refresh()
+
+    def _bind(self) -> socket.socket:
+        try:
+            family, kind, proto, _, address = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.socket(family, kind, proto)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+                listener.listen(128)
+            except OSError:
+                listener.close()
+                raise
+        except OSError as error:
+            raise _bind_error(self._host, self._port, error) from error
+        return listener
+
+
+def _bind_error(host: str, port: int, error: OSError) -> WatchwordError:
+    if error.errno == errno.EADDRINUSE:
+        hint = f"set another http.port in the config (0 takes any), or find its holder: ss -ltnp sport = :{port}"
+        return HttpPortError(f"port {port} on {host} is taken", hint)
+    hint = "set http.host to an address of this machine and http.port to 0 or 1024–65535"
+    return HttpAddressError(f"cannot listen on {host}:{port}: {error.strerror or error}", hint)

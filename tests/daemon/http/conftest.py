@@ -1,0 +1,43 @@
+"""Real servers to ask."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from daemon.config.http import HttpConfig
+from daemon.http import Access, HttpServer, TlsFiles, build_app
+from daemon.snapshots import DaemonSnapshot
+
+
+class State:
+    """What the server shows."""
+
+    def __init__(self) -> None:
+        self.now = DaemonSnapshot()
+
+    def get(self) -> DaemonSnapshot:
+        return self.now
+
+
+@pytest.fixture
+def state() -> State:
+    return State()
+
+
+@pytest.fixture
+def serve(state: State) -> Iterator[Callable[..., httpx.Client]]:
+    """Start a server by its settings; return a client of it. ``host``: where it listens."""
+    running: list[HttpServer] = []
+
+    def _serve(host: str = "127.0.0.1", tls: TlsFiles | None = None, **settings: object) -> httpx.Client:
+        config = HttpConfig.model_validate(settings, context={"folder": Path.cwd()})
+        server = HttpServer(build_app(state.get, Access.of(config)), host, 0, tls)
+        server.start()
+        running.append(server)
+        return httpx.Client(base_url=server.url, trust_env=False)
+
+    yield _serve
+    for server in running:
+        server.stop()

@@ -1,0 +1,117 @@
+"""Who may ask for what, by real requests."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from starlette.datastructures import Headers
+
+from daemon.config.http import HttpConfig
+from daemon.http.access import Access, client_address
+from daemon.snapshots import DaemonSnapshot
+from workers.snapshots import StreamSnapshot
+from workers.types import SourceSnapshot
+
+Serve = Callable[..., httpx.Client]
+
+ALL, DOOR, GRAPHS = "token-for-everything", "token-for-the-door-only", "token-for-metrics-only"
+TOKENS = {
+    "door": {"token": DOOR, "cameras": ["door"]},
+    "graphs": {"sha256": sha256(GRAPHS.encode()).hexdigest(), "may": ["metrics"]},
+}
+TWO_CAMERAS = DaemonSnapshot(
+    streams=(
+        StreamSnapshot("door", source=SourceSnapshot(last_error="source_timeout: no answer")),
+        StreamSnapshot("bedroom", scores={"undressing": 0.5}, events={"new": 3}),
+    ),
+    restarts={"door": 1, "bedroom": 2},
+    degraded=frozenset({"bedroom"}),
+)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def test_each_token_sees_its_cameras_only(serve: Serve, state: Any) -> None:
+    state.now = TWO_CAMERAS
+    client = serve(token=ALL, tokens=TOKENS)
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert "bedroom" in client.get(path, headers=bearer(ALL)).text
+        answer = client.get(path, headers=bearer(DOOR))
+        assert "door" in answer.text
+        assert "bedroom" not in answer.text
+        assert "undressing" not in answer.text
+
+
+def test_trouble_of_other_cameras_is_none_of_its_business(serve: Serve, state: Any) -> None:
+    stuck = StreamSnapshot("bedroom", state="running", live=False, progress_wall=0.0)
+    state.now = DaemonSnapshot(streams=(StreamSnapshot("door"), stuck))
+    client = serve(token=ALL, tokens=TOKENS)
+    assert client.get("/healthz", headers=bearer(ALL)).status_code == 503
+    assert client.get("/healthz", headers=bearer(DOOR)).status_code == 200
+
+
+def test_a_token_may_only_what_it_may(serve: Serve) -> None:
+    client = serve(tokens=TOKENS)
+    assert client.get("/metrics", headers=bearer(GRAPHS)).status_code == 200
+    for path in ("/healthz", "/readyz"):
+        answer = client.get(path, headers=bearer(GRAPHS))
+        assert (answer.status_code, answer.json()) == (403, {"error": "permission_missing: health"})
+    assert client.get("/metrics", headers=bearer(sha256(GRAPHS.encode()).hexdigest())).status_code == 401
+
+
+def test_a_proxy_names_the_user(serve: Serve, state: Any) -> None:
+    state.now = TWO_CAMERAS
+    client = serve(proxy={"addresses": ["127.0.0.0/8"], "header": "X-User", "cameras": ["door"]}, token=ALL)
+    assert client.get("/healthz").status_code == 401
+    answer = client.get("/healthz", headers={"x-user": "ann@example.org", "host": "cameras.example.org"})
+    assert answer.status_code == 200
+    assert set(answer.json()["cameras"]) == {"door"}
+    assert client.get("/healthz", headers={"x-user": ""}).status_code == 401
+    twice = [("X-User", "root"), ("x-user", "ann@example.org")]  # the client's own, and the proxy's
+    assert client.get("/healthz", headers=twice).status_code == 401
+    assert set(client.get("/healthz", headers=bearer(ALL)).json()["cameras"]) == {"door", "bedroom"}
+
+
+@pytest.mark.parametrize("header", ["x-user", "x-forwarded-for", "forwarded"])
+def test_nobody_else_names_a_user(serve: Serve, header: str) -> None:
+    client = serve(proxy={"addresses": ["10.0.0.2"], "header": "X-User"})
+    headers = {"x-user": "ann", header: "10.0.0.2"}
+    assert client.get("/healthz", headers=headers).status_code == 401
+
+
+def test_a_wrong_token_is_not_rescued_by_the_proxys_header() -> None:
+    access = Access.of(HttpConfig.model_validate({"proxy": {"addresses": ["10.0.0.2"]}, "token": ALL}))
+    proxy = client_address(("10.0.0.2", 1))
+    assert access.identify(Headers({"remote-user": "ann"}), proxy) is not None
+    assert access.identify(Headers({"remote-user": "ann", **bearer("wrong")}), proxy) is None
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        (("10.0.0.2", 1), "10.0.0.2"),
+        (("::ffff:10.0.0.2", 1), "10.0.0.2"),
+        (("fe80::1%eth0", 1), "fe80::1"),
+        (("2001:db8::1", 1), "2001:db8::1"),
+        (None, "None"),
+        (("", 0), "None"),
+    ],
+)
+def test_addresses(client: tuple[str, int] | None, address: str) -> None:
+    assert str(client_address(client)) == address
+
+
+def test_all_tokens_are_compared_whichever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access.of(HttpConfig.model_validate({"token": ALL, "tokens": TOKENS}))
+    compared = []
+    true_compare = __import__("hmac").compare_digest
+    monkeypatch.setattr("hmac.compare_digest", lambda a, b: compared.append((len(a), len(b))) or true_compare(a, b))
+    for given, name in ((ALL, "token"), (DOOR, "door"), (GRAPHS, "graphs"), ("wrong", None), ("", None)):
+        compared.clear()
+        found = access.identify(Headers(bearer(given)), None)
+        assert (found.name if found else None) == name
+        assert compared == [(32, 32)] * 3
