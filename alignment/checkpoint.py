@@ -24,6 +24,7 @@ from alignment.model import CrossAttention, ModelConfig
 FORMAT = "watchword-cross-attention-1"
 LARGEST = {"width": 512, "heads": 64, "layers": 16, "window": 1024}  # a configuration may not ask for all memory
 LARGEST_BYTES = 64 << 20  # far more than any configuration in use; the shipped one has 0.36 MB
+LARGEST_FILE_BYTES = 1 << 30  # of what else is trained: vgg16 without its dense layers has 59 MB
 
 
 def shipped_checkpoint() -> Path:
@@ -69,8 +70,8 @@ def fill(path: Path, model: nn.Module, weights: Mapping[str, torch.Tensor]) -> N
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Return the model card of a checkpoint; raise ``CheckpointError``."""
-    return stated(path, read_weights(path, LARGEST_BYTES)[0], "card")
+    """Return the card of any file that ``watchword train`` wrote; raise ``CheckpointError``."""
+    return stated(path, read_weights(path, LARGEST_FILE_BYTES)[0], "card")
 
 
 def read_weights(path: Path, most_bytes: int) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

@@ -63,12 +63,6 @@ def pruned(model: Model, share: float, retrain: Callable[[Model], object] | None
     return smaller.eval()
 
 
-def sparsity(model: nn.Module) -> float:
-    """Return the share of linear weights that are zero."""
-    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
-    return sum(int((w == 0).sum()) for w in weights) / max(1, sum(w.numel() for w in weights))
-
-
 def stored_bytes(model: nn.Module) -> tuple[int, int]:
     """Return the bytes of a model's safetensors file, and of that file compressed (DEFLATE, as zip and gzip)."""
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})

@@ -7,7 +7,7 @@ topic. Descriptions ask for things by name, by kind and in other words, for scen
 of what is not: siblings of what is shown, neighbours of what is said.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,12 +58,6 @@ class Synthesiser:
         self._siblings = order[:, 1:25]
         self._by_subject = _index(world.seen, self._things + len(world.clutter))
         self._by_topic = _index(world.said, len(world.sentences))
-
-    def samples(self, first: int = 0) -> Iterator[Sample]:
-        """Yield the samples of stream after stream, from stream ``first`` on."""
-        while True:
-            yield from self.stream(first)
-            first += 1
 
     def stream(self, number: int) -> list[Sample]:
         """Return the samples of one stream; the same for the same seed and number."""

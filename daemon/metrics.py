@@ -140,6 +140,12 @@ def _budget_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
         ["camera", "event"],
         [((s.camera, event), n) for s in streams for event, n in s.budget_alerts.items()],
     )
+    yield _gauge(
+        "budget_observed_seconds",
+        "How long the view was watched that the threshold was learned from.",
+        ["camera", "event"],
+        [((s.camera, event), 3600 * n) for s in streams for event, n in s.budget_hours.items()],
+    )
 
 
 def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:

@@ -29,25 +29,20 @@ def fit_on_workers(job: Job, workers: int) -> TrainResult:
 
     The cluster is that of ``RAY_ADDRESS``, else one of our own on this machine.
     """
-    try:
-        from ray.train import RunConfig, ScalingConfig, WorkerGroupError
-        from ray.train.torch import TorchTrainer
-    except ImportError as e:
-        hint = 'pip install "watchword[train]", or train without --workers'
-        raise PackageMissing(f"Ray Train is not installed: {e}", hint) from e
+    train = ray_train()
     own = not ray.is_initialized()
     if own:
         _join(workers)
     try:
         gpus = ray.cluster_resources().get("GPU", 0) >= workers and job.config.device != "cpu"
-        trainer = TorchTrainer(
+        trainer = train.torch.TorchTrainer(
             _work,
             train_loop_config={"job": ray.put(job)},
-            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
-            run_config=RunConfig(name="ray", storage_path=str(job.folder)),
+            scaling_config=train.ScalingConfig(num_workers=workers, use_gpu=gpus),
+            run_config=train.RunConfig(name="ray", storage_path=str(job.folder)),
         )
         result, trained = trainer.fit().return_value
-    except WorkerGroupError as e:
+    except train.WorkerGroupError as e:
         raise next((f for f in e.worker_failures.values() if isinstance(f, WatchwordError)), e) from e
     finally:
         if own:
@@ -55,6 +50,16 @@ def fit_on_workers(job: Job, workers: int) -> TrainResult:
     job.model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in trained.items()})
     job.model.eval()
     return result  # type: ignore[no-any-return]  # Ray is untyped
+
+
+def ray_train() -> Any:
+    """Return Ray Train, with its ``torch``; raise ``PackageMissing``."""
+    try:
+        import ray.train.torch
+    except ImportError as e:
+        hint = 'pip install "watchword[train]", or train without --workers'
+        raise PackageMissing(f"Ray Train is not installed: {e}", hint) from e
+    return ray.train
 
 
 def _join(workers: int) -> None:

@@ -1,6 +1,5 @@
 """One training run, in one process or as one of several that train together."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,15 +8,11 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from alignment.training.errors import TrainingStateError
 from alignment.training.losses import objective_for
 from alignment.training.metrics_log import TensorBoardLog
 from alignment.training.task import Task
 from alignment.training.trainer import STATE_FILE, StepReport, Trainer, TrainOptions, TrainResult
 from daemon.config.training import TrainConfig
-from daemon.exports import make_writable, write_atomic
-
-RUN_FILE = "run.json"  # what was asked for, beside the run's state: a run is continued as it was begun
 
 OnStep = Callable[[StepReport], None]
 Measure = Callable[[nn.Module], Mapping[str, float]]
@@ -122,28 +117,6 @@ def fit(job: Job, on_step: OnStep, place: Place | None = None) -> TrainResult:
         if job.resume:
             trainer.resume(job.folder / STATE_FILE)
         return trainer.fit()
-
-
-def claim(folder: Path, asked: Mapping[str, Any], resume: bool) -> None:
-    """Begin a run in a folder, or see that the run there may be continued; raise ``TrainingStateError``."""
-    make_writable(folder, "choose another place for --out")
-    note = folder / RUN_FILE
-    text = json.dumps(asked, indent=2, ensure_ascii=False) + "\n"
-    if not resume:
-        if (folder / STATE_FILE).exists():
-            raise TrainingStateError(
-                f"{folder} holds a training run already", "continue it with --resume, or give another --out"
-            )
-        write_atomic(note, text)
-        return
-    try:
-        begun = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise TrainingStateError(f"{folder} holds no training run: {e}", "start without --resume") from e
-    if other := [key for key in json.loads(text) if begun.get(key) != json.loads(text)[key]]:
-        raise TrainingStateError(
-            f"the run in {folder} was begun with other settings: {', '.join(other)}", "give the same, or another --out"
-        )
 
 
 def _options(job: Job) -> TrainOptions:

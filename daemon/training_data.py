@@ -32,6 +32,7 @@ from daemon.evaluate import UnreadableVideosError, find_videos
 from daemon.extraction import Extractor
 from daemon.offline import OfflineSettings
 from daemon.progress import FileProgress
+from daemon.training_run import fingerprint
 from workers.encoders.registry import load_encoder
 from workers.queries import build_query
 from workers.text_world import build_world
@@ -90,12 +91,25 @@ class Sources:
     texts: Path | None
     cache: Path
 
+    def fingerprints(self) -> dict[str, str | None]:
+        """Return, by option, what changes with the annotations and the files that they name."""
+        read = [read_annotations(path) for path in (self.annotations, self.validation) if path]
+        vids = {a.vid for part in read for a in part}
+        qids = {f"{prefix}{a.qid}" for part in read for a in part for prefix in ("", "qid")}
+        return {
+            "annotations": fingerprint(self.annotations),
+            "validation": fingerprint(self.validation),
+            "videos": fingerprint(self.videos, vids),
+            "features": " ".join(str(fingerprint(folder, vids)) for folder in self.features),
+            "text features": fingerprint(self.texts, qids),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class _Embedded:
     examples: list[Example]
     bad_rows: int
-    calibration: SimilarityCalibration
+    calibration: SimilarityCalibration | None  # None: the features' own curve is not known
 
 
 def synthetic_data(settings: OfflineSettings, config: TrainConfig, workers: int) -> TrainingData:
@@ -138,7 +152,8 @@ def annotated_data(
         "dropped_rows": embedded.bad_rows,
     }
     dims = train[0].video.frames.shape[1], train[0].video.speech.shape[1]
-    return TrainingData(batches, len(train), samples, embedded.calibration, dims, facts)
+    calibration = embedded.calibration or fit_calibration(train)
+    return TrainingData(batches, len(train), samples, calibration, dims, facts)
 
 
 def _augmented(batches: Batches, config: TrainConfig) -> Batches:
@@ -157,7 +172,7 @@ def _embed(
     if sources.texts is not None:
         folders = FeatureFolders(sources.features, sources.texts, config.clip_seconds)
         examples, bad = folders.examples(annotations)
-        return _Embedded(examples, bad, fit_calibration(examples))
+        return _Embedded(examples, bad, None)
     return _from_own_features(annotations, sources.features, settings)
 
 

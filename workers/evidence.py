@@ -41,7 +41,7 @@ class EvidenceStore:
         self._frames = [*self._frames, *zip(map(float, batch.pts_s), batch.frames, strict=True)][-KEEP_FRAMES:]
 
     def save(self, event_id: str, sheet: Sheet, draw: bool) -> Pictures:
-        """Save the best frame and, with ``draw``, the picture that explains the event; else name an earlier one.
+        """Save the best frame and, with ``draw``, the picture that explains the event; else name earlier ones.
 
         Drawing takes about 50 ms.
         """
@@ -49,7 +49,8 @@ class EvidenceStore:
             return Pictures(None, None)
         frames = self._best_frames(sheet)
         snapshot, explanation = self._folder / f"{event_id}.jpg", self._folder / f"{event_id}.explain.png"
-        kept = bool(frames) and self._keep(snapshot, lambda: _jpeg(max(frames, key=lambda f: f[0][1])[1]))
+        best = max(frames, key=lambda f: f[0][1], default=None)
+        kept = self._keep(snapshot, lambda: _jpeg(best[1])) if best else snapshot.exists()
         drawn = self._keep(explanation, lambda: _png(draw_sheet(sheet, frames))) if draw else explanation.exists()
         return Pictures(str(snapshot) if kept else None, str(explanation) if drawn else None)
 

@@ -124,6 +124,7 @@ class StreamPipeline:
             thresholds=self._watch.thresholds(),
             budgets={k: b.per_hour for k, b in self._watch.budgets.items()},
             budget_alerts={k: b.observed_per_hour for k, b in self._watch.budgets.items()},
+            budget_hours={k: b.observed_hours for k, b in self._watch.budgets.items()},
             queue_depth=self._reader.ledger.pending(),
         )
 

@@ -30,6 +30,7 @@ class StreamSnapshot:
     thresholds: dict[str, float] = field(default_factory=dict)  # event -> threshold on p of spans that begin now
     budgets: dict[str, float] = field(default_factory=dict)  # event -> false alerts an hour to put up with
     budget_alerts: dict[str, float] = field(default_factory=dict)  # event -> alerts an hour observed at the threshold
+    budget_hours: dict[str, float] = field(default_factory=dict)  # event -> hours of this view that were observed
     queue_depth: int = 0
     error: str | None = None  # code: message, without credentials
     failure: WatchwordError | None = None  # what ended a failed stream

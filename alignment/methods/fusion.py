@@ -16,16 +16,16 @@ from alignment.methods.sequence import masked_mean
 
 @dataclass(frozen=True, slots=True)
 class FusionSize:
-    """How large a fusion is. ``layers`` and ``hidden`` (the feed-forward's width) are of "self_attention" only."""
+    """How large a fusion is. ``layers`` and ``hidden`` (the feed-forward's width) are of "self_attention" only.
+
+    The Transformer's base has a width of 512, 8 heads and 2048 hidden (Vaswani et al. 2017).
+    """
 
     width: int = 64
     heads: int = 4
     hidden: int = 128
     layers: int = 1
     dropout: float = 0.1
-
-
-FULL_SIZE = FusionSize(width=512, heads=8, hidden=2048, layers=2)  # the Transformer's base, Vaswani et al. 2017
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from alignment.calibration import Platt
-from alignment.checkpoint import fill, read_weights, stated, unusable, write_weights
+from alignment.checkpoint import LARGEST_FILE_BYTES, fill, read_weights, stated, unusable, write_weights
 from alignment.methods.backbones import TowerOptions, TwoTowers, Vocabulary
 from alignment.options import OptionError
 
 FORMAT = "watchword-towers-1"
-LARGEST_BYTES = 1 << 30  # vgg16 without its dense layers has 59 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def save_towers(path: Path, trained: TrainedTowers, card: Mapping[str, Any]) -> 
 
 def load_towers(path: Path) -> TrainedTowers:
     """Return towers; raise ``CheckpointError`` for what is missing, damaged or something else."""
-    metadata, weights = read_weights(path, LARGEST_BYTES)
+    metadata, weights = read_weights(path, LARGEST_FILE_BYTES)
     if metadata.get("format") != FORMAT:
         raise unusable(path, f"its format is {metadata.get('format', 'not stated')[:40]!r}, not {FORMAT}")
     try:

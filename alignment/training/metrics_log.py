@@ -1,5 +1,6 @@
 """TensorBoard logs of a training run. The package ``tensorboard`` is optional: it is imported where a log is opened."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -15,17 +16,22 @@ class _Writer(Protocol):
     def close(self) -> None: ...
 
 
+def summary_writer() -> Callable[[str], _Writer]:
+    """Return what opens a log; raise ``PackageMissing``."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as e:
+        hint = 'pip install "watchword[train]", or train without a TensorBoard log'
+        raise PackageMissing("the package tensorboard is not installed", hint) from e
+    return SummaryWriter
+
+
 class TensorBoardLog:
     """Writes the curves of a run to ``folder``; a context manager, and called with each ``StepReport``."""
 
     def __init__(self, folder: Path) -> None:
         """Raise ``PackageMissing``."""
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as e:
-            hint = 'pip install "watchword[train]", or train without a TensorBoard log'
-            raise PackageMissing("the package tensorboard is not installed", hint) from e
-        self._writer: _Writer = SummaryWriter(str(folder))
+        self._writer: _Writer = summary_writer()(str(folder))
 
     def __enter__(self) -> "TensorBoardLog":
         return self

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,19 +35,26 @@ def list_command(as_json: AsJson = False) -> None:
 
 @app.command("info")
 def info_command(
-    name: Annotated[str, typer.Argument(help="A name that `models list` shows.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="A name that `models list` shows, or a file of `watchword train`.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Show everything known about one model."""
+    """Show everything known about one model, or the card of a checkpoint."""
     from workers.models import info
 
     with _exit_codes():
-        entry = info(name)
+        entry = _card(name) if name.endswith(".safetensors") else asdict(info(name))
     if as_json:
-        typer.echo(json.dumps(asdict(entry), indent=2))
+        typer.echo(json.dumps(entry, indent=2))
         return
-    for key, value in asdict(entry).items():
+    for key, value in entry.items():
         if value not in ("", None):
             typer.echo(f"{key}: {value}")
+
+
+def _card(path: str) -> dict[str, Any]:
+    from alignment.checkpoint import read_card
+
+    return read_card(Path(path))
 
 
 @app.command("pull")

@@ -98,8 +98,10 @@ def train(
 
 def run(request: Request, console: Console) -> dict[str, Any]:
     """Train, write the checkpoint and return the document of what was done."""
-    from daemon.training import Job, claim
+    from daemon.training import Job
+    from daemon.training_run import claim
 
+    _check_installed(request)
     claim(request.out, _asked(request), request.resume)
     begun = _begun(request)  # before the videos: a mistyped path is told at once
     data = _data(request, console)
@@ -175,6 +177,18 @@ def _check_sources(
         raise typer.BadParameter("text features go with --features", param_hint="--text-features")
 
 
+def _check_installed(request: Request) -> None:
+    """Raise ``PackageMissing`` before hours of reading videos rather than after."""
+    if request.tensorboard:
+        from alignment.training.metrics_log import summary_writer
+
+        summary_writer()
+    if request.workers > 1:
+        from daemon.ray_training import ray_train
+
+        ray_train()
+
+
 def _check_towers(options: Mapping[str, object]) -> None:
     """Raise ``OptionError`` for options that mean nothing to towers."""
     from alignment.options import OptionError
@@ -204,10 +218,12 @@ def _override(
 
 def _asked(request: Request) -> dict[str, Any]:
     """Return what a run must have in common with the one that it continues."""
-    sources = request.sources
+    from daemon.training_run import fingerprint
+
+    start = fingerprint(Path(request.start)) if request.start and request.start != SHIPPED else None
     return {
-        "data": str(sources.annotations) if sources else "synthetic",
-        "from": request.start,
+        "data": request.sources.fingerprints() if request.sources else "synthetic",
+        "from": start or request.start,
         "config": request.config.model_dump(mode="json"),
         "workers": request.workers,
     }

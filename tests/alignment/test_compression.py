@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
 from alignment.batches import Sample, collate
-from alignment.compression import DistilOptions, distil, pruned, sparsity, stored_bytes
+from alignment.compression import DistilOptions, distil, pruned, stored_bytes
 from alignment.int8 import WIDE, Int8Linear, quantise
 from alignment.model import CrossAttention, ModelConfig
 from alignment.options import OptionError
@@ -42,6 +42,12 @@ def teacher() -> CrossAttention:
     criterion, task = Objective({"cross_entropy": 1.0}), AlignmentTask(CALIBRATION)
     Trainer(model, criterion, FAST, batches, task, TrainOptions(40, eval_every=40)).fit()
     return model
+
+
+def sparsity(model: nn.Module) -> float:
+    """The share of linear weights that are zero."""
+    weights = torch.cat([m.weight.flatten() for m in model.modules() if isinstance(m, nn.Linear)])
+    return float((weights == 0).float().mean())
 
 
 def probabilities(model: nn.Module) -> torch.Tensor:

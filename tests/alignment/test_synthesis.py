@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -92,12 +91,6 @@ def test_a_seed_and_a_number_make_one_stream() -> None:
     first = STREAMS[0][0].window.frames
     assert not np.array_equal(Synthesiser(world(), seed=6).stream(0)[0].window.frames, first)
     assert not np.array_equal(STREAMS[1][0].window.frames, first)
-
-
-def test_samples_go_on_from_stream_to_stream() -> None:
-    expected = STREAMS[3] + STREAMS[4] + STREAMS[5]
-    found = list(islice(Synthesiser(world(), seed=5).samples(first=3), len(expected)))
-    assert all(same(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_what_is_true_is_shown() -> None:

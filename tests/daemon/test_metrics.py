@@ -31,6 +31,7 @@ CONTRACT = {
     "score": {"camera", "event"},
     "event_threshold": {"camera", "event"},
     "budget_alerts_per_hour": {"camera", "event"},
+    "budget_observed_seconds": {"camera", "event"},
     "budget_observed_alerts_per_hour": {"camera", "event"},
     "speech_realtime_factor": set(),
     "publish_retries_total": set(),
@@ -70,6 +71,7 @@ def stream(camera: str = "front") -> StreamSnapshot:
         thresholds={"cat": 0.6},
         budgets={"cat": 0.5},
         budget_alerts={"cat": 0.25},
+        budget_hours={"cat": 7.5},
         queue_depth=2,
     )
 

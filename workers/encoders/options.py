@@ -33,6 +33,12 @@ class EncoderOptions:
     local_files_only: bool = True
     quantize: Quantize = "none"  # int8: the linear layers of the text model of ``lite``
 
+    @property
+    def precision(self) -> str:
+        """Return what a model's id says where it answers otherwise than in full precision: ``/bfloat16``, ``/int8``."""
+        chosen = (self.dtype, self.quantize)
+        return "".join(f"/{name}" for name in chosen if name not in ("auto", "float32", "none"))
+
     def resolved(self) -> "EncoderOptions":
         """Return these options with the profile's default model filled in."""
         return self if self.model else replace(self, model=DEFAULT_MODELS.get(self.profile))

@@ -51,6 +51,7 @@ class OwnEncoder(TwoTowerEncoder):
         self.calibration = replace(LITE_CALIBRATION, vision=trained.curve, contrast=made.scale)
         self.background = ()  # the curve was fitted without
         self._sentences = MiniLM(options.quantize)
+        self.info = replace(self.info, id=self.info.id + replace(options, dtype="auto").precision)
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return unit rows f32[N, 384]."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from alignment.methods.assignment import assign
 from alignment.methods.attention import DecoderLayer, EncoderLayer, MultiHeadAttention
-from alignment.methods.fusion import FULL_SIZE, FUSIONS, Concatenation, CrossAttention, FusionSize, Product, Weighted
+from alignment.methods.fusion import FUSIONS, Concatenation, CrossAttention, FusionSize, Product, Weighted
 from alignment.methods.sequence import SEQUENCE_ENCODERS
 
 SIZE = FusionSize(width=8, heads=2, hidden=16, layers=2, dropout=0.0)
@@ -109,7 +109,7 @@ def test_training_and_evaluation_agree(layer: nn.Module) -> None:
 
 
 def test_the_preset_is_as_large_as_it_says() -> None:
-    fusion = FUSIONS["self_attention"](FULL_SIZE)
+    fusion = FUSIONS["self_attention"](FusionSize(width=512, heads=8, hidden=2048, layers=2))
     layer = 4 * 512 * 513 + 2 * 512 * 2048 + 2048 + 512 + 4 * 512
     assert sum(p.numel() for p in fusion.parameters()) == 2 * layer + 2 * 512
 

@@ -1,7 +1,9 @@
 """``watchword train`` on small feature files in which what is described is plain to see, and on the sample video."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,13 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from alignment.checkpoint import read_card
+from alignment.training.dataset import held_out
 from daemon.cli import app
 from daemon.commands.train import StepProgress
+from daemon.config.training import load_training
+from daemon.offline import OfflineSettings
+from daemon.progress import FileProgress
+from daemon.training_data import Sources, annotated_data
 
 WIDTH, CLIPS, VIDEOS = 16, 40, 12
 CONFIG = """\
@@ -25,6 +32,11 @@ eval_every: 10
 steps: 40
 validation_share: 0.25
 """
+
+
+@dataclass(frozen=True)
+class OfVideo:
+    vid: str
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -126,9 +138,49 @@ def test_a_run_is_neither_overwritten_nor_continued_with_other_settings(data: Pa
     again = train(data, "--steps", "10")
     assert again.exit_code == 2
     assert "holds a training run already — continue it with --resume" in again.stderr
-    other = train(data, "--resume", "--steps", "20")
+    other = train(data, "--resume", "--steps", "20", "--seed", "1")
     assert other.exit_code == 2
-    assert "begun with other settings: config" in other.stderr
+    assert "begun with something else: config.seed, config.steps — give the same" in other.stderr
+
+
+def test_a_run_is_not_continued_on_other_data(data: Path) -> None:
+    assert train(data, "--steps", "10").exit_code == 0
+    (data / "clips" / "unasked.npz").write_bytes(b"of another project")
+    assert train(data, "--resume", "--steps", "10").exit_code == 0  # nothing that it learns from has changed
+    (data / "clips" / "v0.npz").write_bytes(b"")
+    text = (data / "a.jsonl").read_text()
+    (data / "a.jsonl").write_text(text.replace("thing 1", "thing one"))
+    other = train(data, "--resume", "--steps", "10")
+    assert other.exit_code == 2
+    assert "begun with something else: data.annotations, data.features — give the same" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "module", "what"),
+    [
+        (["--tensorboard", "logs"], "torch.utils.tensorboard", "tensorboard"),
+        (["--workers", "2"], "ray.train", "Ray Train"),
+    ],
+)
+def test_a_missing_package_is_told_before_anything_is_read(
+    options: list[str], module: str, what: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data / "texts" / "qid3.npz").unlink()
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    done = train(data, *options)
+    assert done.exit_code == 2
+    assert f"{what} is not installed" in done.stderr
+    assert not (data / "out").exists()
+
+
+def test_the_curve_is_fitted_without_the_held_out_videos(data: Path) -> None:
+    config = load_training(data / "train.yaml")
+    sources = Sources(data / "a.jsonl", None, None, (data / "clips",), data / "texts", data / "cache")
+    honest = annotated_data(sources, OfflineSettings(), config, 1, FileProgress)
+    kept = {e.vid for e in held_out([OfVideo(f"v{n}") for n in range(VIDEOS)], 0.25, config.seed)[1]}
+    for vid in kept:  # what is held out shows nothing that it is said to show
+        np.savez(data / "clips" / f"{vid}.npz", features=np.random.default_rng(1).normal(size=(CLIPS, WIDTH)))
+    assert annotated_data(sources, OfflineSettings(), config, 1, FileProgress).calibration == honest.calibration
 
 
 def test_mistakes_in_the_training_file_are_told_all_at_once(data: Path) -> None:

@@ -46,3 +46,8 @@ def test_the_registry_and_the_model_list_import_no_heavy_library() -> None:
 def test_default_models(profile: str, model: str) -> None:
     assert EncoderOptions(profile).resolved().model == model
     assert EncoderOptions(profile, "own/model").resolved().model == "own/model"
+
+
+def test_what_answers_otherwise_has_another_id() -> None:
+    assert EncoderOptions(dtype="float32", device="cuda", batch_size=3).precision == ""
+    assert EncoderOptions(dtype="bfloat16", quantize="int8").precision == "/bfloat16/int8"
