@@ -129,13 +129,13 @@ def describe(queries: Sequence[EventQuery], calibration: SimilarityCalibration) 
         [_said(q) for q in queries], max(q.speech.shape[1] for q in queries)
     )
     curves = [[c.scale, c.midpoint] for c in (calibration.vision, calibration.speech)]
-    names = queries[0].vocabulary
+    names = np.require(queries[0].vocabulary, requirements="W")  # not copied, unless it is read-only
     return {
         "tokens": tokens,
         "token_mask": token_mask,
         "token_kind": token_kind,
         "token_like": token_like,
-        "vocabulary": torch.tensor(names) if len(names) else torch.zeros_like(tokens[0, :1]),
+        "vocabulary": torch.from_numpy(names) if len(names) else torch.zeros_like(tokens[0, :1]),
         "likeness": _pad([q.likeness for q in queries]),
         "said": said,
         "said_mask": said_mask,

@@ -1,24 +1,26 @@
-"""The cross-attention aligner: the trained network over one sliding window, remembering what it has read.
+"""The cross-attention aligner: the trained network over sliding windows, remembering what it has read of each.
 
 What a clip is to a description depends on earlier clips and on one later one. So at a hop only the new clip and the
-one before it are computed; of all others the keys, values and scores are kept. What is said arrives late and is
-little: it is read anew each time.
+one before it are computed; of all others keys and values are kept here, scores beside the stream (``sliding``). What
+is said arrives late and is little: it is read anew when it changes. Windows of several cameras are read in one pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from alignment.batches import Batch, TokenKind, describe, listen, make_batch, observe
-from alignment.bounds import word_bounds
-from alignment.calibration import Rates, SimilarityCalibration
+from alignment.calibration import Platt, Rates, SimilarityCalibration
 from alignment.errors import FeatureError
+from alignment.memory import Past, Tokens
 from alignment.model import LOOKAHEAD, CrossAttention
-from alignment.types import F32, SOUND_TAGS, EventQuery, FeatureWindow, ScoreTrack
+from alignment.passages import passages
+from alignment.sliding import Logits, SlidingScorer, Traits, Unread
+from alignment.types import F32, SOUND_TAGS, EventQuery, FeatureWindow
 
 VISION, SPEECH = 0, 1
+TOGETHER = 256  # descriptions in one pass; more gain nothing, and the first would wait for the last
 
 # As the table of `similarity`, on the same 50 streams, by a training like the shipped one's (the same seed, an older
 # class table); recall falls from 0.86 to 0.49.
@@ -45,18 +47,31 @@ class CrossAttentionAligner:
         self, model: CrossAttention, calibration: SimilarityCalibration, name: str = "cross_attention"
     ) -> None:
         self.name = name
+        self.traits = Traits(name, self.lookahead, self.rates, Platt(*model.sound.tolist()))
         self._model, self._calibration = model.eval(), calibration
 
-    def begin(self, queries: Sequence[EventQuery]) -> "CrossAttentionScorer":
+    def begin(self, queries: Sequence[EventQuery]) -> SlidingScorer:
         """Return a scorer of a sliding window."""
-        return CrossAttentionScorer(self._model, self._calibration, queries)
+        return SlidingScorer(queries, _Own(self, queries), self.traits)
+
+    def remember(self, queries: Sequence[EventQuery]) -> "Memory":
+        """Return what ``read`` keeps of one window: its descriptions, of which there is one, and nothing seen yet."""
+        return Memory(self._model, self._calibration, queries)
+
+    @torch.inference_mode()
+    def read(self, requests: Sequence[tuple["Memory", Unread]]) -> list[Logits]:
+        """Answer checked requests of different windows of one encoder, in one pass where equally much is read."""
+        seen: dict[int, F32] = {}
+        for group in _groups(requests):
+            seen |= zip(group, _see(self._model, [requests[i] for i in group]), strict=True)
+        return [Logits(seen[i], _hear(self._model, *request)) for i, request in enumerate(requests)]
 
     @torch.inference_mode()
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
         """Return f32[T, W]: the network's attention to each word, of what is seen and said by their shares."""
         batch, model = make_batch([(window, query)], self._calibration), self._model
-        seen = model.see(batch, batch.frames, batch.frame_mask, model.describe_seen(batch))
-        said = model.hear(batch, model.describe_said(batch))
+        seen = model.see(batch.frames, batch.frame_mask, model.describe_seen(batch))
+        said = model.hear(batch.utterances, batch.utterance_mask, batch.passages, model.describe_said(batch))
         parts = model.parts(batch, seen.logit, said.logit)[0]
         words = torch.zeros(len(window.bounds), len(query.words))
         if len(query.vision_words):
@@ -68,72 +83,97 @@ class CrossAttentionAligner:
         return np.asarray(torch.where(total > 1e-9, words / total.clamp(min=1e-9), 0.0).numpy(), np.float32)
 
 
-class CrossAttentionScorer:
-    """Reads each clip of one sliding window once it has the context it needs."""
+class Memory:
+    """What is kept of one window: the descriptions as the network reads them, and its past clips."""
 
+    @torch.inference_mode()
     def __init__(
         self, model: CrossAttention, calibration: SimilarityCalibration, queries: Sequence[EventQuery]
     ) -> None:
-        self._model, self._queries = model, queries
-        self._next = 0  # number of the first clip whose score is not final
-        self._logits = torch.zeros(len(queries), 0)  # of the window's clips; the last LOOKAHEAD are provisional
-        self._begin = 0  # number of the first clip in ``_logits``
-        if queries:
-            with torch.inference_mode():
-                self._described = describe(queries, calibration)
-                batch = Batch(**observe([_empty()]), **self._described, **listen([_empty()], queries))
-                self._seen, self._said = model.describe_seen(batch), model.describe_said(batch)
-                self._past = model.vision.nothing(len(queries), batch.tokens.shape[-1])
+        batch = Batch(**observe([_empty()]), **describe(queries, calibration), **listen([_empty()], queries))
+        self.seen, self.said = model.describe_seen(batch), model.describe_said(batch)
+        self.descriptions = len(queries)
+        self.past = model.vision.nothing(len(queries), batch.tokens.shape[-1])
+        self._next = 0  # number of the clip after the last that is remembered
+        self._window = model.config.window
 
-    @torch.inference_mode()
-    def score(self, window: FeatureWindow, first: int) -> tuple[ScoreTrack, ...]:
-        """Return one track a query, in order; raise ``FeatureError`` where widths differ."""
-        if not self._queries:
-            return ()
-        self._check(window)
-        batch = Batch(**observe([window]), **self._described, **listen([window], self._queries))
-        self._read(batch, first)
-        spoken = self._hear(batch)
-        parts = self._model.parts(batch, self._logits, spoken)
-        p = (1 - (1 - parts).prod(-1)).numpy()
-        weight = parts + 1e-6 * batch.prior[:, None] + 1e-12
-        shares = (weight / weight.sum(-1, True)).numpy()
-        said = (spoken.sigmoid() * batch.prior[:, SPEECH, None]).numpy()[:, : len(window.speech)]
-        covers = (batch.covers & batch.utterance_mask[:, None])[0, :, : len(window.speech)].numpy()
-        bounds = word_bounds(window.bounds, window.speech_t, covers, said.T, parts.numpy().transpose(1, 0, 2))
-        return tuple(ScoreTrack(q.event, p[i], bounds[:, i], shares[i]) for i, q in enumerate(self._queries))
+    def rewind(self, at: int) -> None:
+        """Forget the clips from number ``at`` on: they are read anew."""
+        self.past.keep(self.past.mask.shape[1] - max(0, self._next - at), self._window)
 
-    def _read(self, batch: Batch, first: int) -> None:
-        """Score the clips from the first that is not final on, and keep what later ones need of them."""
-        start = self._first_unread(batch.frame_mask[0], max(self._next, first) - first)
-        past, clips = self._past, batch.frames.shape[1]
-        past.keep(past.rows.shape[1] - (self._next - first - start), self._model.config.window)
-        seen = self._model.see(batch, batch.frames[:, start:], batch.frame_mask[:, start:], self._seen, past)
-        kept = self._logits[:, first - self._begin : first - self._begin + start]
-        self._logits, self._begin = torch.cat([kept, seen.logit], 1), first
-        self._next = first + max(start, clips - LOOKAHEAD)
-        past.keep(past.rows.shape[1] - (first + clips - self._next), self._model.config.window)
+    def remember(self, past: Past, end: int) -> None:
+        """Keep ``past``, but for the provisional ones of the clips before number ``end``."""
+        past.keep(past.mask.shape[1] - LOOKAHEAD, self._window)
+        self.past, self._next = past, end - LOOKAHEAD
 
-    def _first_unread(self, mask: Tensor, start: int) -> int:
-        """Return where to read on: at ``start``, or where a frame that came late changes what was read."""
-        read = self._past.mask[0, -start:] if start else self._past.mask[0, :0]
-        late = (read != mask[start - len(read) : start]).nonzero()
-        return max(0, start - len(read) + int(late[0]) - LOOKAHEAD) if len(late) else start
-
-    def _hear(self, batch: Batch) -> Tensor:
-        """Return the logits of all utterances, f32[Q, S]."""
-        return self._model.hear(batch, self._said).logit
-
-    def _check(self, window: FeatureWindow) -> None:
-        for kind, rows, described in (
-            ("frames", window.frames, self._described["tokens"]),
-            ("speech", window.speech, self._described["said"]),
-        ):
-            if len(rows) and bool(described.any()) and rows.shape[1] != described.shape[-1]:
+    def check(self, asked: Unread) -> None:
+        """Raise ``FeatureError`` where widths differ."""
+        for kind, rows, described in (("frames", asked.frames, self.seen), ("speech", asked.speech, self.said)):
+            width = described.rows.shape[-1]
+            if rows is not None and len(rows) and bool(described.mask.any()) and rows.shape[1] != width:
                 raise FeatureError(
-                    f"descriptions have {described.shape[-1]} numbers, {kind} {rows.shape[1]}",
-                    "embed both with one encoder",
+                    f"descriptions have {width} numbers, {kind} {rows.shape[1]}", "embed both with one encoder"
                 )
+
+
+class _Own:
+    """``Network`` of one window in the caller's thread."""
+
+    def __init__(self, aligner: CrossAttentionAligner, queries: Sequence[EventQuery]) -> None:
+        self._aligner = aligner
+        self._memory = aligner.remember(queries) if queries else None
+
+    def read(self, window: Unread, first: int) -> Logits:
+        """Return the network's answer."""
+        assert self._memory is not None  # without queries nothing is asked
+        self._memory.check(window)
+        return self._aligner.read([(self._memory, window.since(first))])[0]
+
+
+def _groups(requests: Sequence[tuple[Memory, Unread]]) -> Iterator[list[int]]:
+    """Yield the places of requests that are read in one pass: equally many clips, not too many descriptions."""
+    clips = [len(asked.mask) for _, asked in requests]
+    group: list[int] = []
+    for i in sorted(range(len(requests)), key=lambda i: clips[i]):
+        size = sum(requests[j][0].descriptions for j in [*group, i])
+        if group and (clips[i] != clips[group[0]] or size > TOGETHER):
+            yield group
+            group = []
+        group.append(i)
+    yield group
+
+
+def _see(model: CrossAttention, requests: Sequence[tuple[Memory, Unread]]) -> list[F32]:
+    """Return the logits f32[Q, T] of the clips of each, and remember them."""
+    for memory, asked in requests:
+        memory.rewind(asked.at)
+    memories, sizes = [m for m, _ in requests], [m.descriptions for m, _ in requests]
+    frames, mask = (torch.from_numpy(np.stack(x)) for x in zip(*((a.frames, a.mask) for _, a in requests), strict=True))
+    if len(requests) == 1:
+        tokens, past, owner = memories[0].seen, memories[0].past, None
+    else:
+        tokens, past = Tokens.join([m.seen for m in memories]), Past.join([m.past for m in memories])
+        owner = torch.repeat_interleave(torch.tensor(sizes))
+    logits = model.see(frames, mask, tokens, past, owner).logit.numpy()
+    ends = np.cumsum(sizes)
+    for i, (memory, asked) in enumerate(requests):
+        clips = len(asked.mask)
+        mine = slice(int(ends[i]) - sizes[i], int(ends[i]))
+        part = past if owner is None else past.part(i, mine, memory.past.mask.shape[1] + clips)
+        memory.remember(part, asked.at + clips)
+    return np.split(logits, ends[:-1])
+
+
+def _hear(model: CrossAttention, memory: Memory, asked: Unread) -> F32 | None:
+    """Return the logits f32[Q, S] of all utterances; None where they are not asked for."""
+    if asked.speech is None or asked.speech_t is None:
+        return None
+    if not len(asked.speech):
+        return np.zeros((memory.descriptions, 0), np.float32)
+    rows, passage = torch.tensor(asked.speech), torch.from_numpy(passages(asked.speech, asked.speech_t))
+    mask = torch.ones(1, len(rows), dtype=torch.bool)
+    found: F32 = model.hear(rows[None], mask, passage[None], memory.said).logit.numpy()
+    return found
 
 
 def _empty() -> FeatureWindow:

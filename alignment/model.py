@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
 from alignment.batches import Batch, Outputs, TokenKind
+from alignment.memory import Names, Past, Tokens
 from alignment.passages import PASSAGE_HELP, PASSAGE_WEIGHT
 
 LOOKAHEAD = 1  # later clips the first layer over time may see; the others see none, so the whole sees no more
@@ -40,37 +41,6 @@ class ModelConfig:
     heads: int = 4
     layers: int = 2
     window: int = 75
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A description's tokens: ``rows`` f32[B, N, D], ``mask`` bool[B, N], ``kind`` int64[B, N].
-
-    ``state`` f32[B, N, C] and ``summary`` f32[B, C] are what the network makes of them, once per description.
-    """
-
-    rows: Tensor
-    mask: Tensor
-    kind: Tensor
-    state: Tensor
-    summary: Tensor
-
-
-@dataclass(slots=True)
-class Past:
-    """What a matcher remembers of earlier steps: rows f32[B, P, D] and, per layer, keys and values f32[B, H, P, d]."""
-
-    rows: Tensor
-    mask: Tensor
-    keys: list[Tensor]
-    values: list[Tensor]
-
-    def keep(self, steps: int, window: int) -> None:
-        """Forget all but the first ``steps``, and of those all but the last ``window``."""
-        span = slice(max(0, steps - window), steps)
-        self.rows, self.mask = self.rows[:, span], self.mask[:, span]
-        self.keys = [k[:, :, span] for k in self.keys]
-        self.values = [v[:, :, span] for v in self.values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +78,24 @@ class Matcher(nn.Module):
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), answer)
         self.direct = nn.Parameter(torch.tensor([1.0, 0.0]))  # the answer without the network: calibrated similarity
 
-    def tokens(self, rows: Tensor, mask: Tensor, kind: Tensor, like: Tensor, curve: Tensor, known: Tensor) -> Tokens:
-        """Read a description; ``known`` f32[B, 2] is how well the encoder knows such things by name."""
-        like = _calibrated(like, curve[:, None])
+    def tokens(
+        self,
+        rows: Tensor,
+        mask: Tensor,
+        kind: Tensor,
+        like: Tensor,
+        steps: Tensor,
+        texts: Tensor,
+        names: Names | None = None,
+    ) -> Tokens:
+        """Read a description; ``steps`` and ``texts`` f32[B, 2] calibrate it against steps and against texts."""
+        like = _calibrated(like, texts[:, None])
+        known = _familiarity(names.like) if names else torch.zeros_like(texts)
         word = _mean(like, mask & (kind == TokenKind.WORD))
         per_query = torch.cat([known, word[:, None]], -1)[:, None].expand(-1, rows.shape[1], -1)
         features = [F.one_hot(kind, KINDS).float(), like[..., None], per_query]
         state = self.describe(torch.cat(features, -1))
-        return Tokens(rows, mask, kind, state, _mean(state, mask[..., None]))
+        return Tokens(rows, mask, kind, state, _mean(state, mask[..., None]), steps, names)
 
     def nothing(self, batch: int, dim: int) -> Past:
         """Return what is remembered before the first step, of ``batch`` descriptions that share one sequence."""
@@ -130,26 +110,27 @@ class Matcher(nn.Module):
         rows: Tensor,
         mask: Tensor,
         tokens: Tokens,
-        curve: Tensor,
         past: Past | None = None,
         named: Tensor | None = None,
         cosine: Tensor | None = None,
+        owner: Tensor | None = None,
     ) -> Matched:
-        """Match steps f32[B, T, D], of which ``named`` f32[B, T, C] tells more; ``past`` is read, and grows by them.
+        """Match steps f32[S, T, D], of which ``named`` f32[B, T, C] tells more; ``past`` is read, and grows by them.
 
+        ``owner`` int64[B] tells with which of the S sequences a description is matched; None: S is B, or 1 for all.
         ``cosine`` f32[B, T, N] of steps and tokens, where it is not their inner product.
         """
-        cosine = rows @ tokens.rows.transpose(1, 2) if cosine is None else cosine
-        evidence = _calibrated(cosine, curve[:, None, None])  # [B, T, N]
+        cosine = _of(rows, owner) @ tokens.rows.transpose(1, 2) if cosine is None else cosine
+        evidence = _calibrated(cosine, tokens.curve[:, None, None])  # [B, T, N]
         state, attention = self._across(evidence, tokens)
         state = state if named is None else state + named
         rows_all, mask_all = (rows, mask) if past is None else _extend(past, rows, mask)
-        alike = rows @ rows_all.transpose(1, 2)
+        alike, mask_all = _of(rows @ rows_all.transpose(1, 2), owner), _of(mask_all, owner)
         for i, layer in enumerate(self.layers):
             state = layer(state, tokens.summary, alike, mask_all, past, i)
         best = _best(evidence, tokens, TokenKind.WHOLE)
         logit = EVIDENCE * self.direct[0] * best + self.direct[1] + self.out(state)[..., 0]
-        return Matched(state, attention * mask[..., None], logit)
+        return Matched(state, attention * _of(mask, owner)[..., None], logit)
 
     def _across(self, evidence: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor]:
         b, t, _ = evidence.shape
@@ -178,22 +159,21 @@ class ByName(nn.Module):
         self.value = nn.Sequential(nn.Linear(4, width), nn.GELU(), nn.Linear(width, width))
         self.out = nn.Sequential(nn.LayerNorm(width + heads), nn.Linear(width + heads, width))
 
-    def forward(self, frames: Tensor, batch: Batch) -> Tensor:
-        """Return f32[B, T, C]; frames f32[B or 1, T, D]. Nothing where the encoder knows nothing by name."""
-        names = batch.vocabulary
-        evidence = (frames @ names.T * batch.curves[0, 0, 0] / EVIDENCE).masked_fill(~names.any(-1), NEVER)
-        shown, place = evidence.topk(min(SHOWN, len(names)), dim=-1)  # [B or 1, T, S]
+    def forward(self, frames: Tensor, tokens: Tokens, names: Names, owner: Tensor | None) -> Tensor:
+        """Return f32[B, T, C]; frames and owner as ``Matcher``'s. Nothing where the encoder knows nothing by name."""
+        evidence = (frames @ names.rows.T * tokens.curve[0, 0] / EVIDENCE).masked_fill(~names.known, NEVER)
+        shown, place = evidence.topk(min(SHOWN, len(names.rows)), dim=-1)  # of each sequence, whoever asks
         shown = shown - shown[..., :1]  # which of them, not whether any
-        like = _calibrated(batch.likeness, batch.curves[:, 1][:, None])
+        like = names.like
         b, t, s = len(like), *shown.shape[1:]
-        shown, place = shown.expand(b, t, s), place.expand(b, t, s)
+        shown, place = _of(shown, owner).expand(b, t, s), _of(place, owner).expand(b, t, s)
         here = like[:, None].expand(b, t, -1).gather(2, place)
         less = here - like.amax(-1)[:, None, None]  # than the best name for the description
         weights = (self.sharpness * shown[..., None]).softmax(2)  # [B, T, S, H]
         value = self.value(torch.stack([shown.clamp(min=-MOST), here, less, here * shown.exp()], -1))
         read = torch.einsum("btsh,btshd->bthd", weights, value.view(b, t, s, self.heads, -1)).flatten(2)
         answer: Tensor = self.out(torch.cat([read, (weights * here[..., None]).sum(2)], -1))
-        return answer * batch.likeness.any(-1)[:, None, None]
+        return answer * names.told[:, None, None]
 
 
 class OverTime(nn.Module):
@@ -251,34 +231,37 @@ class CrossAttention(nn.Module):
 
     def forward(self, batch: Batch) -> Outputs:
         """Answer whole windows."""
-        seen = self.see(batch, batch.frames, batch.frame_mask, self.describe_seen(batch))
-        spoken = self.hear(batch, self.describe_said(batch))
+        seen = self.see(batch.frames, batch.frame_mask, self.describe_seen(batch))
+        spoken = self.hear(batch.utterances, batch.utterance_mask, batch.passages, self.describe_said(batch))
         return self.join(batch, seen, spoken)
 
     def describe_seen(self, batch: Batch) -> Tokens:
         """Read the descriptions of what is seen."""
-        curve = batch.curves[:, 1]
-        known = _familiarity(_calibrated(batch.likeness, curve[:, None]))
-        return self.vision.tokens(batch.tokens, batch.token_mask, batch.token_kind, batch.token_like, curve, known)
+        steps, texts = batch.curves.unbind(1)
+        like = _calibrated(batch.likeness, texts[:, None])
+        names = Names(batch.vocabulary, batch.vocabulary.any(-1), like, batch.likeness.any(-1))
+        described = batch.tokens, batch.token_mask, batch.token_kind, batch.token_like
+        return self.vision.tokens(*described, steps, texts, names)
 
-    def see(self, batch: Batch, frames: Tensor, mask: Tensor, tokens: Tokens, past: Past | None = None) -> Matched:
-        """Match clips f32[B or 1, T, D] with descriptions; ``past`` is read, and grows by them."""
-        named = self.named(frames, batch)
-        return cast(Matched, self.vision(frames, mask, tokens, batch.curves[:, 0], past, named))
+    def see(
+        self, frames: Tensor, mask: Tensor, tokens: Tokens, past: Past | None = None, owner: Tensor | None = None
+    ) -> Matched:
+        """Match clips f32[S, T, D] with descriptions; ``past`` is read, and grows by them; ``owner`` as of matchers."""
+        assert tokens.names is not None
+        named = self.named(frames, tokens, tokens.names, owner)
+        return cast(Matched, self.vision(frames, mask, tokens, past, named, owner=owner))
 
     def describe_said(self, batch: Batch) -> Tokens:
-        """Read the descriptions of what is said."""
-        known = torch.zeros_like(batch.prior[:, :2])  # what is said has no names
-        curve = batch.curves[:, 1]
-        return self.speech.tokens(batch.said, batch.said_mask, batch.said_kind, batch.said_like, curve, known)
+        """Read the descriptions of what is said, which has no names."""
+        texts = batch.curves[:, 1]
+        return self.speech.tokens(batch.said, batch.said_mask, batch.said_kind, batch.said_like, texts, texts)
 
-    def hear(self, batch: Batch, tokens: Tokens) -> Matched:
+    def hear(self, utterances: Tensor, mask: Tensor, passages: Tensor, tokens: Tokens) -> Matched:
         """Match utterances with descriptions; a passage that fits better than its utterance helps it a little."""
         described = tokens.rows.transpose(1, 2)
-        own, passage = batch.utterances @ described, batch.passages @ described
+        own, passage = utterances @ described, passages @ described
         cosine = own + (PASSAGE_WEIGHT * (passage - own)).clamp(0, PASSAGE_HELP)
-        found = self.speech(batch.utterances, batch.utterance_mask, tokens, batch.curves[:, 1], cosine=cosine)
-        return cast(Matched, found)
+        return cast(Matched, self.speech(utterances, mask, tokens, cosine=cosine))
 
     def parts(self, batch: Batch, seen: Tensor, spoken: Tensor) -> Tensor:
         """Return f32[B, T, 3]: the probability by each modality, of the logits of clips and of utterances."""
@@ -326,6 +309,11 @@ def _mean(x: Tensor, mask: Tensor) -> Tensor:
 def _heads(x: Tensor, heads: int) -> Tensor:
     """Return f32[B, H, T, d] of f32[B, T, C]."""
     return x.view(*x.shape[:-1], heads, -1).transpose(1, 2)
+
+
+def _of(x: Tensor, owner: Tensor | None) -> Tensor:
+    """Return what each description is matched with, of what each sequence has."""
+    return x if owner is None else x[owner]
 
 
 def _extend(past: Past, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

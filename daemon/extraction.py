@@ -150,9 +150,8 @@ class _RecordingRuntime(LocalRuntime):
         """Begin to watch, with a new recorder."""
         self.recorder, self._answers = None, list[Future[tuple[Utterance, ...]]]()
         speech = _RecordingSpeech(self._speech, self._answers) if self._speech else None
-        return LocalStream(
-            StreamWorker(camera, events, self._settings, self._encoder, speech, self._sink, tap=self._record)
-        )
+        services = (self._encoder, speech, self._network, self._sink)
+        return LocalStream(StreamWorker(camera, events, self._settings, *services, tap=self._record))
 
     @property
     def listens(self) -> bool:

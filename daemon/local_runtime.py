@@ -3,6 +3,7 @@
 import structlog
 
 from daemon.runtime import ServicesSnapshot, StreamHandle
+from workers.aligner_service import AlignerService
 from workers.encoder_service import EncoderService
 from workers.errors import ModelUnavailable
 from workers.publisher_service import open_publisher
@@ -45,12 +46,16 @@ class LocalRuntime:
     def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._speech: SpeechQueue | None = None
+        self._network: AlignerService | None = None
 
     def start(self) -> EncoderDescription:
         """Load models and open the spool."""
         settings = self._settings
         self._sink = open_publisher(settings.redis, settings.spool_folder)
         self._encoder = EncoderService(settings.encoder)
+        if settings.aligner.served:
+            calibration = self._encoder.describe().calibration
+            self._network = AlignerService(settings.aligner, calibration, self._encoder.vocabulary)
         if settings.speech is not None:
             try:
                 self._speech = SpeechQueue(SpeechRecognizer(settings.speech))
@@ -60,8 +65,8 @@ class LocalRuntime:
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Begin to watch."""
-        worker = StreamWorker(camera, events, self._settings, self._encoder, self._speech, self._sink)
-        return LocalStream(worker)
+        services = (self._encoder, self._speech, self._network, self._sink)
+        return LocalStream(StreamWorker(camera, events, self._settings, *services))
 
     def snapshot(self) -> ServicesSnapshot:
         """Return how the services are."""
@@ -85,4 +90,6 @@ class LocalRuntime:
         self._sink.close()
         if self._speech is not None:
             self._speech.close(drain=False, timeout_s=STOP_S)
+        if self._network is not None:
+            self._network.close()
         self._encoder.close()

@@ -76,7 +76,8 @@ class RayRuntime:
         # Ray sets OMP_NUM_THREADS to an actor's CPUs: the encoder says itself how many it wants
         options = replace(settings.encoder, threads=settings.encoder.threads or os.cpu_count())
         gpu = 1 if self._gpus() and options.device in ("auto", "cuda") else 0
-        encoder = _remote(EncoderActor, num_gpus=gpu, num_cpus=0 if gpu else 1, **KEPT).remote(options)
+        needs = {"num_gpus": gpu, "num_cpus": 0 if gpu else 1}
+        encoder = _remote(EncoderActor, **needs, **KEPT).remote(options, settings.aligner)
         if settings.speech is not None:
             self._speech = _remote(SpeechActor, num_cpus=1, **KEPT).remote(settings.speech)
         publisher = _remote(PublisherActor, num_cpus=0, max_concurrency=16, **KEPT).remote(

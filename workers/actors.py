@@ -7,6 +7,7 @@ an error for the first caller, for an exception in a Ray constructor arrives as 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +16,10 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from alignment.errors import WatchwordError
-from alignment.types import F32, EventQuery
+from alignment.sliding import Logits, Traits, Unread
+from alignment.types import F32, EventQuery, FeatureWindow
+from workers.aligner_service import AlignerService
+from workers.aligners import AlignerOptions
 from workers.batching import BatcherSnapshot
 from workers.encoder_service import EncoderService
 from workers.encoders.options import EncoderOptions
@@ -56,10 +60,15 @@ class Kept(Generic[T]):
 
 
 class EncoderActor:
-    """Vision and text encoder of one device, for all streams."""
+    """Vision and text encoder of one device, for all streams, and the network of their aligner, if it is trained."""
 
-    def __init__(self, options: EncoderOptions) -> None:
+    def __init__(self, options: EncoderOptions, aligner: AlignerOptions) -> None:
         self._service = Kept(lambda: EncoderService(options))
+        self._aligner = aligner
+
+    @cached_property
+    def _network(self) -> AlignerService:
+        return AlignerService(self._aligner, self._service().describe().calibration, self._service().vocabulary)
 
     async def describe(self) -> EncoderDescription:
         return self._service().describe()
@@ -76,6 +85,21 @@ class EncoderActor:
 
     async def snapshot(self) -> BatcherSnapshot:
         return self._service().snapshot()
+
+    async def traits(self) -> Traits:
+        return self._network.traits()
+
+    async def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+        await asyncio.to_thread(self._network.begin, session, queries)
+
+    async def read(self, session: str, asked: Unread) -> Logits:
+        return await asyncio.wrap_future(self._network.submit(session, asked))
+
+    async def end(self, session: str) -> None:
+        self._network.end(session)
+
+    async def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
+        return await asyncio.to_thread(self._network.attend, window, query)
 
 
 class SpeechActor:
@@ -133,7 +157,8 @@ class StreamActor:
         publisher: Handle,
     ) -> None:
         hears = RaySpeech(speech) if speech is not None else None
-        self._worker = StreamWorker(camera, events, settings, RayEncoder(encoder), hears, RaySink(publisher))
+        network = RayAligner(encoder) if settings.aligner.served else None
+        self._worker = StreamWorker(camera, events, settings, RayEncoder(encoder), hears, network, RaySink(publisher))
         self._worker.start()
 
     def stop(self) -> None:
@@ -166,6 +191,36 @@ class RayEncoder:
     def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
         """Embed sentences."""
         return _future(self._actor.encode_sentences.remote(texts))
+
+
+class RayAligner:
+    """``AlignerClient`` over an ``EncoderActor``."""
+
+    def __init__(self, actor: Handle) -> None:
+        self._actor = actor
+
+    def traits(self) -> Traits:
+        """Return what the network is."""
+        found: Traits = get(self._actor.traits.remote())
+        return found
+
+    def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+        """Open a session."""
+        get(self._actor.begin.remote(session, queries))
+
+    def read(self, session: str, asked: Unread) -> Logits:
+        """Read what is new."""
+        found: Logits = get(self._actor.read.remote(session, asked))
+        return found
+
+    def end(self, session: str) -> None:
+        """Forget a session."""
+        self._actor.end.remote(session)
+
+    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
+        """Return the network's attention to each word."""
+        found: F32 = get(self._actor.attend.remote(window, query))
+        return found
 
 
 class RaySpeech:

@@ -1,16 +1,19 @@
 """Aligners by name, and what they are built from."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from alignment.aligner import Aligner
 from alignment.calibration import SimilarityCalibration
 from alignment.similarity import SimilarityAligner
 from workers.encoders.options import Quantize
-from workers.errors import ModelUnavailable
+from workers.served_aligner import ServedAligner
+from workers.services import AlignerClient
+
+if TYPE_CHECKING:
+    from alignment.cross_attention import CrossAttentionAligner
 
 AlignerName = Literal["cross_attention", "similarity"]
 
@@ -23,12 +26,15 @@ class AlignerOptions:
     checkpoint: Path | None = None
     quantize: Quantize = "none"  # int8: the trained one's linear layers
 
+    @property
+    def served(self) -> bool:
+        """Whether its network is shared by all streams (``AlignerService``), not built in each."""
+        return self.name == "cross_attention"
 
-def build_aligner(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:
-    """Return an aligner for an encoder's calibration; raise ``ModelUnavailable`` or ``CheckpointError``."""
-    if options.name not in ALIGNERS:
-        raise ModelUnavailable(f"there is no aligner {options.name!r}", f"use one of {', '.join(ALIGNERS)}")
-    return ALIGNERS[options.name](options, calibration)
+
+def build_aligner(calibration: SimilarityCalibration, network: AlignerClient | None) -> Aligner:
+    """Return a stream's aligner: of the ``network`` that all share, without one `similarity`. Loads no torch."""
+    return ServedAligner(network) if network is not None else SimilarityAligner(calibration)
 
 
 def aligner_id(options: AlignerOptions) -> str:
@@ -48,8 +54,9 @@ def check_checkpoint(options: AlignerOptions) -> None:
         load_checkpoint(options.checkpoint)
 
 
-def _cross_attention(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:
-    from alignment.checkpoint import load_checkpoint, shipped_checkpoint  # loads torch, which similarity does without
+def load_network(options: AlignerOptions, calibration: SimilarityCalibration) -> "CrossAttentionAligner":
+    """Return the trained aligner in this process; raise ``CheckpointError``."""
+    from alignment.checkpoint import load_checkpoint, shipped_checkpoint  # loads torch, which streams do without
     from alignment.cross_attention import CrossAttentionAligner
     from alignment.int8 import quantise
 
@@ -57,13 +64,3 @@ def _cross_attention(options: AlignerOptions, calibration: SimilarityCalibration
     model = load_checkpoint(path)
     model = quantise(model) if options.quantize == "int8" else model
     return CrossAttentionAligner(model, calibration, aligner_id(replace(options, checkpoint=path)))
-
-
-def _similarity(options: AlignerOptions, calibration: SimilarityCalibration) -> Aligner:
-    return SimilarityAligner(calibration)
-
-
-ALIGNERS: dict[str, Callable[[AlignerOptions, SimilarityCalibration], Aligner]] = {
-    "cross_attention": _cross_attention,
-    "similarity": _similarity,
-}

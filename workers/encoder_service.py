@@ -41,6 +41,11 @@ class EncoderService:
         """Return what the encoder is."""
         return self._description
 
+    @property
+    def vocabulary(self) -> F32:
+        """Return what the encoder knows by name, f32[K, D]."""
+        return self._encoder.vocabulary
+
     def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
         """Embed descriptions, in their turn between the frames."""
         return self._batcher.call(lambda: tuple(build_query(s, self._encoder) for s in specs)).result()

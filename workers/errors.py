@@ -84,6 +84,12 @@ class ServiceLost(WatchwordError):
     retryable = True
 
 
+class SessionLost(ServiceLost):
+    """A service has forgotten what it was told: it was started again, or the asker was silent for long."""
+
+    code = "session_lost"
+
+
 class ServiceDied(ServiceLost):
     """An actor's process has ended; it, or another in its place, is being started."""
 

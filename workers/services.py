@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from alignment.calibration import SimilarityCalibration
-from alignment.types import F32, EventQuery
+from alignment.sliding import Logits, Traits, Unread
+from alignment.types import F32, EventQuery, FeatureWindow
 from workers.types import U8, EventSpec, FrameSpec, ModelInfo, Utterance, VoicedChunk
 
 
@@ -37,6 +38,30 @@ class EncoderClient(Protocol):
 
     def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
         """Embed sentences as f32[N, D']."""
+        ...
+
+
+class AlignerClient(Protocol):
+    """A trained aligner's network, asked by many streams at once; a session is one window of one of them."""
+
+    def traits(self) -> Traits:
+        """Return what the network is; raise ``CheckpointError``."""
+        ...
+
+    def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+        """Open a session, or open it anew; queries come without vocabulary."""
+        ...
+
+    def read(self, session: str, asked: Unread) -> Logits:
+        """Read what is new of a session's window; raise ``SessionLost`` where it is not open."""
+        ...
+
+    def end(self, session: str) -> None:
+        """Forget a session; return at once."""
+        ...
+
+    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
+        """Return f32[T, W] as ``Aligner.attend``; the query comes without vocabulary."""
         ...
 
 

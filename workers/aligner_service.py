@@ -1,0 +1,150 @@
+"""The trained aligner of one process, for all streams: remembers each window, reads those that wait in one pass."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from alignment.calibration import SimilarityCalibration
+from alignment.errors import WatchwordError
+from alignment.sliding import Logits, Traits, Unread
+from alignment.types import F32, EventQuery, FeatureWindow
+from workers.aligners import AlignerOptions, load_network
+from workers.clock import Clock, SystemClock
+from workers.encoders.device import one_core
+from workers.errors import ModelUnavailable, SessionLost
+
+if TYPE_CHECKING:  # loads torch: with the first service, not in every actor
+    from alignment.cross_attention import Memory
+
+P = ParamSpec("P")
+T = TypeVar("T")
+IDLE_S = 600.0  # a stream that was killed says no goodbye; one that comes back later begins anew
+
+
+@dataclass(slots=True)
+class _Session:
+    memory: "Memory"
+    used: float  # monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    session: str
+    asked: Unread
+    answer: "Future[Logits]"
+
+
+@dataclass(frozen=True, slots=True)
+class AlignerSnapshot:
+    """A service's counters, copied at one moment. ``largest``: the most requests that one turn answered."""
+
+    sessions: int
+    requests: int
+    turns: int
+    largest: int
+
+
+class AlignerService:
+    """The ``AlignerClient`` of one process; thread-safe. A turn answers every request that waits, on its own thread."""
+
+    def __init__(
+        self, options: AlignerOptions, calibration: SimilarityCalibration, vocabulary: F32, clock: Clock | None = None
+    ) -> None:
+        self._aligner, self._vocabulary = load_network(options, calibration), vocabulary
+        self._clock = clock or SystemClock()
+        self._sessions: dict[str, _Session] = {}
+        self._lock = threading.Lock()
+        self._waiting: list[_Request] = []
+        self._requests = self._turns = self._largest = 0
+        self._thread = one_core("aligner")
+
+    def traits(self) -> Traits:
+        """Return what the network is."""
+        return self._aligner.traits
+
+    def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+        """Open a session, or open it anew; those that nobody uses any more are forgotten."""
+        self._do(self._begin, session, queries).result()
+
+    def submit(self, session: str, asked: Unread) -> "Future[Logits]":
+        """Ask for what is new of a session's window; the answer is ``SessionLost`` where it is not open."""
+        request = _Request(session, asked, Future())
+        with self._lock:
+            self._waiting.append(request)
+        self._do(self._turn)
+        return request.answer
+
+    def read(self, session: str, asked: Unread) -> Logits:
+        """Wait for the answer to ``submit``."""
+        return self.submit(session, asked).result()
+
+    def end(self, session: str) -> None:
+        """Forget a session."""
+        self._sessions.pop(session, None)
+
+    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
+        """Return f32[T, W]: the network's attention to each word."""
+        return self._do(self._aligner.attend, window, self._known(query)).result()
+
+    def snapshot(self) -> AlignerSnapshot:
+        """Return the counters."""
+        return AlignerSnapshot(len(self._sessions), self._requests, self._turns, self._largest)
+
+    def close(self) -> None:
+        """Answer what was asked for and stop."""
+        self._thread.shutdown()
+
+    def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        try:
+            return self._thread.submit(work, *args, **kwargs)
+        except RuntimeError:  # after ``close``
+            raise ModelUnavailable("the aligner has been closed", "ask before closing") from None
+
+    def _known(self, query: EventQuery) -> EventQuery:
+        return replace(query, vocabulary=self._vocabulary)
+
+    def _begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+        now = self._clock.monotonic()
+        for name in [n for n, s in list(self._sessions.items()) if now - s.used > IDLE_S]:
+            self.end(name)
+        self._sessions[session] = _Session(self._aligner.remember([self._known(q) for q in queries]), now)
+
+    def _turn(self) -> None:
+        """Answer all that wait, but of each session only the first: its second may rest on the answer."""
+        waiting: dict[str, _Request] = {}
+        with self._lock:
+            self._waiting = [r for r in self._waiting if waiting.setdefault(r.session, r) is not r]
+        usable = [(memory, r) for r in waiting.values() if (memory := self._memory(r)) is not None]
+        if not usable:  # an earlier turn has answered them
+            return
+        self._count(len(usable))
+        try:
+            found = self._aligner.read([(memory, r.asked) for memory, r in usable])
+        except Exception as error:  # boundary: whatever the network raises belongs to those who asked
+            for _, request in usable:
+                request.answer.set_exception(error)
+            return
+        for (_, request), logits in zip(usable, found, strict=True):
+            request.answer.set_result(logits)
+
+    def _memory(self, request: _Request) -> "Memory | None":
+        """Return what is kept for a request; None where it cannot be answered, which its asker is told."""
+        session = self._sessions.get(request.session)
+        if not request.answer.set_running_or_notify_cancel():
+            return None
+        try:
+            if session is None:
+                raise SessionLost("the aligner does not know this session", "it is begun anew")
+            session.memory.check(request.asked)
+        except WatchwordError as error:
+            request.answer.set_exception(error)
+            return None
+        session.used = self._clock.monotonic()
+        return session.memory
+
+    def _count(self, requests: int) -> None:
+        self._requests += requests
+        self._turns += 1
+        self._largest = max(self._largest, requests)
