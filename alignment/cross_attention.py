@@ -20,7 +20,7 @@ from alignment.sliding import Logits, SlidingScorer, Traits, Unread
 from alignment.types import F32, SOUND_TAGS, EventQuery, FeatureWindow
 
 VISION, SPEECH = 0, 1
-TOGETHER = 256  # descriptions in one pass; more gain nothing, and the first would wait for the last
+TOGETHER = 128  # descriptions in one pass: with more, copying what is remembered costs what joining saves
 
 # As the table of `similarity`, on the same 50 streams, by a training like the shipped one's (the same seed, an older
 # class table); recall falls from 0.86 to 0.49.

@@ -2,7 +2,8 @@
 
 One new clip in a full window of 75, an utterance every five seconds, a quarter of the events about what is said, the
 rest about what is seen among 1000 names; scores and span tracking, on one core. CPU milliseconds are medians. Then the
-cost of 1 to 8 cameras by 10 to 200 events, and how well a straight line through cameras × events tells it (R²).
+cost of 1 to 8 cameras by 10 to 200 events, and how well a straight line through cameras × events tells it (R²). Then
+the network alone, as ``workers/aligner_service`` runs it: what several cameras ask for, one by one and in one pass.
 """
 
 import argparse
@@ -18,11 +19,13 @@ from alignment.calibration import LITE_CALIBRATION
 from alignment.checkpoint import load_checkpoint, shipped_checkpoint
 from alignment.cross_attention import CrossAttentionAligner
 from alignment.similarity import SimilarityAligner
+from alignment.sliding import Unread
 from alignment.spans import SpanRule, SpanTracker
 from alignment.types import F32, EventQuery
 from alignment.windowing import WINDOW_CLIPS, ClipWindow
 
 DIM, SENTENCE_DIM, NAMES = 385, 384, 1000
+JOINED = ((2, 5), (8, 5), (32, 5), (8, 25))  # cameras, events each
 CAMERAS, EVENTS = (1, 2, 4, 8), (10, 50, 100, 200)
 BUDGET_MS = 20.0
 
@@ -103,6 +106,27 @@ def measure(aligner: Aligner, queries: list[EventQuery], cameras: int, hops: int
     return tuple(float(x) for x in np.median(np.sum(times, axis=1), axis=0) * 1e3)  # type: ignore[return-value]  # two
 
 
+def joined(aligner: CrossAttentionAligner, queries: list[EventQuery], cameras: int, hops: int) -> dict[str, float]:
+    """Return the median CPU milliseconds of the network for a hop of all cameras, one by one and together."""
+    rng, times = np.random.default_rng(0), []
+    rows = units(rng, WINDOW_CLIPS + hops + 1, DIM)
+    mask = np.ones(len(rows), bool)
+    memories = [[aligner.remember(queries) for _ in range(cameras)] for _ in range(2)]
+    for memory in [m for way in memories for m in way]:
+        aligner.read([(memory, Unread(0, rows[:WINDOW_CLIPS], mask[:WINDOW_CLIPS]))])
+    for at in range(WINDOW_CLIPS - 1, WINDOW_CLIPS - 1 + hops):
+        asked = Unread(at, rows[at : at + 2], mask[at : at + 2])
+        begun = time.thread_time()
+        for memory in memories[0]:
+            aligner.read([(memory, asked)])
+        alone = time.thread_time()
+        aligner.read([(memory, asked) for memory in memories[1]])
+        times.append((alone - begun, time.thread_time() - alone))
+    one_by_one, together = (float(x) for x in np.median(times, axis=0) * 1e3)
+    ratio = round(one_by_one / together, 2)
+    return {"one_by_one_ms": round(one_by_one, 2), "together_ms": round(together, 2), "ratio": ratio}
+
+
 def line(x: list[float], y: list[float]) -> dict[str, float]:
     """Fit y = a + b·x."""
     slope, start = np.polyfit(x, y, 1)
@@ -139,10 +163,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     network = load_checkpoint(shipped_checkpoint())
-    aligners: dict[str, Aligner] = {
-        "cross_attention": CrossAttentionAligner(network, LITE_CALIBRATION),
-        "similarity": SimilarityAligner(LITE_CALIBRATION),
-    }
+    trained = CrossAttentionAligner(network, LITE_CALIBRATION)
+    aligners: dict[str, Aligner] = {"cross_attention": trained, "similarity": SimilarityAligner(LITE_CALIBRATION)}
     queries = make_queries(np.random.default_rng(0), max(EVENTS))
     hop, fits, points = {}, {}, {}
     for name, aligner in aligners.items():
@@ -153,7 +175,9 @@ def main() -> None:
     if arguments.plot:
         draw(arguments.plot, points, fits)
     found = {n: [(c, e, round(ms, 2)) for c, e, ms in p] for n, p in points.items()}
-    print(json.dumps({"hop_100_events": hop, "budget_ms": BUDGET_MS, "linear": fits, "cameras_events_ms": found}))
+    together = {f"{c} x {e}": joined(trained, queries[:e], c, 3 * arguments.hops) for c, e in JOINED}
+    report = {"hop_100_events": hop, "budget_ms": BUDGET_MS, "linear": fits, "cameras_events_ms": found}
+    print(json.dumps(report | {"network_of_cameras_x_events": together}))
 
 
 if __name__ == "__main__":

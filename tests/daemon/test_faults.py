@@ -94,12 +94,44 @@ def test_uploads_are_tagged_and_put_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
+def test_an_encoder_killed_in_the_middle_changes_no_event(tmp_path: Path) -> None:
+    """Its actor also holds what the aligner has read of every window, which dies with it."""
+    found = {}
+    for killed, runtime in ((False, "local"), (True, "ray")):
+        folder = tmp_path / runtime
+        folder.mkdir()
+        shutil.copy(SAMPLE, folder)
+        cameras = {"good": {"url": SAMPLE.name, "audio": False}}
+        with running(write_config(folder, cameras=cameras, events=CAT | ALWAYS, runtime=runtime), folder) as daemon:
+            daemon.wait_for('"type": "new"')
+            if killed:
+                actor_of(daemon.process.pid, "EncoderActor").kill()
+            for _ in range(600):
+                if daemon.log().count('"type": "end"') == 3:
+                    break
+                time.sleep(0.1)
+            assert daemon.end() == 0
+        found[killed] = {(e["id"], e["type"], e["start"], e["end"]) for e in published(folder)}
+    assert len(found[False]) == 3
+    assert found[True] == found[False]
+
+
+def actor_of(pid: int, name: str) -> psutil.Process:
+    """Return the process of a daemon's only actor of a class."""
+    children = psutil.Process(pid).children(recursive=True)
+    (actor,) = [c for c in children if name in " ".join(c.cmdline())]
+    return actor
+
+
+@pytest.mark.ray
 def test_a_killed_stream_is_started_again(tmp_path: Path) -> None:
     config = write_config(tmp_path, cameras={"endless": {"url": ENDLESS}}, events=ALWAYS, runtime="ray")
     with running(config, tmp_path) as daemon:
         daemon.wait_for('"type": "new"')
-        children = psutil.Process(daemon.process.pid).children(recursive=True)
-        (actor,) = [c for c in children if "StreamActor" in " ".join(c.cmdline())]
+        actor = actor_of(daemon.process.pid, "StreamActor")
+        loaded = {Path(m.path).name for m in actor.memory_maps()}
+        assert any("libav" in name for name in loaded)
+        assert not any("torch" in name for name in loaded)  # seconds and 200 MiB, which only the services need
         actor.kill()
         daemon.wait_for("stream failed, starting it again")
         for _ in range(300):
