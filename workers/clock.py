@@ -34,3 +34,23 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+class SteadyWall:
+    """Unix time that does not step when the machine's clock is set: read once, then counted on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.set()
+
+    def __call__(self) -> float:
+        """Return Unix time in seconds."""
+        return self._clock.monotonic() + self._offset
+
+    def ahead_s(self) -> float:
+        """Return how far this is ahead of the machine's clock, seconds."""
+        return self() - self._clock.wall()
+
+    def set(self) -> None:
+        """Take the machine's clock as it is now."""
+        self._offset = self._clock.wall() - self._clock.monotonic()

@@ -32,7 +32,7 @@ from workers.queries import query_warnings
 from workers.reading import Listened, Over, Reader, Said, Seen
 from workers.services import EncoderClient, SpeechClient
 from workers.snapshots import StreamSnapshot
-from workers.sources.base import Source
+from workers.sources.base import RETRY_S, Source
 from workers.sources.url import is_live
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, EventSpec, SourceInfo, Utterance
@@ -40,7 +40,6 @@ from workers.watch import build_watch
 
 ANSWER_TIMEOUT_S = 300.0
 RETRIES = 5
-OPEN_RETRY_S = 15.0  # the longest wait between tries to open a live source
 READER_STOP_S = 10.0  # how long a reader that is told to stop may take
 STALL_HOPS = 2.5  # rare frames are no standstill
 KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
@@ -184,7 +183,7 @@ class StreamPipeline:
 
     def _open(self) -> SourceInfo | None:
         """Open the source; a live one is tried until it answers. None: stopped before it did."""
-        backoff = Backoff(self._clock, max_s=OPEN_RETRY_S)
+        backoff = Backoff(self._clock, max_s=RETRY_S)
         while not self._stopping.is_set():
             try:
                 return self._source.open()

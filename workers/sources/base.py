@@ -5,6 +5,8 @@ from typing import Protocol
 
 from workers.types import SourceInfo, SourceItem, SourceSnapshot
 
+RETRY_S = 5.0  # the longest wait between tries to connect: a live source that returns is seen again within 15 s
+
 
 class Source(Protocol):
     """Frames and sound of one camera or file, sampled and resized while decoding.

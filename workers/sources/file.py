@@ -148,7 +148,8 @@ class FileSource:
                     errors = 0
                     if self._stop.is_set():
                         return
-                    yield packet
+                    if packet is not None:
+                        yield packet
                 return
             except FFmpegError:
                 errors += 1

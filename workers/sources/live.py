@@ -11,12 +11,13 @@ from av.error import EOFError as EndOfStream
 from av.error import FFmpegError, InvalidDataError
 
 from workers.backoff import Backoff
-from workers.clock import Clock
+from workers.clock import Clock, SteadyWall
 from workers.errors import SourceError, SourceTimeout, SourceUnreachable
-from workers.sources.buffering import FreshBuffer
+from workers.sources.base import RETRY_S
+from workers.sources.buffering import MAX_FRAMES, FreshBuffer
 from workers.sources.counters import Counters
 from workers.sources.decoding import KeyframeTier, Sampled
-from workers.sources.media import Media, StreamPacket
+from workers.sources.media import Media, StreamPacket, read_limit_s
 from workers.sources.native import classify, make
 from workers.sources.reader import Reader, make_grid
 from workers.sources.scaling import FrameScaler
@@ -35,6 +36,9 @@ from workers.types import (
 
 MAX_READ_ERRORS = 20  # in a row
 AHEAD_S = 10.0  # a server that sends faster than time passes (a file over HTTP) is read at its own pace beyond this
+STEP_S = 5.0  # the machine's clock was set, rather than corrected
+UNDECODABLE_S = 3.0  # without a picture while packets come that do not decode: another codec, most likely
+UNDECODABLE = 10  # packets
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +61,10 @@ class LiveSource:
         self._camera = camera
         self._target = target
         self._clock = clock
-        self._backoff = backoff or Backoff(clock)
+        self._backoff = backoff or Backoff(clock, max_s=RETRY_S)
         self._scaler = FrameScaler(spec, camera.blur_faces)
         self._grid = make_grid(camera)
+        self._ahead_s = min(AHEAD_S, MAX_FRAMES / 2 / self._grid.fps)  # more at once would overflow the buffer
         self._counters = Counters()
         self._buffer = FreshBuffer(self._counters.dropped)
         self._stop = Event()
@@ -104,11 +109,11 @@ class LiveSource:
         return self._counters.snapshot()
 
     def close(self) -> None:
-        """Stop, and wait for the thread as long as a read may take."""
+        """Stop, and wait for the thread as long as most reads may take."""
         self.stop()
         with self._lock:
             if self._thread is not None:
-                self._thread.join(self._camera.open_timeout_s + self._camera.read_timeout_s)
+                self._thread.join(self._camera.read_timeout_s)
             if self._opened is not None:
                 self._opened[0].close()
             self._opened = None
@@ -167,18 +172,21 @@ class LiveSource:
 
     def _session(self, media: Media, opened_wall: float) -> None:
         """Read one connection to its end; raises a ``SourceError`` unless stopped."""
-        start = max(opened_wall, self._resume_s)
-        timebase = Timebase(None, start, self._epoch, FORWARD_S, lambda t: max(t, self._clock.wall()))
+        wall = SteadyWall(self._clock)
+        timebase = Timebase(None, self._start(opened_wall), self._epoch, FORWARD_S, wall)
         reader = Reader(self._camera, media, self._grid, self._counters)
-        heard = self._clock.monotonic()
+        heard, damaged = self._clock.monotonic(), 0
         try:
             for packet in self._packets(media):
-                for found in reader.feed(media.place(packet, timebase)) if packet.stream in media.streams else ():
+                for found in reader.feed(media.place(packet, timebase)) if packet is not None else ():
                     if isinstance(found, Sampled) or media.video is None:
-                        heard = self._clock.monotonic()
+                        heard, damaged = self._clock.monotonic(), reader.damaged
                     self._deliver(found)
-                self._check_stall(heard)
-                self._wait_for(timebase.now)
+                self._check_stall(heard, reader.damaged - damaged >= UNDECODABLE)
+                if abs(wall.ahead_s()) > STEP_S:
+                    wall.set()
+                    timebase.restart(self._start(wall()))
+                self._wait_for(timebase.now, wall)
         finally:
             self._resume_s, self._epoch = timebase.now, timebase.epoch + 1
             for found in reader.finish():  # what came before the connection broke is as good as ever
@@ -197,20 +205,27 @@ class LiveSource:
         self._counters.sampled(1, found.epoch, wall)
         self._buffer.put(FrameBatch(self._camera.name, found.epoch, np.array([found.t]), np.array([wall]), picture))
 
-    def _check_stall(self, heard: float) -> None:
+    def _start(self, wall: float) -> float:
+        """Return the stream second where to go on: now, and not before what was told, unless the clock was set back."""
+        if self._resume_s - wall > AHEAD_S + STEP_S:
+            self._grid.rewind(wall)
+            return wall
+        return max(wall, self._resume_s)
+
+    def _check_stall(self, heard: float, undecodable: bool) -> None:
         apart = 1.5 * KeyframeTier.MAX_GOP_S if self._camera.fps == "keyframes" else 2.5 / self._grid.fps
-        limit = max(self._camera.stall_timeout_s, apart)
+        limit = max(UNDECODABLE_S if undecodable else self._camera.stall_timeout_s, apart)
         if self._clock.monotonic() - heard > limit:
             raise make(SourceTimeout, self._camera.name, self._camera.url, f"no frame for {limit:g} s")
 
-    def _wait_for(self, t: float) -> None:
-        """Wait until wall time is no more than ``AHEAD_S`` behind ``t``."""
-        while not self._stop.is_set() and (ahead := t - self._clock.wall() - AHEAD_S) > 0:
+    def _wait_for(self, t: float, wall: SteadyWall) -> None:
+        """Wait until ``wall`` is not too far behind ``t``."""
+        while not self._stop.is_set() and (ahead := t - wall() - self._ahead_s) > 0:
             self._stop.wait(min(ahead, 1.0))
 
-    def _packets(self, media: Media) -> Iterator[StreamPacket]:
+    def _packets(self, media: Media) -> Iterator[StreamPacket | None]:
         """Yield packets, past damaged places, until the stream ends or its reading fails."""
-        errors = 0
+        errors, limit = 0, read_limit_s(self._camera, self._target)
         while True:
             asked = self._clock.monotonic()
             try:
@@ -228,7 +243,7 @@ class LiveSource:
                 waited = self._clock.monotonic() - asked
                 if self._stop.is_set():
                     return
-                damaged = isinstance(e, InvalidDataError) and waited < 0.9 * self._camera.read_timeout_s
+                damaged = isinstance(e, InvalidDataError) and waited < 0.9 * limit
                 if not damaged or errors > MAX_READ_ERRORS:
-                    raise classify(e, self._camera.name, self._camera.url, waited, self._camera.read_timeout_s) from e
+                    raise classify(e, self._camera.name, self._camera.url, waited, limit) from e
                 self._counters.dropped("corrupt")

@@ -52,6 +52,11 @@ class Entry:
     wanted: bool = False
 
 
+def read_limit_s(camera: CameraSpec, target: Target) -> float:
+    """Return how long one read may take: of a playlist as long as a segment lasts, while its server is not silent."""
+    return max(camera.read_timeout_s, camera.stall_timeout_s if target.playlists else 0.0)
+
+
 class Media:
     """An opened input. Use ``close``; errors of opening are already ours."""
 
@@ -75,7 +80,7 @@ class Media:
         return [s for s in (self.video, self.audio) if s is not None]
 
     def _open(self, target: Target) -> InputContainer:
-        timeouts = (self._camera.open_timeout_s, self._camera.read_timeout_s) if self.live else None
+        timeouts = (self._camera.open_timeout_s, read_limit_s(self._camera, target)) if self.live else None
         began = time.monotonic()
         try:
             container = av.open(
@@ -149,20 +154,21 @@ class Media:
             duration_s=None if self.live else self.duration_s(),
         )
 
-    def packets(self) -> Iterator[StreamPacket]:
+    def packets(self) -> Iterator[StreamPacket | None]:
         """Yield the packets of the chosen streams in one pass, without the empty ones at the end.
 
-        Of a live input yield all: PyAV passes over the others without ever coming back, so that nobody could notice
-        that the chosen ones have ceased, or stop.
+        Of a live input yield None for those of other streams: PyAV passes over them without ever coming back, so that
+        nobody could notice that the chosen ones have ceased, or stop.
         """
+        chosen = self.streams
         while True:
             try:
-                for packet in self.container.demux() if self.live else self.container.demux(self.streams):
+                for packet in self.container.demux() if self.live else self.container.demux(chosen):
                     if packet.size:
-                        yield packet
+                        yield packet if packet.stream in chosen else None
                 return
-            except IndexError:  # damage made up a stream after opening, for which PyAV has no object
-                continue
+            except IndexError:  # a stream that turned up after opening, for which PyAV has no object
+                yield None
 
     def place(self, packet: StreamPacket, timebase: Timebase) -> Entry:
         """Return ``packet`` with its stream time. Without any time stamp it follows the one before."""

@@ -30,10 +30,9 @@ def make_grid(camera: CameraSpec) -> Grid:
 
 
 def make_decoder(
-    context: VideoCodecContext, camera: CameraSpec, live: bool, grid: Grid, counters: Counters
+    context: VideoCodecContext, packets: PacketDecoder, camera: CameraSpec, live: bool, grid: Grid
 ) -> FrameDecoder:
     """Return the decoder that does least work for this codec, sampling rate and kind of source."""
-    packets = PacketDecoder(context, counters)
     sampler: FrameDecoder
     if not is_one_to_one(context):
         sampler = PlainDecoder(packets, grid)
@@ -51,8 +50,18 @@ class Reader:
         video, audio = media.video, media.audio
         self._counters = counters
         self._video_index = video.index if video else -1
-        self._video = make_decoder(video.codec_context, camera, media.live, grid, counters) if video else None
+        self._packets = PacketDecoder(video.codec_context, counters) if video else None
+        self._video = (
+            make_decoder(video.codec_context, self._packets, camera, media.live, grid)
+            if video and self._packets
+            else None
+        )
         self._audio = AudioTrack(camera.name, audio.codec_context, counters) if audio else None
+
+    @property
+    def damaged(self) -> int:
+        """Return how many packets of pictures could not be decoded."""
+        return self._packets.damaged if self._packets else 0
 
     def feed(self, entry: Entry) -> Iterator[Sampled | AudioChunk]:
         """Take the next packet; yield what is finished."""

@@ -1,12 +1,17 @@
 """Container time stamps to stream seconds that never step back, across jumps, wraps and restarts.
 
 Sound and picture share one offset. A time stamp that runs more than ``forward_s`` ahead or ``backward_s`` behind what
-its track was expected to say is a discontinuity: a new epoch begins and stream time continues where it was. Packets
-of the other track that were muxed just before the jump still carry old time stamps; they keep the old offset.
+its track was expected to say is a discontinuity, and stream time continues where it was. Packets of the other track
+that were muxed just before the jump still carry old time stamps; they keep the old offset.
+
+In a file a discontinuity is a cut between recordings: a new epoch begins. In a live stream the time of arrival tells
+whether the camera only set its clock or anything is missing: an epoch ends only with a gap.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from workers.sources.arrivals import Arrivals
 
 BACKWARD_S = 1.0
 FORWARD_S = 10.0  # containers that allow discontinuities (transport streams, playlists, live)
@@ -15,17 +20,17 @@ FORWARD_INDEXED_S = 3600.0  # containers with an index (MP4, Matroska): a long s
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a packet belongs: stream seconds = its time stamp in seconds + ``offset``."""
+    """Where a packet belongs: stream seconds = its time stamp in seconds + ``offset``. ``part`` counts the jumps."""
 
     epoch: int
     offset: float
+    part: int = 0
 
 
 class Timebase:
     """Places packets in time. ``start`` is the stream second of ``origin`` (a time stamp; None: the first one seen).
 
-    ``restart`` maps the stream second where a new epoch would begin to where it does; a live source moves it on to
-    the wall clock.
+    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``.
     """
 
     def __init__(
@@ -34,11 +39,12 @@ class Timebase:
         start: float,
         epoch: int = 0,
         forward_s: float = FORWARD_S,
-        restart: Callable[[float], float] = lambda t: t,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self._start = start
         self._forward_s = forward_s
-        self._restart = restart
+        self._wall = wall
+        self._arrivals = Arrivals()
         self._now = start
         self._last: dict[str, float] = {}
         self._entered: dict[str, int] = {}
@@ -60,18 +66,30 @@ class Timebase:
         """Move on without packets, for a reader that fetched its frames another way."""
         self._now += seconds
 
+    def restart(self, t: float) -> None:
+        """Let a new epoch begin at ``t``, which may be earlier, with whatever comes next."""
+        self._first_epoch, self._start, self._now = self.epoch + 1, t, t
+        self._current = self._previous = None
+        self._arrivals = Arrivals()
+        self._last.clear()
+        self._entered.clear()
+
     def place(self, track: str, stamp: float, duration: float = 0.0) -> Place:
         """Return where a packet of ``track`` with time stamp ``stamp`` (seconds, in decode order) belongs."""
         if self._current is None:
             self._current = Place(self._first_epoch, self._start - stamp)
         place = self._straggler(track, stamp) or self._current
         if place is self._current and not self._expected(track, stamp + place.offset):
-            place = self._jump(stamp, duration)
+            place = self._jump(track, stamp, duration)
+        if place is self._current and self._wall is not None:
+            move = self._arrivals.note(stamp + place.offset, self._wall())
+            place = self._current = replace(place, offset=place.offset + move)
         self._note(track, place, stamp + place.offset + duration)
         return place
 
     def _straggler(self, track: str, stamp: float) -> Place | None:
-        if self._previous is None or self._entered.get(track, -1) >= self.epoch:
+        assert self._current is not None
+        if self._previous is None or self._entered.get(track, -1) >= self._current.part:
             return None
         behind = stamp + self._previous.offset - self._last.get(track, self._now)
         return self._previous if abs(behind) <= BACKWARD_S else None
@@ -82,12 +100,20 @@ class Timebase:
         earliest = self._now - FORWARD_S if last is None else last - BACKWARD_S
         return earliest <= t <= max(self._now, last or self._now) + self._forward_s
 
-    def _jump(self, stamp: float, duration: float) -> Place:
-        self._previous = self._current
-        self._current = Place(self.epoch + 1, self._restart(self._now + duration) - stamp)
+    def _jump(self, track: str, stamp: float, duration: float) -> Place:
+        assert self._current is not None
+        self._previous, part = self._current, self._current.part + 1
+        epoch, t = self.epoch + 1, self._now + duration
+        if self._wall is not None:
+            now, follows = self._wall(), self._last.get(track, self._now)
+            if self._arrivals.is_gap(follows, now):
+                t = max(t, self._arrivals.due(now))
+            else:
+                epoch, t = self.epoch, follows
+        self._current = Place(epoch, t - stamp, part)
         return self._current
 
     def _note(self, track: str, place: Place, end: float) -> None:
         self._last[track] = end
-        self._entered[track] = place.epoch
+        self._entered[track] = place.part
         self._now = max(self._now, end)

@@ -32,6 +32,11 @@ class Target:
     format: str | None = None
     protocols: str | None = None
 
+    @property
+    def playlists(self) -> bool:
+        """Whether the server may answer with a playlist of segments (HLS) instead of a stream."""
+        return self.scheme in ("http", "https")
+
 
 def parse_target(url: RedactedUrl) -> Target:
     """Return how to open ``url``; raise ``SourceUnsupported`` for a scheme that nothing here reads."""
@@ -61,7 +66,8 @@ def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
         options["timeout"] = str(int(read_timeout_s * 1e6))
     if target.scheme in ("rtsp", "rtsps"):
         options["rtsp_transport"] = "tcp"
-    if target.scheme in ("http", "https"):
+    if target.playlists:
+        options["rw_timeout"] = options["timeout"]  # the one that FFmpeg hands on to a playlist's segments
         options["live_start_index"] = "-1"  # of a playlist: the newest segment; ignored by other formats
     if target.scheme == "udp":
         options["overrun_nonfatal"] = "1"

@@ -8,7 +8,7 @@ from source_media import camera, every, make_video, number_of
 
 from workers.redaction import RedactedUrl
 from workers.sources.counters import Counters
-from workers.sources.decoding import Sampled
+from workers.sources.decoding import PacketDecoder, Sampled
 from workers.sources.media import Media
 from workers.sources.reader import make_decoder
 from workers.sources.sampling import Grid
@@ -27,11 +27,12 @@ def play(path: Path, fps: float, skip: int = 0) -> tuple[list[tuple[int, Sampled
     spec = camera(path, fps=fps)
     media = Media(spec, parse_target(RedactedUrl(str(path))))
     media.video.codec_context.thread_type = "SLICE"  # as live sources have it: frame threads would hold frames back
-    decoder = make_decoder(media.video.codec_context, spec, True, Grid(fps), counters)
+    context = media.video.codec_context
+    decoder = make_decoder(context, PacketDecoder(context, counters), spec, True, Grid(fps))
     base = Timebase(media.origin_s(), 0.0)
     got: list[tuple[int, Sampled]] = []
     for n, packet in enumerate(media.packets()):
-        if n < skip:
+        if n < skip or packet is None:
             continue
         entry = media.place(packet, base)
         got += [(round(entry.decode_t * 1000), s) for s in decoder.feed(entry)]

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from workers.sources.timebase import Timebase
@@ -64,7 +66,68 @@ def test_a_late_track_stays_on_the_common_clock() -> None:
     assert seconds(base, "audio", [25.5]) == [(0, 25.5)]
 
 
-def test_a_live_source_resumes_at_the_wall_clock() -> None:
-    base = Timebase(None, 100.0, epoch=3, restart=lambda t: max(t, 160.0))
-    assert seconds(base, "video", [7.0, 7.04, 500.0]) == [(3, 100.0), (3, 100.04), (4, 160.0)]
-    assert base.now == pytest.approx(160.04)
+class Camera:
+    """A live camera at 25 frames/s: what it stamps, and when that arrives."""
+
+    def __init__(self, stamp: float = 7.0, now: float = 1000.0) -> None:
+        self.stamp, self.now = stamp, now
+        self.base = Timebase(None, now, epoch=3, wall=lambda: self.now)
+
+    def send(self, seconds: float, speed: float = 1.0, late: float = 0.0) -> list[tuple[int, float, float]]:
+        """Send; ``speed``: how fast its clock runs. Return epoch, stream second and time of arrival of each frame."""
+        got = []
+        for n in range(round(seconds * 25)):
+            delay = late * (n % 10) / 10
+            self.now += delay
+            place = self.base.place("video", self.stamp, 0.04)
+            got.append((place.epoch, self.stamp + place.offset, self.now - delay))
+            self.now += 0.04 - delay
+            self.stamp += 0.04 * speed
+        return got
+
+
+def test_a_live_stream_whose_clock_is_set_goes_on_where_it_was() -> None:
+    for jump in (7200.0, -7200.0, 12.0, -3.0):
+        camera = Camera(stamp=10_000.0)
+        before = camera.send(30)
+        camera.stamp += jump
+        after = camera.send(30)
+        assert {e for e, *_ in before + after} == {3}
+        assert [t for _, t, _ in before + after] == pytest.approx([1000 + 0.04 * n for n in range(1500)], abs=1e-6)
+
+
+def test_a_gap_is_told_from_a_clock_that_was_set_by_the_time_of_arrival() -> None:
+    camera = Camera()
+    camera.send(30)
+    camera.now += 60.0
+    camera.stamp = 500.0
+    ((epoch, t, arrived), *_) = camera.send(1)
+    assert epoch == 4
+    assert t == pytest.approx(arrived, abs=0.1)
+
+
+@pytest.mark.parametrize("speed", [1 + 4e-4, 1 - 4e-4])
+def test_a_clock_that_drifts_is_followed_without_a_step(speed: float) -> None:
+    camera = Camera()
+    got = camera.send(2 * 3600, speed, late=0.5)  # it would be off by three seconds
+    assert {e for e, *_ in got} == {3}
+    steps = [b - a for (_, a, _), (_, b, _) in pairwise(got)]
+    assert min(steps) > 0.0395
+    assert max(steps) < 0.0405
+    assert max(abs(t - now) for _, t, now in got) < 0.15
+
+
+def test_jitter_is_no_drift() -> None:
+    camera = Camera()
+    got = camera.send(1800, late=2.0)
+    assert [t for _, t, _ in got] == pytest.approx([1000 + 0.04 * n for n in range(len(got))], abs=0.01)
+
+
+def test_after_a_step_of_our_clock_a_new_epoch_begins_there() -> None:
+    camera = Camera()
+    camera.send(20)
+    camera.now -= 3600
+    camera.base.restart(camera.now)
+    ((epoch, t, _), *_) = camera.send(1)
+    assert (epoch, t) == (4, pytest.approx(camera.now - 1.0))
+    assert camera.base.epoch == 4
