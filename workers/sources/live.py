@@ -183,9 +183,10 @@ class LiveSource:
                         heard, damaged = self._clock.monotonic(), reader.damaged
                     self._deliver(found)
                 self._check_stall(heard, reader.damaged - damaged >= UNDECODABLE)
-                if abs(wall.ahead_s()) > STEP_S:
+                if abs(ahead := wall.ahead_s()) > STEP_S:
                     wall.set()
-                    timebase.restart(self._start(wall()))
+                    timebase.restart(timebase.now - ahead)
+                    self._grid.rewind(timebase.now)
                 self._wait_for(timebase.now, wall)
         finally:
             self._resume_s, self._epoch = timebase.now, timebase.epoch + 1

@@ -1,0 +1,221 @@
+"""A live camera that does exactly what a test says, faster than real time: colours over TCP, and the clock they move.
+
+The clock moves only as frames are sent, and waits for who watches: so a run gives the same events, ids and all, however
+busy the machine is.
+"""
+
+import io
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from colour_encoder import COLOURS, ColourEncoder
+from fake_clock import FakeClock
+from media_servers import tcp
+
+from alignment.similarity import SimilarityAligner
+from workers.backoff import Backoff
+from workers.pipeline import StreamPipeline, StreamTools
+from workers.publish.memory import MemorySink
+from workers.redaction import RedactedUrl
+from workers.sources.live import LiveSource
+from workers.sources.url import parse_target
+from workers.types import CameraSpec, Event, EventSpec, SourceSnapshot
+
+FPS = 5
+LEAD_S = 6.0  # how far the camera may be ahead of what was looked at
+PAUSE_S = 0.3  # at most, or it would count as stalled
+
+Scenes = Sequence[tuple[str, float]]
+
+
+def encoded(
+    scenes: Scenes,
+    stamp_s: float = 0.0,
+    codec: str = "libx264",
+    size: tuple[int, int] = (64, 48),
+    audio_rate: int | None = None,
+    container: Mapping[str, str] | None = None,
+) -> list[bytes]:
+    """Return a transport stream of plain colours, one piece a frame; ``stamp_s``: its first time stamp."""
+    out = io.BytesIO()
+    pieces, at = [], 0
+    with av.open(out, "w", format="mpegts", options={"flush_packets": "1", **(container or {})}) as media:
+        video = media.add_stream(codec, rate=FPS)
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.codec_context.gop_size = FPS
+        video.codec_context.max_b_frames = 0
+        video.codec_context.thread_count = 1
+        quick = {"preset": "ultrafast", "tune": "zerolatency"}
+        if codec != "mpeg2video":
+            video.options = quick | ({"x265-params": "log-level=none"} if codec == "libx265" else {})
+        sound = media.add_stream("aac", rate=audio_rate, layout="mono") if audio_rate else None
+        heard = 0
+        colours = [COLOURS[name] for name, seconds in scenes for _ in range(round(seconds * FPS))]
+        for n, colour in enumerate(colours):
+            frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), colour, np.uint8))
+            frame.pts, frame.time_base = round(stamp_s * FPS) + n, Fraction(1, FPS)
+            media.mux(video.encode(frame))
+            while sound and audio_rate and heard < (n + 1) / FPS * audio_rate:
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                silence.sample_rate, silence.time_base = audio_rate, Fraction(1, audio_rate)
+                silence.pts = round(stamp_s * audio_rate) + heard
+                media.mux(sound.encode(silence))
+                heard += 1024
+            pieces.append(out.getvalue()[at:])
+            at = out.tell()
+    return pieces
+
+
+@dataclass
+class SettableClock(FakeClock):
+    """A clock of ours that can be set, as a machine's is; ``set_by`` is by how much it was."""
+
+    now: float = 1000.05
+    set_by: float = 0.0
+
+    def wall(self) -> float:
+        return super().wall() + self.set_by
+
+
+class Camera:
+    """One connection of the camera. ``looked`` tells how many frames were sampled in all."""
+
+    def __init__(self, connection: socket.socket, clock: "SettableClock", looked: Callable[[], int]) -> None:
+        self.connection, self.clock = connection, clock
+        self._looked = looked
+        self._began, self._sent_s = looked(), 0.0
+
+    def send(self, pieces: Sequence[bytes], blindly: bool = False) -> None:
+        """Send frames, each in its time; ``blindly``: such as nobody can look at."""
+        for piece in pieces:
+            until = time.monotonic() + (0.02 if blindly else PAUSE_S)
+            while self._sent_s - (self._looked() - self._began) > LEAD_S and time.monotonic() < until:
+                time.sleep(0.005)
+            self.connection.sendall(piece)
+            self._sent_s += 1 / FPS
+            self.clock.now += 1 / FPS
+
+    def garble(self, size: int, seed: int) -> None:
+        """Send bytes that are nothing."""
+        self.connection.sendall(random.Random(seed).randbytes(size))
+
+    def wait_for_looks(self) -> None:
+        """Wait until a frame was sampled for every second sent."""
+        until = time.monotonic() + 5
+        while self._looked() - self._began < int(self._sent_s) and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def wait_for_hangup(self) -> None:
+        """Send nothing more until the other side goes away."""
+        with suppress(OSError):
+            while self.connection.recv(4096):
+                pass
+
+    def reset(self) -> None:
+        """Break the connection off, as a machine does that was switched off and on."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+
+Visit = Callable[[Camera], None]
+
+
+@dataclass
+class Watched:
+    """What came of it; times relative to the first connection."""
+
+    events: tuple[Event, ...]
+    began: float
+    source: SourceSnapshot
+
+    def occurrences(self) -> list[tuple[str, float, float]]:
+        """Return the name, start and end of each; every one must have begun once, ended, and lost no revision."""
+        found = []
+        for name in dict.fromkeys(e.id for e in self.events):
+            mine = [e for e in self.events if e.id == name]
+            assert [e.revision for e in mine] == list(range(len(mine))), mine
+            assert [e.type for e in mine].count("new") == 1, mine
+            assert mine[-1].type == "end", mine
+            found.append((mine[-1].event, mine[-1].start - self.began, mine[-1].end - self.began))
+        return sorted(found, key=lambda x: x[1])
+
+    def ids(self) -> list[str]:
+        """Return the ids in order of publication."""
+        return list(dict.fromkeys(e.id for e in self.events))
+
+
+class Studio:
+    """Cameras that are all found at one address, so that the same content at the same time is the same session."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._serve: Callable[[socket.socket], None] = lambda _: None
+
+    def serve(self, connection: socket.socket) -> None:
+        """Answer a connection as the running camera does."""
+        self._serve(connection)
+
+    def watch(self, *visits: Visit, audio: bool = False, scheme: str = "tcp", stall_s: float = 60.0) -> Watched:
+        """Watch a camera that answers its first, second, … connection by ``visits``; stop when the last is over."""
+        clock, encoder, sink = SettableClock(), ColourEncoder(), MemorySink()
+        began, over, count = clock.wall(), threading.Event(), iter(visits)
+        url = RedactedUrl(f"{scheme}://127.0.0.1:{self.port}/cam")
+        spec = CameraSpec("cam", url, audio=audio, open_timeout_s=3.0, read_timeout_s=1.0, stall_timeout_s=stall_s)
+        description = encoder.describe()
+        backoff = Backoff(clock, first_s=0.05, max_s=0.2)
+        source = LiveSource(spec, parse_target(url), description.frame_spec, clock, backoff)
+        tools = StreamTools(encoder, None, SimilarityAligner(description.calibration), sink, "cfg")
+        events = tuple(EventSpec(e, (e,)) for e in ("red", "blue"))
+        stream = StreamPipeline(spec, events, source, tools, clock)
+
+        def serve(connection: socket.socket) -> None:
+            visit = next(count, None)
+            if visit is not None:
+                if scheme == "http":
+                    connection.recv(4096)
+                camera = Camera(connection, clock, lambda: source.snapshot().frames_sampled)
+                try:
+                    visit(camera)
+                finally:
+                    if visit is visits[-1]:
+                        over.set()
+                        camera.wait_for_hangup()
+
+        self._serve = serve
+        thread = threading.Thread(target=stream.run)
+        thread.start()
+        assert over.wait(40), f"the camera never came to its end: {source.snapshot()}"
+        _settle(lambda: (source.snapshot().frames_sampled, encoder.calls))
+        state = source.snapshot()
+        stream.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+        return Watched(sink.events, began, state)
+
+
+@contextmanager
+def studio() -> Iterator[Studio]:
+    """Serve at one address of this machine."""
+    made = Studio()
+    with tcp(made.serve) as made.port:
+        yield made
+
+
+def _settle(counts: Callable[[], tuple[int, int]]) -> None:
+    """Wait until nothing changes any more and everything sampled was looked at."""
+    last, since = counts(), time.monotonic()
+    until = since + 20
+    while time.monotonic() - since < 0.3 or last[0] != last[1]:
+        assert time.monotonic() < until, f"sampled and looked at: {last}"
+        time.sleep(0.02)
+        if counts() != last:
+            last, since = counts(), time.monotonic()
