@@ -152,7 +152,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     with ExitStack() as servers:
         base = servers.enter_context(http(site))
         mute = servers.enter_context(tcp(lambda c: bool(over.wait(60)) and None))
-        servers.enter_context(process("/usr/bin/python3", str(RTSP_SERVER), str(rtsp_port), str(mp4)))
+        servers.enter_context(process("/usr/bin/python3", str(RTSP_SERVER), str(rtsp_port), "--file", str(mp4)))
         listen = f"tcp://127.0.0.1:{tcp_port}?listen=1"
         servers.enter_context(process("ffmpeg", "-re", "-i", str(ts), "-c", "copy", "-f", "mpegts", listen))
         wait_for_port(rtsp_port)

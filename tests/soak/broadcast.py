@@ -209,7 +209,7 @@ class RtspCamera(Camera):
             self._end()
 
     def _begin(self) -> None:
-        command = ["/usr/bin/python3", str(RTSP_SERVER), str(self._port), f"udp:{self._feed_port}"]
+        command = ["/usr/bin/python3", str(RTSP_SERVER), str(self._port), "--relay", str(self._feed_port)]
         self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _end(self) -> None:

@@ -173,7 +173,7 @@ class LiveSource:
     def _session(self, media: Media, opened_wall: float) -> None:
         """Read one connection to its end; raises a ``SourceError`` unless stopped."""
         wall = SteadyWall(self._clock)
-        timebase = Timebase(None, self._start(opened_wall), self._epoch, FORWARD_S, wall)
+        timebase = Timebase(None, self._start(wall() if media.untimed else opened_wall), self._epoch, FORWARD_S, wall)
         reader = Reader(self._camera, media, self._grid, self._counters)
         heard, damaged = self._clock.monotonic(), 0
         try:

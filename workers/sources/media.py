@@ -25,6 +25,8 @@ from workers.types import CameraSpec, SourceInfo
 
 # Text formats that make FFmpeg open other files: an uploaded one could point anywhere.
 _REFERRING = {"hls", "concat", "dash", "imf", "image2", "sdp", "rtsp"}
+# Formats without time stamps, for which FFmpeg makes some up: 25 pictures a second, whatever the camera sends.
+_UNTIMED = {"mpjpeg", "mjpeg"}
 LIVE_THREADS, FILE_THREADS = 2, 4  # per stream: many cameras share one machine
 _KEY_BYTES = 1 << 20
 _TS_DISCONT = cast(int, Flags.ts_discont.value)  # the format allows time stamps to jump
@@ -72,6 +74,7 @@ class Media:
         except SourceError:
             self.container.close()
             raise
+        self.untimed = self.live and self.container.format.name in _UNTIMED
         self._ends: dict[int, float] = {}
 
     @property
@@ -171,7 +174,14 @@ class Media:
                 yield None
 
     def place(self, packet: StreamPacket, timebase: Timebase) -> Entry:
-        """Return ``packet`` with its stream time. Without any time stamp it follows the one before."""
+        """Return ``packet`` with its stream time. Without any time stamp it follows the one before.
+
+        Where the format has none, a live packet's time is that of its arrival.
+        """
+        if self.untimed:
+            at = timebase.arrival_s()
+            place = timebase.place(packet.stream.type, at)
+            return Entry(packet, at + place.offset, at + place.offset, place, True)
         unit = float(packet.time_base)
         duration = (packet.duration or 0) * unit
         stamp = packet.dts if packet.dts is not None else packet.pts

@@ -62,6 +62,11 @@ class Timebase:
         """Return the running epoch."""
         return self._current.epoch if self._current else self._first_epoch
 
+    def arrival_s(self) -> float:
+        """Return Unix time, without steps; for live streams only."""
+        assert self._wall is not None
+        return self._wall()
+
     def advance(self, seconds: float) -> None:
         """Move on without packets, for a reader that fetched its frames another way."""
         self._now += seconds

@@ -1,7 +1,6 @@
 """Live sources against real servers: what arrives, what fails, what comes back."""
 
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import structlog
-from media_servers import RTSP_SERVER, free_port, http, paced, process, start, tcp, wait_for_port
-from source_media import SPEC, camera, every, make_video, number_of
+from live_kit import X264, frames, live, take, until
+from media_servers import free_port, http, paced, start, tcp
+from source_media import every, make_video, number_of
 
-from workers.backoff import Backoff
-from workers.clock import SystemClock
 from workers.errors import (
     SourceError,
     SourceInvalid,
@@ -25,50 +23,7 @@ from workers.errors import (
     SourceUnreachable,
 )
 from workers.sources.live import LiveSource
-from workers.sources.url import parse_target
-from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, Interruption, SourceItem
-
-X264 = {"x264-params": "keyint=25:bframes=0:scenecut=0", "tune": "zerolatency"}
-
-
-@pytest.fixture(scope="module")
-def stream_ts(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Ten seconds of transport stream with a tone."""
-    path = tmp_path_factory.mktemp("live") / "stream.ts"
-    return make_video(path, every(40, 250), options=X264, gop=25, audio=(0.0, 10.0, 440.0)).read_bytes()
-
-
-def live(url: str, **changes: object) -> LiveSource:
-    spec = camera(url, **{"fps": 5.0, **changes})
-    clock = SystemClock()
-    return LiveSource(spec, parse_target(spec.url), SPEC, clock, Backoff(clock, first_s=0.1, max_s=0.4))
-
-
-def take(source: LiveSource, enough: Callable[[list[SourceItem]], bool], seconds: float = 12.0) -> list[SourceItem]:
-    """Collect items until ``enough`` or the time is up, which is a failure."""
-    got: list[SourceItem] = []
-    timer = threading.Timer(seconds, source.stop)
-    timer.start()
-    for item in source.items():
-        got.append(item)
-        if enough(got):
-            break
-    timer.cancel()
-    done = enough(got)
-    source.stop()
-    assert done, f"after {seconds} s: {len(got)} items, {source.snapshot()}"
-    return got
-
-
-def frames(items: list[SourceItem]) -> list[FrameBatch]:
-    return [i for i in items if isinstance(i, FrameBatch)]
-
-
-def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, Interruption
 
 
 @pytest.fixture
@@ -295,82 +250,6 @@ def test_slow_reader_gets_the_freshest_and_losses_are_counted(stream_ts: bytes) 
         source.stop()
     assert isinstance(fresh, FrameBatch)
     assert number_of(fresh.frames[0]) > 100
-
-
-def test_tcp_transport_stream(stream_ts: bytes) -> None:
-    with tcp(lambda c: paced(c.sendall, stream_ts, 10.0)) as port:
-        assert take(live(f"tcp://127.0.0.1:{port}"), lambda got: len(frames(got)) >= 3)
-
-
-def test_udp_transport_stream_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
-    (tmp_path / "s.ts").write_bytes(stream_ts)
-    port = free_port(socket.SOCK_DGRAM)
-    url = f"udp://127.0.0.1:{port}"
-    command = ["ffmpeg", "-re", "-stream_loop", "-1", "-i", str(tmp_path / "s.ts"), "-c", "copy", "-f", "mpegts"]
-    with process(*command, f"{url}?pkt_size=1316"):
-        assert take(live(url, open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 3)
-
-
-def test_hls_playlist_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
-    (tmp_path / "s.ts").write_bytes(stream_ts)
-    playlist = tmp_path / "live.m3u8"
-    command = ["ffmpeg", "-re", "-stream_loop", "-1", "-i", str(tmp_path / "s.ts"), "-c", "copy", "-f", "hls"]
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        start(request, kind="application/vnd.apple.mpegurl")
-        request.wfile.write((tmp_path / request.path.strip("/")).read_bytes())
-
-    with process(*command, "-hls_time", "1", "-hls_list_size", "4", str(playlist)), http(answer) as base:
-        until(playlist.exists, 10)
-        assert take(
-            live(f"{base}/live.m3u8", open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 8
-        )
-
-
-@pytest.mark.parametrize("inner", ["file:///etc/passwd", "{file}", "concat:{file}"])
-def test_playlist_cannot_reach_local_files(inner: str, tmp_path: Path, stream_ts: bytes) -> None:
-    secret = tmp_path / "secret.ts"
-    secret.write_bytes(stream_ts)
-    target = inner.format(file=secret)
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        start(request, 200 if request.path.endswith("m3u8") else 404, kind="application/vnd.apple.mpegurl")
-        request.wfile.write(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{target}\n#EXT-X-ENDLIST\n".encode())
-
-    with http(answer) as base, pytest.raises(SourceError):
-        live(f"{base}/live.m3u8").open()
-
-
-@pytest.fixture(scope="module")
-def rtsp() -> Iterator[int]:
-    port = free_port()
-    probe = subprocess.run(
-        ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], check=False
-    )
-    assert probe.returncode == 0, "install python3-gi and gir1.2-gst-rtsp-server-1.0 (see rtsp_server.py)"
-    with process("/usr/bin/python3", str(RTSP_SERVER), str(port), "viewer", "s3cret-word"):
-        wait_for_port(port)
-        yield port
-
-
-def test_rtsp_over_tcp_with_credentials(rtsp: int) -> None:
-    source = live(f"rtsp://viewer:s3cret-word@127.0.0.1:{rtsp}/cam", open_timeout_s=8.0, read_timeout_s=4.0)
-    info = source.open()
-    assert (info.width, info.height, info.has_audio) == (160, 120, True)
-    items = take(source, lambda got: len(frames(got)) >= 10 and any(isinstance(i, AudioChunk) for i in got))
-    pts = np.array([b.pts_s[0] for b in frames(items)])
-    np.testing.assert_allclose(np.diff(pts), 0.2, atol=0.05)
-
-
-def test_rtsp_refuses_wrong_credentials(rtsp: int) -> None:
-    with pytest.raises(SourceUnauthorized) as caught:
-        live(f"rtsp://viewer:wrong-word@127.0.0.1:{rtsp}/cam", open_timeout_s=8.0).open()
-    assert "wrong-word" not in repr(caught.value)
-
-
-def test_rtsp_path_that_is_not_there(rtsp: int) -> None:
-    with pytest.raises(SourceNotFound):
-        live(f"rtsp://viewer:s3cret-word@127.0.0.1:{rtsp}/other", open_timeout_s=8.0).open()
 
 
 def test_missing_webcam_is_named() -> None:

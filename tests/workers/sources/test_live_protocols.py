@@ -1,0 +1,146 @@
+"""Every way in which a live stream may come, from real servers: TCP, UDP, HLS, motion JPEG, RTSP."""
+
+import io
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_kit import X264, frames, live, take, until
+from media_servers import RTSP_SERVER, free_port, http, paced, process, start, tcp, wait_for_port
+from PIL import Image
+from source_media import every, make_video, number_of, picture
+
+from workers.errors import SourceError, SourceNotFound, SourceUnauthorized
+from workers.types import AudioChunk
+
+
+def test_tcp_transport_stream(stream_ts: bytes) -> None:
+    with tcp(lambda c: paced(c.sendall, stream_ts, 10.0)) as port:
+        assert take(live(f"tcp://127.0.0.1:{port}"), lambda got: len(frames(got)) >= 3)
+
+
+def test_udp_transport_stream_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s.ts").write_bytes(stream_ts)
+    port = free_port(socket.SOCK_DGRAM)
+    url = f"udp://127.0.0.1:{port}"
+    command = ["ffmpeg", "-re", "-stream_loop", "-1", "-i", str(tmp_path / "s.ts"), "-c", "copy", "-f", "mpegts"]
+    with process(*command, f"{url}?pkt_size=1316"):
+        assert take(live(url, open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 3)
+
+
+def test_hls_playlist_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s.ts").write_bytes(stream_ts)
+    playlist = tmp_path / "live.m3u8"
+    command = ["ffmpeg", "-re", "-stream_loop", "-1", "-i", str(tmp_path / "s.ts"), "-c", "copy", "-f", "hls"]
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="application/vnd.apple.mpegurl")
+        request.wfile.write((tmp_path / request.path.strip("/")).read_bytes())
+
+    with process(*command, "-hls_time", "1", "-hls_list_size", "4", str(playlist)), http(answer) as base:
+        until(playlist.exists, 10)
+        assert take(
+            live(f"{base}/live.m3u8", open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 8
+        )
+
+
+def test_a_playlist_of_segments_longer_than_a_read_may_take(tmp_path: Path) -> None:
+    """Between two segments nothing comes: that is no stall."""
+    options = {**X264, "x264-params": "keyint=10:bframes=0:scenecut=0"}
+    video = make_video(tmp_path / "s.ts", every(100, 100), options=options, gop=10)
+    cut = ("-c", "copy", "-f", "hls", "-hls_time", "3", "-hls_list_size", "0", "-hls_playlist_type", "event")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(video), *cut, tmp_path / "all.m3u8"], check=True)
+    lines = (tmp_path / "all.m3u8").read_text().splitlines(keepends=True)
+    ends = [i + 1 for i, line in enumerate(lines) if line.endswith(".ts\n")]
+    began = time.monotonic()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="application/vnd.apple.mpegurl")
+        if request.path.endswith("m3u8"):
+            ready = min(len(ends), 1 + int((time.monotonic() - began) / 3))
+            request.wfile.write("".join(lines[: ends[ready - 1]]).encode())
+        else:
+            request.wfile.write((tmp_path / request.path.strip("/")).read_bytes())
+
+    with http(answer) as base:
+        source = live(f"{base}/live.m3u8", fps=1.0, read_timeout_s=1.0, stall_timeout_s=8.0, audio=False)
+        items = take(source, lambda got: len(frames(got)) >= 8)
+    assert source.snapshot().reconnects == {}
+    assert np.diff([number_of(b.frames[0]) for b in frames(items)])[1:].tolist() == [10] * 6
+
+
+def test_motion_jpeg_over_http(tmp_path: Path) -> None:
+    """As many cheap cameras have it: pictures one after the other, without any time stamps."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="multipart/x-mixed-replace; boundary=frame")
+        began = time.monotonic()
+        for n in range(100):
+            image = io.BytesIO()
+            Image.fromarray(picture(n)).save(image, "JPEG", quality=90)
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image.getvalue())}\r\n\r\n"
+            request.wfile.write(head.encode() + image.getvalue() + b"\r\n")
+            time.sleep(max(0.0, began + 0.1 * n - time.monotonic()))
+
+    with http(answer) as base:
+        source = live(f"{base}/mjpeg", audio=False, fps=2.0)
+        items = take(source, lambda got: len(frames(got)) >= 8)
+    pts = np.array([b.pts_s[0] for b in frames(items)])
+    numbers = np.array([number_of(b.frames[0]) for b in frames(items)])
+    np.testing.assert_allclose(np.diff(pts)[1:], np.diff(numbers)[1:] * 0.1, atol=0.15)
+    assert abs(pts[-1] - frames(items)[-1].wall_time[0]) < 0.5
+
+
+@pytest.mark.parametrize("inner", ["file:///etc/passwd", "{file}", "concat:{file}"])
+def test_playlist_cannot_reach_local_files(inner: str, tmp_path: Path, stream_ts: bytes) -> None:
+    secret = tmp_path / "secret.ts"
+    secret.write_bytes(stream_ts)
+    target = inner.format(file=secret)
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, 200 if request.path.endswith("m3u8") else 404, kind="application/vnd.apple.mpegurl")
+        request.wfile.write(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{target}\n#EXT-X-ENDLIST\n".encode())
+
+    with http(answer) as base, pytest.raises(SourceError):
+        live(f"{base}/live.m3u8").open()
+
+
+@pytest.fixture(scope="module", params=["basic", "digest"])
+def rtsp(request: pytest.FixtureRequest) -> Iterator[int]:
+    """An RTSP server that wants credentials, in either way."""
+    port = free_port()
+    how = ["--digest"] if request.param == "digest" else []
+    probe = subprocess.run(
+        ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], check=False
+    )
+    assert probe.returncode == 0, "install python3-gi and gir1.2-gst-rtsp-server-1.0 (see rtsp_server.py)"
+    with process(
+        "/usr/bin/python3", str(RTSP_SERVER), str(port), "--user", "viewer", "--password", "s3cret-word", *how
+    ):
+        wait_for_port(port)
+        yield port
+
+
+def test_rtsp_over_tcp_with_credentials(rtsp: int) -> None:
+    source = live(f"rtsp://viewer:s3cret-word@127.0.0.1:{rtsp}/cam", open_timeout_s=8.0, read_timeout_s=4.0)
+    info = source.open()
+    assert (info.width, info.height, info.has_audio) == (160, 120, True)
+    items = take(source, lambda got: len(frames(got)) >= 10 and any(isinstance(i, AudioChunk) for i in got))
+    pts = np.array([b.pts_s[0] for b in frames(items)])
+    np.testing.assert_allclose(np.diff(pts), 0.2, atol=0.05)
+
+
+def test_rtsp_refuses_wrong_credentials(rtsp: int) -> None:
+    with pytest.raises(SourceUnauthorized) as caught:
+        live(f"rtsp://viewer:wrong-word@127.0.0.1:{rtsp}/cam", open_timeout_s=8.0).open()
+    assert "wrong-word" not in repr(caught.value)
+
+
+def test_rtsp_path_that_is_not_there(rtsp: int) -> None:
+    with pytest.raises(SourceNotFound):
+        live(f"rtsp://viewer:s3cret-word@127.0.0.1:{rtsp}/other", open_timeout_s=8.0).open()
