@@ -39,9 +39,8 @@ def measure(name: str, trouble: str, camera: Camera, video: Path, seed: int, row
         spans, source = one.stop(), one.source.snapshot()
     lengths = ", ".join(f"{b - a:.0f}" for a, b in spans)
     reconnects = ", ".join(f"{n} × `{code}`" for code, n in source.reconnects.items()) or "none"
-    rows.append(
-        f"| {name} | {trouble} | {reconnects} | {again} | {len(spans)}: {lengths} s | {source.dropped or 'none'} |"
-    )
+    dropped = ", ".join(f"{n} `{reason}`" for reason, n in source.dropped.items()) or "none"
+    rows.append(f"| {name} | {trouble} | {reconnects} | {again} | {len(spans)}: {lengths} s | {dropped} |")
 
 
 def main() -> None:

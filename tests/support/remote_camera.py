@@ -21,7 +21,7 @@ from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.types import CameraSpec, EventSpec
 
-GREY_S, RED_S = 4.0, 2.0  # the camera shows grey and red by turns
+GREY_S, RED_S = 3.0, 3.0  # the camera shows grey and red by turns
 
 
 def make_scenes(path: Path, seconds: float) -> Path:
