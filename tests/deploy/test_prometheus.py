@@ -3,10 +3,19 @@
 import re
 import shutil
 import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
+from daemon_process import running, write_config
+from media_servers import free_port, http, paced, process, start
+from source_media import every, make_video
 
 from daemon.metrics import render_metrics
 from daemon.snapshots import DaemonSnapshot
@@ -58,3 +67,68 @@ def test_runbook_tells_every_metric_and_no_other() -> None:
     table = (ROOT / "docs" / "operations.md").read_text().split("## Metrics")[1].split("## Alerts")[0]
     told = set(re.findall(r"`([a-z_]+)(?:\{\w+\})?`", table)) - {"watchword_"}
     assert {f"watchword_{name}" for name in told} == exported()
+
+
+def shortened(folder: Path, port: int) -> Path:
+    """Write our configuration for a daemon on ``port``: every second, and rules that do not wait."""
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    (job,) = config["scrape_configs"]
+    job["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
+    rules = yaml.safe_load((FOLDER / "alerts.yml").read_text())
+    for rule in (r for group in rules["groups"] for r in group["rules"]):
+        rule.pop("for", None)
+    (folder / "alerts.yml").write_text(yaml.safe_dump(rules))
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def firing(port: int) -> set[str]:
+    """Return the names of the alerts that fire; none while Prometheus starts."""
+    with suppress(httpx.HTTPError):
+        alerts = httpx.get(f"http://127.0.0.1:{port}/api/v1/alerts").json()["data"]["alerts"]
+        return {a["labels"]["alertname"] for a in alerts if a["state"] == "firing"}
+    return set()
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def test_a_real_prometheus_fires_for_a_camera_that_is_down_and_clears(tmp_path: Path) -> None:
+    if shutil.which("prometheus") is None:
+        pytest.skip("install the Debian package prometheus")
+    options = {"x264-params": "keyint=10:bframes=0:scenecut=0", "tune": "zerolatency"}
+    stream = make_video(tmp_path / "s.ts", every(100, 600), options=options, gop=10).read_bytes()
+    works = threading.Event()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, 200 if works.is_set() else 503)
+        if works.is_set():
+            paced(request.wfile.write, stream, 60.0)
+
+    with http(answer) as base:
+        cameras = {"door": {"url": f"{base}/cam.ts", "audio": False}}
+        events = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
+        config = write_config(tmp_path, cameras=cameras, events=events)
+        with running(config, tmp_path) as daemon:
+            daemon.wait_for("source_down")
+            match = re.search(r'"url": "http://[^"]+:(\d+)"', daemon.log())
+            assert match, daemon.log()
+            port = free_port()
+            flags = (
+                f"--config.file={shortened(tmp_path, int(match[1]))}",
+                f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            )
+            with process("prometheus", *flags):
+                until(lambda: "WatchwordCameraDown" in firing(port))
+                assert "WatchwordDown" not in firing(port)
+                works.set()
+                until(lambda: "WatchwordCameraDown" not in firing(port))
+                assert daemon.end() == 0
+                until(lambda: "WatchwordDown" in firing(port))
