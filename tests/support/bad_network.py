@@ -49,10 +49,11 @@ def why_not() -> str:
         return "network namespaces need root"
     if not (shutil.which("ip") and os.path.exists("/dev/net/tun")):
         return "needs the Debian package iproute2 and /dev/net/tun"
-    made = subprocess.run(["ip", "netns", "add", f"probe{os.getpid()}"], capture_output=True, text=True, check=False)
+    probe = f"ww{os.getpid()}p{next(_NUMBERS)}"
+    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
     if made.returncode:
         return f"no network namespace can be made: {made.stderr.strip()}"
-    _ip("netns", "del", f"probe{os.getpid()}")
+    _ip("netns", "del", probe)
     return ""
 
 

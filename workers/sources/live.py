@@ -17,7 +17,7 @@ from workers.sources.base import RETRY_S
 from workers.sources.buffering import MAX_FRAMES, FreshBuffer
 from workers.sources.counters import Counters
 from workers.sources.decoding import KeyframeTier, Sampled
-from workers.sources.media import Media, StreamPacket, read_limit_s
+from workers.sources.media import Entry, Media, StreamPacket, read_limit_s
 from workers.sources.native import classify, make
 from workers.sources.reader import Reader, make_grid
 from workers.sources.scaling import FrameScaler
@@ -75,6 +75,7 @@ class LiveSource:
         self._info: SourceInfo | None = None
         self._state = ""
         self._resume_s, self._epoch = 0.0, 0
+        self._offset: float | None = None
 
     def open(self) -> SourceInfo:
         """Connect and probe once; raise a ``SourceError``. ``items`` needs no open and never raises these."""
@@ -173,12 +174,14 @@ class LiveSource:
     def _session(self, media: Media, opened_wall: float) -> None:
         """Read one connection to its end; raises a ``SourceError`` unless stopped."""
         wall = SteadyWall(self._clock)
-        timebase = Timebase(None, self._start(wall() if media.untimed else opened_wall), self._epoch, FORWARD_S, wall)
+        start = self._start(wall() if media.untimed else opened_wall)
+        timebase = Timebase(None, start, self._epoch, FORWARD_S, wall, self._offset if media.replays else None)
         reader = Reader(self._camera, media, self._grid, self._counters)
         heard, damaged = self._clock.monotonic(), 0
         try:
             for packet in self._packets(media):
-                for found in reader.feed(media.place(packet, timebase)) if packet is not None else ():
+                entry = media.place(packet, timebase) if packet is not None else None
+                for found in reader.feed(entry) if entry is not None and not self._is_heard(entry, media) else ():
                     if isinstance(found, Sampled) or media.video is None:
                         heard, damaged = self._clock.monotonic(), reader.damaged
                     self._deliver(found)
@@ -189,7 +192,7 @@ class LiveSource:
                     self._grid.rewind(timebase.now)
                 self._wait_for(timebase.now, wall)
         finally:
-            self._resume_s, self._epoch = timebase.now, timebase.epoch + 1
+            self._resume_s, self._epoch, self._offset = timebase.now, timebase.epoch + 1, timebase.offset
             for found in reader.finish():  # what came before the connection broke is as good as ever
                 self._deliver(found)
             self._buffer.put(Interruption(self._camera.name, self._epoch))
@@ -210,8 +213,12 @@ class LiveSource:
         """Return the stream second where to go on: now, and not before what was told, unless the clock was set back."""
         if self._resume_s - wall > AHEAD_S + STEP_S:
             self._grid.rewind(wall)
-            return wall
+            self._resume_s, self._offset = wall, None
         return max(wall, self._resume_s)
+
+    def _is_heard(self, entry: Entry, media: Media) -> bool:
+        """Tell whether this is sound of a segment that was read before; of pictures the grid knows which it had."""
+        return entry.t < self._resume_s and entry.packet.stream is media.audio
 
     def _check_stall(self, heard: float, undecodable: bool) -> None:
         apart = 1.5 * KeyframeTier.MAX_GOP_S if self._camera.fps == "keyframes" else 2.5 / self._grid.fps

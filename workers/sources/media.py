@@ -75,6 +75,7 @@ class Media:
             self.container.close()
             raise
         self.untimed = self.live and self.container.format.name in _UNTIMED
+        self.replays = self.container.format.name == "hls"  # a new connection may be given a segment once more
         self._ends: dict[int, float] = {}
 
     @property

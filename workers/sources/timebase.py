@@ -15,6 +15,7 @@ from workers.sources.arrivals import Arrivals
 
 BACKWARD_S = 1.0
 FORWARD_S = 10.0  # containers that allow discontinuities (transport streams, playlists, live)
+REPLAY_S = 30.0  # how far back the segments of a playlist reach that were read before a connection broke
 FORWARD_INDEXED_S = 3600.0  # containers with an index (MP4, Matroska): a long still scene is no jump
 
 
@@ -30,7 +31,8 @@ class Place:
 class Timebase:
     """Places packets in time. ``start`` is the stream second of ``origin`` (a time stamp; None: the first one seen).
 
-    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``.
+    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``. ``known`` is
+    the offset of an earlier connection: a first time stamp that it puts near ``start`` goes on from there.
     """
 
     def __init__(
@@ -40,10 +42,11 @@ class Timebase:
         epoch: int = 0,
         forward_s: float = FORWARD_S,
         wall: Callable[[], float] | None = None,
+        known: float | None = None,
     ) -> None:
         self._start = start
         self._forward_s = forward_s
-        self._wall = wall
+        self._wall, self._known = wall, known
         self._arrivals = Arrivals()
         self._now = start
         self._last: dict[str, float] = {}
@@ -67,6 +70,11 @@ class Timebase:
         assert self._wall is not None
         return self._wall()
 
+    @property
+    def offset(self) -> float | None:
+        """Return stream seconds less time stamp, now; None before the first packet."""
+        return self._current.offset if self._current else None
+
     def advance(self, seconds: float) -> None:
         """Move on without packets, for a reader that fetched its frames another way."""
         self._now += seconds
@@ -74,7 +82,7 @@ class Timebase:
     def restart(self, t: float) -> None:
         """Let a new epoch begin at ``t``, which may be earlier, with whatever comes next."""
         self._first_epoch, self._start, self._now = self.epoch + 1, t, t
-        self._current = self._previous = None
+        self._current = self._previous = self._known = None
         self._arrivals = Arrivals()
         self._last.clear()
         self._entered.clear()
@@ -82,7 +90,9 @@ class Timebase:
     def place(self, track: str, stamp: float, duration: float = 0.0) -> Place:
         """Return where a packet of ``track`` with time stamp ``stamp`` (seconds, in decode order) belongs."""
         if self._current is None:
-            self._current = Place(self._first_epoch, self._start - stamp)
+            goes_on = self._known is not None and abs(stamp + self._known - self._start) <= REPLAY_S
+            offset = self._known if goes_on and self._known is not None else self._start - stamp
+            self._current = Place(self._first_epoch, offset)
         place = self._straggler(track, stamp) or self._current
         if place is self._current and not self._expected(track, stamp + place.offset):
             place = self._jump(track, stamp, duration)

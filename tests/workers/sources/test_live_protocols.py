@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,36 @@ def test_a_playlist_of_segments_longer_than_a_read_may_take(tmp_path: Path) -> N
         items = take(source, lambda got: len(frames(got)) >= 8)
     assert source.snapshot().reconnects == {}
     assert np.diff([number_of(b.frames[0]) for b in frames(items)])[1:].tolist() == [10] * 6
+
+
+def test_a_playlist_that_breaks_off_gives_nothing_twice(tmp_path: Path) -> None:
+    """The newest segment is given again to whoever comes back soon."""
+    options = {**X264, "x264-params": "keyint=10:bframes=0:scenecut=0"}
+    video = make_video(tmp_path / "s.ts", every(100, 120), options=options, gop=10, audio=(0.0, 12.0, 440.0))
+    cut = ("-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_playlist_type", "event")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(video), *cut, tmp_path / "all.m3u8"], check=True)
+    lines = (tmp_path / "all.m3u8").read_text().splitlines(keepends=True)
+    ends = [i + 1 for i, line in enumerate(lines) if line.endswith(".ts\n")]
+    began = time.monotonic()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="application/vnd.apple.mpegurl")
+        if request.path.endswith("m3u8"):
+            ready = min(len(ends), 1 + int((time.monotonic() - began) / 2))
+            request.wfile.write("".join(lines[: ends[ready - 1]]).encode())
+        else:
+            request.wfile.write((tmp_path / request.path.strip("/")).read_bytes())
+
+    with http(answer) as base:
+        source = live(f"{base}/live.m3u8", fps=5.0, read_timeout_s=0.5, stall_timeout_s=1.2)
+        items = take(source, lambda got: len(frames(got)) >= 25)
+    numbers = np.array([number_of(b.frames[0]) for b in frames(items)])
+    pts = np.array([b.pts_s[0] for b in frames(items)])
+    sounds = [i for i in items if isinstance(i, AudioChunk)]
+    assert frames(items)[-1].epoch >= 2
+    assert (np.diff(numbers) > 0).all()
+    np.testing.assert_allclose(np.diff(pts), np.diff(numbers) * 0.1, atol=0.01)
+    assert all(a.end_s <= b.start_s + 0.03 for a, b in pairwise(sounds))
 
 
 def test_motion_jpeg_over_http(tmp_path: Path) -> None:
