@@ -31,8 +31,8 @@ class Place:
 class Timebase:
     """Places packets in time. ``start`` is the stream second of ``origin`` (a time stamp; None: the first one seen).
 
-    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``. ``known`` is
-    the offset of an earlier connection: a first time stamp that it puts near ``start`` goes on from there.
+    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``. ``known``
+    is the offset of an earlier connection: a first time stamp that it puts near ``start`` goes on from there.
     """
 
     def __init__(
