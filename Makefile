@@ -15,7 +15,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test check format bench methods compression bench-memory faults soak sample clean
+.PHONY: help venv run test check format bench methods compression bench-memory netem faults soak sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ compression: $(DEV_STAMP) ## make aligner and models smaller, compare them in do
 
 bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
 	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/memory.py --minutes $(MINUTES)
+
+netem: $(DEV_STAMP) ## watch cameras behind bad networks, as root, in real time (six minutes; docs/faults.md)
+	$(BIN)/python tests/benchmarks/bad_networks.py
 
 faults: $(DEV_STAMP) ## outages of a minute, in real time: how soon everything goes on (some minutes; docs/faults.md)
 	$(BIN)/python tests/benchmarks/redis_outages.py

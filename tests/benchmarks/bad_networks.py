@@ -1,16 +1,18 @@
 """Cameras behind bad networks, in real time: what was lost, and how soon frames came again (``make netem``).
 
-Needs root. Each row is a camera of its own; all run at once. Prints a table for docs/faults.md.
+Needs root. Each row is a camera of its own; those of one kind run at once. Prints a table for docs/faults.md.
 """
 
 import argparse
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+
+import structlog
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from bad_network import Link, bad_network, why_not
@@ -23,8 +25,8 @@ OUTAGES = {"parted for 5 s": 5.0, "parted for 30 s": 30.0, "parted for 60 s": 60
 CAMERAS: dict[str, Camera] = {"RTSP over TCP": rtsp_camera, "HLS": hls_camera, "UDP": udp_camera}
 
 
-def measure(name: str, trouble: str, camera: Camera, video: Path, seed: int, rows: list[str]) -> None:
-    """Watch one camera through its trouble; add a row."""
+def measure(name: str, trouble: str, camera: Camera, video: Path, seed: int) -> str:
+    """Watch one camera through its trouble; return a row of the table."""
     with bad_network(seed, **LINKS.get(trouble, {})) as link, camera(link, video) as url:
         one = Watching(url)
         one.wait_for_frames(1, 60)
@@ -40,7 +42,7 @@ def measure(name: str, trouble: str, camera: Camera, video: Path, seed: int, row
     lengths = ", ".join(f"{b - a:.0f}" for a, b in spans)
     reconnects = ", ".join(f"{n} × `{code}`" for code, n in source.reconnects.items()) or "none"
     dropped = ", ".join(f"{n} `{reason}`" for reason, n in source.dropped.items()) or "none"
-    rows.append(f"| {name} | {trouble} | {reconnects} | {again} | {len(spans)}: {lengths} s | {dropped} |")
+    return f"| {name} | {trouble} | {reconnects} | {again} | {len(spans)}: {lengths} s | {dropped} |"
 
 
 def main() -> None:
@@ -50,20 +52,16 @@ def main() -> None:
     args = parser.parse_args()
     if reason := why_not():
         raise SystemExit(reason)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         video = make_scenes(Path(folder) / "scenes.mp4", 300)
-        threads = [
-            threading.Thread(target=measure, args=(name, trouble, camera, video, args.seed, rows))
-            for name, camera in CAMERAS.items()
-            for trouble in (*LINKS, *OUTAGES)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for name, camera in CAMERAS.items():
+            with ThreadPoolExecutor(len(LINKS) + len(OUTAGES)) as pool:
+                done = [pool.submit(measure, name, t, camera, video, args.seed) for t in (*LINKS, *OUTAGES)]
+            rows += [one.result() for one in done]
     print("| camera | trouble | reconnects | frames again after | events | frames dropped |\n|---|---|---|---|---|---|")
-    print("\n".join(sorted(rows)))
+    print("\n".join(rows))
 
 
 if __name__ == "__main__":

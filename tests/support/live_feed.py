@@ -31,7 +31,8 @@ from workers.sources.url import parse_target
 from workers.types import CameraSpec, Event, EventSpec, SourceSnapshot
 
 FPS = 5
-LEAD_S = 6.0  # how far the camera may be ahead of what was looked at
+LEAD_S = 1.5  # how far the camera may be ahead of what was looked at: a frame a second is
+PROBED_S = 5.0  # how much more it sends to be found out about
 PAUSE_S = 0.3  # at most, or it would count as stalled
 
 Scenes = Sequence[tuple[str, float]]
@@ -87,29 +88,37 @@ class SettableClock(FakeClock):
 
 
 class Camera:
-    """One connection of the camera. ``looked`` tells how many frames were sampled in all."""
+    """One connection of the camera. ``looked`` tells how many frames were looked at in all."""
 
     def __init__(self, connection: socket.socket, clock: "SettableClock", looked: Callable[[], int]) -> None:
         self.connection, self.clock = connection, clock
         self._looked = looked
-        self._began, self._sent_s = looked(), 0.0
+        self._began = self._last_count = looked()
+        self._sent_s = self._last_s = 0.0
 
     def send(self, pieces: Sequence[bytes], blindly: bool = False) -> None:
         """Send frames, each in its time; ``blindly``: such as nobody can look at."""
         for piece in pieces:
             until = time.monotonic() + (0.02 if blindly else PAUSE_S)
-            while self._sent_s - (self._looked() - self._began) > LEAD_S and time.monotonic() < until:
-                time.sleep(0.005)
+            while self._unseen_s() > LEAD_S and time.monotonic() < until:
+                time.sleep(0.002)
             self.connection.sendall(piece)
             self._sent_s += 1 / FPS
             self.clock.now += 1 / FPS
+
+    def _unseen_s(self) -> float:
+        """Return how much was sent since a frame was last looked at; what is sent to be probed does not count."""
+        count = self._looked()
+        if count != self._last_count:
+            self._last_count, self._last_s = count, self._sent_s
+        return self._sent_s - self._last_s - (PROBED_S if count == self._began else 0.0)
 
     def garble(self, size: int, seed: int) -> None:
         """Send bytes that are nothing."""
         self.connection.sendall(random.Random(seed).randbytes(size))
 
     def wait_for_looks(self) -> None:
-        """Wait until a frame was sampled for every second sent."""
+        """Wait until a frame was looked at for every second sent."""
         until = time.monotonic() + 5
         while self._looked() - self._began < int(self._sent_s) and time.monotonic() < until:
             time.sleep(0.005)
@@ -182,7 +191,7 @@ class Studio:
             if visit is not None:
                 if scheme == "http":
                     connection.recv(4096)
-                camera = Camera(connection, clock, lambda: source.snapshot().frames_sampled)
+                camera = Camera(connection, clock, lambda: encoder.calls)
                 try:
                     visit(camera)
                 finally:

@@ -110,7 +110,7 @@ def hls_camera(link: Link, video: Path, port: int = 80) -> Iterator[str]:
 
 
 def _wait_for_listener(link: Link, port: int) -> None:
-    until = time.monotonic() + 15
+    until = time.monotonic() + 40
     listening = link.command("ss", "-Hltn", "sport", "=", f":{port}")
     while not subprocess.run(listening, capture_output=True, check=True).stdout:
         assert time.monotonic() < until, f"nothing listens on port {port} of the far side"
