@@ -120,7 +120,7 @@ class Camera:
     def wait_for_looks(self) -> None:
         """Wait until a frame was looked at for every second sent."""
         until = time.monotonic() + 5
-        while self._looked() - self._began < int(self._sent_s) and time.monotonic() < until:
+        while self._looked() - self._began < round(self._sent_s) and time.monotonic() < until:
             time.sleep(0.005)
 
     def wait_for_hangup(self) -> None:

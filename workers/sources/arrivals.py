@@ -11,6 +11,7 @@ WINDOW_S = 60.0
 RATE = 0.001
 SETTLING_S = 10.0  # what was buffered while the stream was opened and probed has no arrival of its own
 GAP_S = 2.0  # later than this behind the latest of the last minutes is a gap
+EARLY_S = 1.0  # earlier than this before the earliest of the last minutes, no packet comes
 
 
 class Arrivals:
@@ -20,6 +21,7 @@ class Arrivals:
         self._begun: float | None = None
         self._until = inf  # of the running window, Unix time
         self._least = inf  # of the running window
+        self._least_before = -inf  # of the window before
         self._most = -inf
         self._most_before = -inf  # of the window before
         self._baseline: float | None = None  # least of the first window
@@ -44,6 +46,10 @@ class Arrivals:
         """Tell whether a packet arriving ``now`` is too late for ``t`` to be its place."""
         return now - t + self._applied > max(self._most, self._most_before) + GAP_S
 
+    def is_early(self, t: float, now: float) -> bool:
+        """Tell whether a packet placed at ``t`` would have come before it was recorded: its time stamp is wrong."""
+        return now - t + self._applied < min(self._least, self._least_before) - EARLY_S
+
     def due(self, now: float) -> float:
         """Return the stream second of a packet that comes ``now``, as late as they come."""
         return now + self._applied - max(self._most, self._most_before)
@@ -56,5 +62,6 @@ class Arrivals:
                 self._baseline = self._least
             self._target = self._least - self._baseline
             self._most_before = self._most
+        self._least_before = self._least
         self._until = now + WINDOW_S
         self._least, self._most = inf, -inf

@@ -110,6 +110,8 @@ class Timebase:
         return self._previous if abs(behind) <= BACKWARD_S else None
 
     def _expected(self, track: str, t: float) -> bool:
+        if self._wall is not None and self._arrivals.is_early(t, self._wall()):
+            return False
         last = self._last.get(track)
         # A track's first packet may lie well before what the others have reached, for muxers interleave loosely.
         earliest = self._now - FORWARD_S if last is None else last - BACKWARD_S

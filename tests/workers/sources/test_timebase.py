@@ -117,6 +117,18 @@ def test_a_clock_that_drifts_is_followed_without_a_step(speed: float) -> None:
     assert max(abs(t - now) for _, t, now in got) < 0.15
 
 
+@pytest.mark.parametrize("wrong", [2.0, 9.0, -9.0, 5000.0])
+def test_a_damaged_time_stamp_moves_nothing_but_its_own_frame(wrong: float) -> None:
+    camera = Camera()
+    camera.send(30, late=0.5)
+    camera.stamp += wrong
+    camera.send(0.04)
+    camera.stamp -= wrong
+    after = camera.send(30, late=0.5)
+    assert {e for e, *_ in after} == {3}
+    assert [t for _, t, _ in after] == pytest.approx([now for *_, now in after], abs=1e-6)
+
+
 def test_jitter_is_no_drift() -> None:
     camera = Camera()
     got = camera.send(1800, late=2.0)
