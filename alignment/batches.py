@@ -83,7 +83,7 @@ class Targets(Tensors):
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(Tensors):
     """What a method answers."""
 
     foreground: Tensor  # f32[B, T] logits

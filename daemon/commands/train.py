@@ -103,10 +103,11 @@ def run(request: Request, console: Console) -> dict[str, Any]:
 
     _check_installed(request)
     claim(request.out, _asked(request), request.resume)
-    begun = _begun(request)  # before the videos: a mistyped path is told at once
+    begun, teacher = _begun(request), _teacher(request.config)  # before the videos: a mistyped path is told at once
     data = _data(request, console)
+    student = _model(request.config, data, begun)
     job = Job(
-        model=_model(request.config, data, begun),
+        model=_apprentice(request.config, student, teacher),
         data=data,
         config=request.config,
         folder=request.out.resolve(),  # workers run elsewhere
@@ -130,7 +131,7 @@ def run(request: Request, console: Console) -> dict[str, Any]:
         "validation": after,
     }
     path = request.out / CHECKPOINT
-    data.save(path, job.model, card)
+    data.save(path, student, card)
     return card | {"checkpoint": str(path)}
 
 
@@ -247,15 +248,31 @@ def _data(request: Request, console: Console) -> "Data":
 
 def _begun(request: Request) -> "nn.Module | None":
     """Return the checkpoint's model that is to be trained on, if there is one."""
+    if request.start is None:
+        return None
+    return _checkpoint("--from gives", request.start, request.config)
+
+
+def _teacher(config: "TrainConfig") -> "nn.Module | None":
+    """Return the model that is to be learned from, if there is one."""
+    return _checkpoint("distil needs", config.distil.teacher, config) if config.distil else None
+
+
+def _checkpoint(who: str, path: str | Path, config: "TrainConfig") -> "nn.Module":
     from alignment.checkpoint import load_checkpoint, shipped_checkpoint
     from alignment.options import OptionError
 
-    if request.start is None:
-        return None
-    name = request.config.method.name
+    name = config.method.name
     if name != "watchword":
-        raise OptionError(f"--from gives a checkpoint of `watchword`, not of {name}", "leave out one of the two")
-    return load_checkpoint(shipped_checkpoint() if request.start == SHIPPED else Path(request.start))
+        raise OptionError(f"{who} a checkpoint of `watchword`, not of {name}", "leave out one of the two")
+    return load_checkpoint(shipped_checkpoint() if path == SHIPPED else Path(path))
+
+
+def _apprentice(config: "TrainConfig", student: "nn.Module", teacher: "nn.Module | None") -> "nn.Module":
+    """Return what is trained: the student, beside its teacher where it has one."""
+    from alignment.training.distilling import Apprentice
+
+    return Apprentice(student, teacher, config.distil.options()) if config.distil and teacher else student
 
 
 def _model(config: "TrainConfig", data: "Data", begun: "nn.Module | None") -> "nn.Module":

@@ -20,6 +20,7 @@ from alignment.methods.backbones import TowerOptions
 from alignment.methods.registry import MethodOptions
 from alignment.options import OptionError
 from alignment.training.augment import Augmenter
+from alignment.training.distilling import DistilOptions
 from alignment.training.early_stopping import Monitor
 from alignment.training.image_augment import ImageAugmenter
 from alignment.training.losses import Objective
@@ -30,6 +31,7 @@ from daemon.config.editor_schema import nearest_key
 from daemon.config.errors import ConfigError
 from daemon.config.loader import findings
 from daemon.config.services import ModelsConfig, SpeechConfig
+from daemon.config.types import AnyPath
 
 
 def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -43,12 +45,26 @@ def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 _Told = WrapValidator(_told)
 
 
-_OF_ALIGNERS = {"method", "losses", "augmentations", "models", "speech", "clip_seconds"}
+_OF_ALIGNERS = {"method", "losses", "augmentations", "distil", "models", "speech", "clip_seconds"}
 _BUILDERS: Mapping[str, Callable[[Any], object]] = {
     "losses": Objective,
     "augmentations": Augmenter,
     "image_augmentations": lambda names: ImageAugmenter(names, 32),
 }
+
+
+class DistilConfig(Section):
+    """Learn from a larger aligner's answers, and not from the truth alone."""
+
+    teacher: Literal["shipped"] | AnyPath = Field(
+        default="shipped", union_mode="left_to_right", description="Its checkpoint; `shipped` is the one we brought."
+    )
+    soft: float = Field(default=0.7, ge=0, le=1, description="The teacher's part in the loss; the truth has the rest.")
+    temperature: float = Field(default=2.0, gt=0, le=100, description="Above 1: the teacher's doubts count more.")
+
+    def options(self) -> DistilOptions:
+        """Return how a student learns."""
+        return DistilOptions(self.soft, self.temperature)
 
 
 class TrainConfig(Section):
@@ -64,6 +80,7 @@ class TrainConfig(Section):
         default={"plain_cross_entropy": 1.0, "span": 0.2, "contrastive": 0.05},
         description="Weight of each loss, by name.",
     )
+    distil: DistilConfig | None = Field(default=None, description="Learn from a larger aligner, instead of `losses`.")
     optimiser: Annotated[OptimiserOptions, _Told] = Field(
         default=OptimiserOptions(lr=2e-3, weight_decay=0.02, warmup_steps=50),
         description="How weights move, and the schedule of the rate.",
@@ -105,6 +122,8 @@ class TrainConfig(Section):
         if idle := sorted(unread & self.model_fields_set):
             kind = "has nothing to do with towers" if self.towers else "is for towers"
             raise ValueError(f"{', '.join(idle)}: {kind}")
+        if self.distil and "losses" in self.model_fields_set:
+            raise ValueError("losses: a student that distils has a loss of its own")
         return self
 
 

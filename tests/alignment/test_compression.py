@@ -12,10 +12,12 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
 from alignment.batches import Sample, collate
-from alignment.compression import DistilOptions, distil, pruned, stored_bytes
+from alignment.compression import pruned, stored_bytes
 from alignment.int8 import WIDE, Int8Linear, quantise
 from alignment.model import CrossAttention, ModelConfig
 from alignment.options import OptionError
+from alignment.training.data import Batches
+from alignment.training.distilling import Apprentice, DistilOptions
 from alignment.training.losses import Objective
 from alignment.training.optimisers import OptimiserOptions
 from alignment.training.task import AlignmentTask
@@ -31,8 +33,13 @@ def batches(step: int) -> Sequence[Sample]:
     return [make_sample(seed) for seed in range(24 * (step % 12), 24 * (step % 12) + 24)]
 
 
-def options(steps: int) -> DistilOptions:
-    return DistilOptions(TrainOptions(steps, eval_every=steps), FAST)
+def distil(
+    student: CrossAttention, steps: int, batches: Batches = batches, options: DistilOptions | None = None
+) -> None:
+    """Let the student learn from the teacher, in place."""
+    taught = Apprentice(student, teacher(), options)
+    task = AlignmentTask(CALIBRATION)
+    Trainer(taught, taught.loss, FAST, batches, task, TrainOptions(steps, eval_every=steps)).fit()
 
 
 @cache
@@ -110,7 +117,7 @@ def test_pruning_reaches_its_share_over_all_layers_and_is_permanent(share: float
 
 def test_training_after_pruning_makes_up_for_it_and_leaves_it_pruned() -> None:
     def retrain(model: CrossAttention) -> None:
-        distil(teacher(), model, batches, CALIBRATION, options(20))
+        distil(model, 20)
 
     rough, better = pruned(teacher(), 0.9), pruned(teacher(), 0.9, retrain)
     assert sparsity(better) >= 0.9 - 1e-3
@@ -127,7 +134,7 @@ def test_a_student_learns_what_its_teacher_knows() -> None:
     torch.manual_seed(2)
     student, untrained = CrossAttention(SMALL), CrossAttention(SMALL)
     known = {name: tensor.clone() for name, tensor in teacher().state_dict().items()}
-    distil(teacher(), student, batches, CALIBRATION, options(40))
+    distil(student, 40)
     taught, least, raw = loss(student), loss(teacher()), loss(untrained)
     assert taught < least + 0.3 * (raw - least)
     p = probabilities(teacher())
@@ -142,12 +149,11 @@ def test_a_student_learns_from_its_teacher_alone() -> None:
     torch.manual_seed(2)
     wrong = [Sample(s.window, s.query, np.zeros((0, 2))) for s in batches(0)]  # nothing is ever true
     student = CrossAttention(SMALL)
-    alone = DistilOptions(TrainOptions(30, eval_every=30), FAST, soft=1.0)
-    distil(teacher(), student, lambda step: wrong, CALIBRATION, alone)
+    distil(student, 30, lambda step: wrong, DistilOptions(soft=1.0))
     assert F.mse_loss(probabilities(student), probabilities(teacher())) < 0.02
 
 
 @pytest.mark.parametrize("more", [{"soft": 1.5}, {"temperature": 0.0}])
 def test_options_that_cannot_be_are_refused(more: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="temperature"):
-        DistilOptions(TrainOptions(1), **more)
+        DistilOptions(**more)

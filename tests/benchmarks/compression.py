@@ -22,7 +22,7 @@ from alignment.annotations import Prediction
 from alignment.batches import Sample, collate
 from alignment.calibration import LITE_CALIBRATION
 from alignment.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.compression import DistilOptions, distil, pruned, stored_bytes
+from alignment.compression import pruned, stored_bytes
 from alignment.cross_attention import CrossAttentionAligner
 from alignment.evaluation import evaluate
 from alignment.int8 import quantise
@@ -30,7 +30,10 @@ from alignment.lexicon import topics
 from alignment.methods.decoding import decided
 from alignment.model import CrossAttention, ModelConfig
 from alignment.synthesis import Synthesiser
-from alignment.training.trainer import TrainOptions
+from alignment.training.distilling import Apprentice
+from alignment.training.optimisers import OptimiserOptions
+from alignment.training.task import AlignmentTask
+from alignment.training.trainer import Trainer, TrainOptions
 from alignment.types import EventQuery, FeatureWindow
 from alignment.windowing import WINDOW_CLIPS
 from workers.encoders.lite import LiteEncoder
@@ -111,8 +114,10 @@ def _taught(student: CrossAttention, steps: int) -> CrossAttention:
     def batches(step: int) -> Sequence[Sample]:
         return [DATA.train[i] for i in np.random.default_rng([SEED, step]).integers(len(DATA.train), size=BATCH)]
 
-    options = DistilOptions(TrainOptions(steps, SEED, eval_every=steps))
-    return distil(_full(0), student, batches, LITE_CALIBRATION, options)
+    taught, optimiser = Apprentice(student, _full(0)), OptimiserOptions(lr=4e-3, warmup_steps=20)
+    options, task = TrainOptions(steps, SEED, eval_every=steps), AlignmentTask(LITE_CALIBRATION)
+    Trainer(taught, taught.loss, optimiser, batches, task, options).fit()
+    return student.eval()
 
 
 def _student(steps: int) -> CrossAttention:

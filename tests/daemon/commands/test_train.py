@@ -13,7 +13,8 @@ import torch
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
-from alignment.checkpoint import read_card
+from alignment.checkpoint import load_checkpoint, read_card, save_checkpoint
+from alignment.model import CrossAttention, ModelConfig
 from alignment.training.dataset import held_out
 from daemon.cli import app
 from daemon.commands.train import StepProgress
@@ -202,6 +203,47 @@ def test_a_feature_file_that_is_missing_is_named(data: Path) -> None:
     assert done.exit_code == 3
     assert "error [features_invalid]" in done.stderr
     assert "texts has no qid3.npz" in done.stderr
+
+
+STUDENT = """\
+method: {name: watchword, watchword: {width: 8, heads: 2, layers: 1}}
+distil: {teacher: teacher.safetensors, soft: 1}
+optimiser: {lr: 0.01}
+batch_size: 8
+eval_every: 10
+steps: 20
+validation_share: 0.25
+"""
+
+
+def test_a_student_learns_from_its_teacher_and_is_what_is_written(data: Path) -> None:
+    torch.manual_seed(3)
+    save_checkpoint(data / "teacher.safetensors", CrossAttention(ModelConfig(width=16, heads=2, layers=1)), {})
+    (data / "student.yaml").write_text(STUDENT)
+    done = train(data, "--json", config="student.yaml")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["validation"]["loss"] < document["before"]["loss"]
+    assert load_checkpoint(Path(document["checkpoint"])).config.width == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("distil", "losses: {mse: 1}\ndistil"), "losses: a student that distils has a loss of its own"),
+        (("name: watchword", "name: fused"), "distil needs a checkpoint of `watchword`, not of fused"),
+        (("soft: 1", "soft: 2"), "distil.soft: should be less than or equal to 1"),
+        (("", ""), "teacher.safetensors cannot be read"),
+    ],
+)
+def test_mistakes_about_a_teacher_are_told_before_anything_is_read(
+    change: tuple[str, str], message: str, data: Path
+) -> None:
+    (data / "texts" / "qid3.npz").unlink()
+    (data / "student.yaml").write_text(STUDENT.replace(*change, 1))
+    done = train(data, config="student.yaml")
+    assert done.exit_code == 2
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_the_documented_training_files_are_valid(tmp_path: Path) -> None:
     text = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
     blocks = [b.split("```")[0] for b in text.split("```yaml\n")[1:]]
     files = [b for b in blocks if b.startswith("#")]
-    assert [b.splitlines()[0] for b in files] == ["# train.yaml", "# towers.yaml"]
+    assert [b.splitlines()[0] for b in files] == ["# train.yaml", "# student.yaml", "# towers.yaml"]
     for block in files:
         (tmp_path / "file.yaml").write_text(block)
         config = load_training(tmp_path / "file.yaml")
