@@ -52,16 +52,16 @@ class Watching:
         return after[0] - happened.ended if after else None
 
     def growth(self, of: Callable[[Sample], float], calm: Callable[[float], bool], warm_up_s: float) -> float | None:
-        """Return by which share a figure grew from the first tenth after the warm-up to the last, in calm moments."""
+        """Return by which share a figure grew from the first fifth after the warm-up to the last, in calm moments."""
         if not self.samples:
             return None
         first = self.samples[0].at + warm_up_s
         usual = statistics.mode(s.processes for s in self.samples)
         calm_ones = [s for s in self.samples if s.at >= first and calm(s.at) and s.processes == usual]
-        tenth = len(calm_ones) // 10
-        if tenth < 3:
+        fifth = len(calm_ones) // 5
+        if fifth < 3:
             return None
-        begin, end = (statistics.median(of(s) for s in part) for part in (calm_ones[:tenth], calm_ones[-tenth:]))
+        begin, end = (statistics.median(of(s) for s in part) for part in (calm_ones[:fifth], calm_ones[-fifth:]))
         return end / begin - 1
 
     def _run(self) -> None:
