@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as nnf
@@ -123,6 +123,14 @@ class TwoTowers(nn.Module):
         super().__init__()
         self.image, self.text = ImageTower(options), TextTower(options, words)
         self.log_scale = nn.Parameter(torch.tensor(LOG_SCALE))
+
+    def train(self, mode: bool = True) -> Self:
+        """Learn, or answer; batch norms that are frozen keep their means, too."""
+        super().train(mode)
+        for part in self.modules():
+            if isinstance(part, nn.BatchNorm2d) and not part.weight.requires_grad:
+                part.eval()
+        return self
 
     @property
     def scale(self) -> Tensor:

@@ -77,7 +77,7 @@ def train(
     profile: Annotated[ProfileName | None, typer.Option(help="Encoder profile, instead of the file's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
 ) -> None:
-    """Train an aligner, and write a checkpoint that the daemon can decide with."""
+    """Train an aligner, or an encoder, and write a checkpoint that the daemon can decide with."""
     _check_sources(synthetic, annotations, videos, features, text_features)
     try:
         from daemon.config.training import load_training
