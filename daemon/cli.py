@@ -2,6 +2,7 @@
 
 import sys
 
+import structlog
 import typer
 
 from daemon.commands import events, models
@@ -32,6 +33,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(models.app, name="models")
 
 INTERRUPTED = 130
+UNEXPECTED = 1
 
 
 def main() -> None:
@@ -41,3 +43,6 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception:  # Python and typer would print the message as it is; the logs hide credentials in it
+        structlog.get_logger("daemon").critical("unexpected error", exc_info=True)
+        sys.exit(UNEXPECTED)

@@ -1,6 +1,11 @@
-"""A folder of uploads: each file that has arrived whole becomes one stream, then moves to the done folder."""
+"""A folder of uploads: each file that has arrived whole becomes one stream, then moves to the done folder.
 
+Links are left alone: who may put files there need not be allowed to see what the daemon can read.
+"""
+
+import os
 import shutil
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,8 +77,8 @@ class UploadFolder:
         try:
             for path in self._folder.iterdir():
                 wanted = path.suffix.lower() in VIDEO_SUFFIXES and path not in {self._current, *self._left}
-                if wanted and path.is_file():
-                    status = path.stat()
+                status = path.lstat()
+                if wanted and stat.S_ISREG(status.st_mode):  # a link may lead to a file that is nobody's to send
                     fresh = _Arrival((status.st_size, status.st_mtime_ns))
                     known = self._waiting.get(path, fresh)
                     seen[path] = replace(known, steps=known.steps + 1) if known.stamp == fresh.stamp else fresh
@@ -93,8 +98,10 @@ class UploadFolder:
         self._current = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if failed and folder.is_symlink():
+                raise NotADirectoryError(f"{folder} is a link")
             target, number = folder / path.name, 0
-            while target.exists():
+            while os.path.lexists(target):
                 number += 1
                 target = folder / f"{path.stem}-{number}{path.suffix}"
             shutil.move(path, target)  # also onto another disk

