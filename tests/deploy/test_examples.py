@@ -1,13 +1,17 @@
 """Every configuration that we ship loads, without warnings, and says what it is said to."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
 from daemon.config import load_config
+from daemon.http.access import Access, Principal
 
 ROOT = Path(__file__).resolve().parents[2]
-ENV = {"WATCHWORD_DOOR_PASSWORD": "s3cret", "WATCHWORD_REDIS_PASSWORD": "t0psecret"}
+TOKENS = {"WATCHWORD_TOKEN": "t0ken" * 4, "WATCHWORD_NEIGHBOUR_TOKEN": "n3ighbour" * 2}
+ENV = {"WATCHWORD_DOOR_PASSWORD": "s3cret", "WATCHWORD_REDIS_PASSWORD": "t0psecret"} | TOKENS
 SHIPPED = (
     *sorted((ROOT / "deploy" / "examples").glob("*.yaml")),
     ROOT / "deploy" / "compose.config.yaml",
@@ -35,6 +39,16 @@ def test_uploads() -> None:
     assert config.uploads is not None
     assert config.uploads.folder == ROOT / "deploy" / "examples" / "inbox"
     assert not config.cameras
+
+
+def test_shared_server() -> None:
+    config = load_config(ROOT / "deploy" / "examples" / "shared-server.yaml", ENV)
+    access = Access.of(config.http)
+    neighbour = access.identify(Headers({"authorization": f"Bearer {TOKENS['WATCHWORD_NEIGHBOUR_TOKEN']}"}), None)
+    assert neighbour == Principal("neighbour", frozenset({"health"}), frozenset({"front_door"}))
+    assert set(TOKENS.values()) <= config.secrets()
+    assert access.identify(Headers({"remote-user": "ann"}), ip_address("10.0.0.2")) == Principal("ann")
+    assert access.identify(Headers({"remote-user": "ann"}), ip_address("10.0.0.3")) is None
 
 
 def test_compose_reaches_its_redis_and_its_camera() -> None:

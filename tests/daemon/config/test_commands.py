@@ -93,6 +93,9 @@ def test_what_cannot_work_is_a_warning(run: Run, write: Callable[[str], Path], t
     done = run("check", write(events + "models: {checkpoint: none.safetensors}"), "--json")
     (message,) = [w["message"] for w in json.loads(done.stdout)["warnings"] if w["key"] == "models.checkpoint"]
     assert message.endswith("none.safetensors cannot be read: No such file or directory")
+    done = run("check", write(events + "http: {tls: {certificate: cert.pem, key: key.pem}}"), "--json")
+    (message,) = [w["message"] for w in json.loads(done.stdout)["warnings"] if w["key"] == "http.tls"]
+    assert message.endswith("cert.pem cannot be read: No such file or directory")
 
 
 def test_the_modality_that_the_wording_chooses_is_shown(run: Run, write: Callable[[str], Path]) -> None:
@@ -106,6 +109,7 @@ def test_the_modality_that_the_wording_chooses_is_shown(run: Run, write: Callabl
         ("state_dir: config.yaml", 2, "state_unusable"),
         ("uploads: {folder: config.yaml/in, done: done}", 2, "uploads.folder"),
         ("http: {host: 192.0.2.1, token: '0123456789abcdef'}", 2, "http_address_invalid"),
+        ("http: {tls: {certificate: cert.pem, key: key.pem}}", 2, "http_tls_invalid"),
         ("models: {checkpoint: config.yaml}", 2, "checkpoint_invalid"),
     ],
 )
