@@ -111,8 +111,9 @@ def _locked(path: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         me = {"pid": os.getpid(), "command": scrub(" ".join(sys.argv)), "since": time.strftime("%FT%TZ", time.gmtime())}
-        os.truncate(descriptor, 0)
-        os.write(descriptor, json.dumps(me).encode())
+        with suppress(OSError):  # only for people: a full disk must not keep the daemon from emptying its spool
+            os.truncate(descriptor, 0)
+            os.write(descriptor, json.dumps(me).encode())
     except BlockingIOError:
         owner = _owner(os.pread(descriptor, 4096, 0))
         os.close(descriptor)

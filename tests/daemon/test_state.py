@@ -93,6 +93,20 @@ import time; time.sleep(60)
         assert json.loads(layout.lock.read_text())["pid"] == os.getpid()
 
 
+def test_a_full_disk_does_not_keep_the_owner_out(tmp_path: Path) -> None:
+    with StateFolder(tmp_path):
+        pass
+    code = f"""
+import resource, signal
+from pathlib import Path
+from daemon.state import StateFolder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the kernel refuses every byte, as on a full disk
+StateFolder(Path({str(tmp_path)!r})).open()
+"""
+    subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
+
+
 def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
     config = write_config(
         tmp_path,
