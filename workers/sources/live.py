@@ -64,7 +64,6 @@ class LiveSource:
         self._backoff = backoff or Backoff(clock, max_s=RETRY_S)
         self._scaler = FrameScaler(spec, camera.blur_faces)
         self._grid = make_grid(camera)
-        self._ahead_s = min(AHEAD_S, MAX_FRAMES / 2 / self._grid.fps)  # more at once would overflow the buffer
         self._counters = Counters()
         self._buffer = FreshBuffer(self._counters.dropped)
         self._stop = Event()
@@ -190,7 +189,7 @@ class LiveSource:
                     wall.set()
                     timebase.restart(timebase.now - ahead)
                     self._grid.rewind(timebase.now)
-                self._wait_for(timebase.now, wall)
+                self._stop.wait(max(0.0, timebase.now - wall() - self._ahead_s(media)))
         finally:
             self._resume_s, self._epoch, self._offset = timebase.now, timebase.epoch + 1, timebase.offset
             for found in reader.finish():  # what came before the connection broke is as good as ever
@@ -226,10 +225,9 @@ class LiveSource:
         if self._clock.monotonic() - heard > limit:
             raise make(SourceTimeout, self._camera.name, self._camera.url, f"no frame for {limit:g} s")
 
-    def _wait_for(self, t: float, wall: SteadyWall) -> None:
-        """Wait until ``wall`` is not too far behind ``t``."""
-        while not self._stop.is_set() and (ahead := t - wall() - self._ahead_s) > 0:
-            self._stop.wait(min(ahead, 1.0))
+    def _ahead_s(self, media: Media) -> float:
+        """Return how far stream time may run ahead: more of a segment at once would overflow the buffer."""
+        return min(AHEAD_S, MAX_FRAMES / 2 / self._grid.fps) if media.replays else AHEAD_S
 
     def _packets(self, media: Media) -> Iterator[StreamPacket | None]:
         """Yield packets, past damaged places, until the stream ends or its reading fails."""
