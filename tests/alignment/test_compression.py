@@ -24,6 +24,8 @@ from alignment.training.task import AlignmentTask
 from alignment.training.trainer import Trainer, TrainOptions
 from alignment.training.validation import Validation
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 SMALL = ModelConfig(width=8, heads=2, layers=1, window=20)
 HELD_OUT = [make_sample(seed) for seed in range(900, 948)]
 FAST = OptimiserOptions(lr=1e-2, warmup_steps=5)

@@ -12,6 +12,8 @@ from alignment.methods.backbones import CNNS, Captions, ImageTower, TowerOptions
 from alignment.options import OptionError
 from alignment.training.optimisers import OptimiserOptions, build_optimiser
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 COLOURS = {"red": (1.0, 0.1, 0.1), "green": (0.1, 0.9, 0.1), "blue": (0.1, 0.1, 1.0), "grey": (0.5, 0.5, 0.5)}
 
 

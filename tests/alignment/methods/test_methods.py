@@ -21,6 +21,8 @@ from alignment.options import OptionError
 from alignment.training.losses import objective_for
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 SIZE = FusionSize(width=16, heads=2, hidden=32, layers=1, dropout=0.0)
 DETR = MethodOptions("moment_detr", moment_detr=MomentDetrOptions(replace(SIZE, layers=2), queries=4))
 EACH = {

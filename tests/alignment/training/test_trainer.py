@@ -1,7 +1,7 @@
 """The training loop: deterministic, resumable, stops early, survives bad examples."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -26,19 +26,12 @@ from alignment.training.trainer import STATE_FILE, StepReport, Trainer, TrainOpt
 from alignment.training.validation import Validation, runs
 from alignment.types import F32, EventQuery, FeatureWindow
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 CLIPS, WIDTH = 12, 8
 CRITERION = Objective({"cross_entropy": 1.0, "span": 0.5})
 OPTIONS = TrainOptions(steps=12, seed=3, eval_every=4)
 FAST = OptimiserOptions(lr=0.02)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """So small a model is faster so, and the machine may be busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Tiny(nn.Module):

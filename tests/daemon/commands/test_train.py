@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from daemon.offline import OfflineSettings
 from daemon.progress import FileProgress
 from daemon.training_data import Sources, annotated_data
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 WIDTH, CLIPS, VIDEOS = 16, 40, 12
 CONFIG = """\
 method: {name: fused, fused: {size: {width: 16, heads: 2}}}
@@ -38,15 +40,6 @@ validation_share: 0.25
 @dataclass(frozen=True)
 class OfVideo:
     vid: str
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """So small a model is faster so, and the machine may be busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

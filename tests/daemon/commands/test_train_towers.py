@@ -1,7 +1,7 @@
 """``watchword train`` of an encoder of one's own on little videos of plain colours, and the daemon deciding by it."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from daemon.cli import app
 from daemon.commands.train import StepProgress
 from daemon.config.training import load_training
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
 TRAIN = """\
 towers: {image: resnet18, text: gru, width: 16, side: 32}
@@ -28,15 +30,6 @@ validation_share: 0.25
 """
 ORDERS = (("red", "green", "blue"), ("green", "blue", "red"), ("blue", "red", "green"), ("green", "red", "blue"))
 SECONDS = 6
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """So small a model is faster so, and the machine may be busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
