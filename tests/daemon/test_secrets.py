@@ -122,7 +122,6 @@ def wait_for_entries(server: Server) -> list[object]:
 
 
 def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
-    server.start(wait=False)
     url = f"redis://:{PLANTED['PLANTED_REDIS']}@127.0.0.1:{server.port}/0"
     wrong = f"redis://u:{LITERAL}@127.0.0.1:{server.port}/0"
     config = write_config(tmp_path, **settings(server, "127.0.0.1:9"))
