@@ -46,9 +46,10 @@ class CameraConfig(Section):
     )
     loop: bool = Field(default=False, description="Start a file again at its end.")
     open_timeout: Timeout = Field(default=10.0, description="How long opening may take.")
-    read_timeout: Timeout = Field(default=5.0, description="How long one read may take; stopping can take as long.")
+    read_timeout: Timeout = Field(default=5.0, description="How long a source may be silent before it is opened anew.")
     stall_timeout: Timeout = Field(
-        default=15.0, description="Without progress for this long, the stream counts as stuck."
+        default=15.0,
+        description="Without a frame for this long, the stream is stuck; a playlist's segments may last as long.",
     )
 
     def event_names(self, known: tuple[str, ...]) -> tuple[str, ...]:

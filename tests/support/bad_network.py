@@ -63,7 +63,8 @@ def bad_network(seed: int = 0, **how: float) -> Iterator[Link]:
     if reason := why_not():
         pytest.skip(reason)
     number = next(_NUMBERS)
-    name, net = f"ww{os.getpid() % 100_000}n{number}", f"10.{70 + os.getpid() % 100}.{number}"
+    name = f"ww{os.getpid() % 100_000}n{number}"
+    net = f"198.18.{(8 * os.getpid() + number) % 256}"  # of the range for such tests (RFC 2544)
     link = Link(**how, host=f"{net}.2", here=f"{net}.1", namespace=name)  # type: ignore[arg-type]  # figures only
     with ExitStack() as undo:
         _ip("netns", "add", name)
