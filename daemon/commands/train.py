@@ -233,7 +233,6 @@ def _asked(request: Request) -> dict[str, Any]:
 def _data(request: Request, console: Console) -> "Data":
     from daemon.offline import OfflineSettings
     from daemon.progress import FileProgress
-    from daemon.tower_data import tower_data
     from daemon.training_data import annotated_data, synthetic_data
 
     config, sources = request.config, request.sources
@@ -242,6 +241,8 @@ def _data(request: Request, console: Console) -> "Data":
         console.print("embedding the words that synthetic streams are made of …", highlight=False)
         return synthetic_data(settings, config, request.workers)
     if config.towers:
+        from daemon.tower_data import tower_data
+
         return tower_data(sources, config.towers, config, request.workers, lambda n: FileProgress(n, console))
     return annotated_data(sources, settings, config, request.workers, lambda n: FileProgress(n, console))
 

@@ -22,7 +22,6 @@ from alignment.options import OptionError
 from alignment.training.augment import Augmenter
 from alignment.training.distilling import DistilOptions
 from alignment.training.early_stopping import Monitor
-from alignment.training.image_augment import ImageAugmenter
 from alignment.training.losses import Objective
 from alignment.training.optimisers import OptimiserOptions
 from daemon.config.base import Section
@@ -45,11 +44,17 @@ def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 _Told = WrapValidator(_told)
 
 
+def _image_augmenter(names: tuple[str, ...]) -> object:
+    from alignment.training.image_augment import ImageAugmenter  # two seconds of torchvision that few runs need
+
+    return ImageAugmenter(names, 32)
+
+
 _OF_ALIGNERS = {"method", "losses", "augmentations", "distil", "models", "speech", "clip_seconds"}
 _BUILDERS: Mapping[str, Callable[[Any], object]] = {
     "losses": Objective,
     "augmentations": Augmenter,
-    "image_augmentations": lambda names: ImageAugmenter(names, 32),
+    "image_augmentations": _image_augmenter,
 }
 
 
