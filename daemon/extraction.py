@@ -150,7 +150,7 @@ class _RecordingRuntime(LocalRuntime):
         """Begin to watch, with a new recorder."""
         self.recorder, self._answers = None, list[Future[tuple[Utterance, ...]]]()
         speech = _RecordingSpeech(self._speech, self._answers) if self._speech else None
-        services = (self._encoder, speech, self._network, self._sink)
+        services = (self._encoder, speech, self._network, self._sink, self._decoders.build)
         return LocalStream(StreamWorker(camera, events, self._settings, *services, tap=self._record))
 
     @property

@@ -1,7 +1,11 @@
-"""Everything in threads of this process: for tests, for tagging files, and for machines too small for Ray."""
+"""Everything in threads of this process: for tests, for tagging files, and for machines too small for Ray.
+
+Only media are decoded elsewhere, in a process for each source (``workers/sources/isolated.py``).
+"""
 
 import structlog
 
+from daemon.logs import worker_environment
 from daemon.runtime import ServicesSnapshot, StreamHandle
 from workers.aligner_service import AlignerService
 from workers.encoder_service import EncoderService
@@ -10,6 +14,7 @@ from workers.publisher_service import open_publisher
 from workers.services import EncoderDescription
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
+from workers.sources.isolated import DecoderPool
 from workers.speech import SpeechRecognizer
 from workers.speech_queue import SpeechQueue
 from workers.stream_worker import StreamWorker
@@ -52,6 +57,7 @@ class LocalRuntime:
         """Load models and open the spool."""
         settings = self._settings
         self._sink = open_publisher(settings.redis, settings.spool_folder)
+        self._decoders = DecoderPool(worker_environment(), "daemon.logs:configure_worker")
         self._encoder = EncoderService(settings.encoder)
         if settings.aligner.served:
             calibration = self._encoder.describe().calibration
@@ -65,7 +71,7 @@ class LocalRuntime:
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Begin to watch."""
-        services = (self._encoder, self._speech, self._network, self._sink)
+        services = (self._encoder, self._speech, self._network, self._sink, self._decoders.build)
         return LocalStream(StreamWorker(camera, events, self._settings, *services))
 
     def snapshot(self) -> ServicesSnapshot:
@@ -87,6 +93,7 @@ class LocalRuntime:
 
     def stop(self) -> None:
         """End the services."""
+        self._decoders.close()
         self._sink.close()
         if self._speech is not None:
             self._speech.close(drain=False, timeout_s=STOP_S)

@@ -24,7 +24,7 @@ from workers.telemetry import BATCH_SIZES, SECONDS, Histogram, HistogramSnapshot
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
-DROP_REASONS = frozenset({"buffer_full", "sound_buffer_full", "corrupt", "encoder_failed", "not_finite"})
+DROP_REASONS = frozenset({"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite"})
 RECONNECT_REASONS = frozenset({SourceError.code, *(c.code for c in SourceError.__subclasses__())})
 SUPPRESS_REASONS = frozenset({"cooldown"})
 EVENT_TYPES = frozenset({"new", "update", "end"})

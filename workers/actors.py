@@ -30,6 +30,7 @@ from workers.publisher_service import open_publisher
 from workers.services import EncoderDescription
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
+from workers.sources.factory import build_confined
 from workers.speech import SpeechOptions, SpeechRecognizer
 from workers.speech_queue import SpeechQueue, SpeechSnapshot
 from workers.stream_worker import StreamWorker
@@ -158,7 +159,8 @@ class StreamActor:
     ) -> None:
         hears = RaySpeech(speech) if speech is not None else None
         network = RayAligner(encoder) if settings.aligner.served else None
-        self._worker = StreamWorker(camera, events, settings, RayEncoder(encoder), hears, network, RaySink(publisher))
+        services = (RayEncoder(encoder), hears, network, RaySink(publisher), build_confined)
+        self._worker = StreamWorker(camera, events, settings, *services)
         self._worker.start()
 
     def stop(self) -> None:

@@ -51,6 +51,27 @@ class SourceUnsupported(SourceError):
     retryable = False
 
 
+class SourceTooLarge(SourceError):
+    """Media that asks for more than the limits allow: pictures, streams, duration, memory."""
+
+    code = "source_too_large"
+    retryable = False
+
+
+class SourceCrashed(SourceError):
+    """The process that decoded it ended: a defect of a decoder, or the system took its memory."""
+
+    code = "source_crashed"
+    retryable = False  # a file does it again; a live stream is tried again all the same
+
+
+class SourceRefused(SourceError):
+    """Media that points at files or hosts which its source has no right to."""
+
+    code = "source_refused"
+    retryable = False
+
+
 class ModelUnavailable(WatchwordError):
     """A model's package or weights are missing, or its files are not what they should be."""
 

@@ -15,7 +15,7 @@ from workers.publish.base import Sink
 from workers.services import AlignerClient, EncoderClient, SpeechClient
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
-from workers.sources.factory import build_source
+from workers.sources.factory import SourceBuilder
 from workers.types import CameraSpec, EventSpec
 
 log = structlog.get_logger()
@@ -33,10 +33,11 @@ class StreamWorker:
         speech: SpeechClient | None,
         network: AlignerClient | None,
         sink: Sink,
+        build: SourceBuilder,
         clock: Clock | None = None,
         tap: Callable[[Aligner], Aligner] | None = None,
     ) -> None:
-        self._tap = tap
+        self._build, self._tap = build, tap
         self._camera, self._events, self._settings = camera, events, settings
         self._encoder, self._speech, self._network, self._sink = encoder, speech, network, sink
         self._clock = clock or SystemClock()
@@ -69,9 +70,9 @@ class StreamWorker:
     def _run(self) -> None:
         try:
             description = self._encoder.describe()
-            source = build_source(self._camera, description.frame_spec, self._clock)
             aligner = build_aligner(description.calibration, self._network)
             aligner = self._tap(aligner) if self._tap else aligner
+            source = self._build(self._camera, description.frame_spec, self._clock)
             tools = StreamTools(
                 self._encoder,
                 self._speech,

@@ -28,6 +28,17 @@ class FrameSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """What a source may ask for before it is refused: nobody knows who made a file or answers for a camera."""
+
+    max_pixels: int = 36_000_000  # of one picture: 8192 x 4320 is allowed
+    max_fps: float = 1000.0  # pictures a second of a file
+    max_duration_s: float = 7 * 86_400.0  # of a file
+    max_streams: int = 64
+    memory_mib: int = 2048  # of the process that decodes, beyond what it has when it opens its source
+
+
+@dataclass(frozen=True, slots=True)
 class CameraSpec:
     """One input to watch, as the runtime needs it."""
 
@@ -43,6 +54,8 @@ class CameraSpec:
     open_timeout_s: float = 10.0
     read_timeout_s: float = 5.0
     stall_timeout_s: float = 15.0
+    limits: MediaLimits = MediaLimits()
+    hosts: tuple[str, ...] = ()  # besides the URL's own: whom its playlists and redirects may name
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,9 @@ class FrameDecoder(Protocol):
 class PacketDecoder:
     """Feeds a codec context and never raises for damaged data: that is counted as ``corrupt``."""
 
-    def __init__(self, context: VideoCodecContext, counters: Counters) -> None:
+    def __init__(self, context: VideoCodecContext, counters: Counters, max_pixels: int) -> None:
         self._context = context
+        self._max_pixels = max_pixels
         self._counters = counters
         self._skips = context.name in _SKIPPABLE
         self._skipping = False
@@ -69,6 +70,15 @@ class PacketDecoder:
             self._context.flush_buffers()
         self.fed = False
 
+    def _count_damage(self) -> None:
+        """Count a picture that gave an error; one that was refused for its size left that size, or none."""
+        width, height = self._context.width, self._context.height
+        if width and width * height <= self._max_pixels:
+            self._counters.dropped("corrupt")
+        else:
+            self._counters.dropped("too_large")
+            self._counters.note(f"pictures of more than {self._max_pixels} pixels were left out (limits.pixels)")
+
     def _skip(self, on: bool) -> None:
         if on != self._skipping:
             self._context.skip_frame = "NONREF" if on else "DEFAULT"
@@ -77,10 +87,12 @@ class PacketDecoder:
     def _run(self, step: Callable[[], list[VideoFrame]]) -> list[VideoFrame]:
         try:
             frames = step()
+        except MemoryError:  # PyAV's, or Python's: damage does not ask for memory, and it would go on asking
+            raise
         except FFmpegError:
             self.damaged += 1
             if self.counts_damage:
-                self._counters.dropped("corrupt")
+                self._count_damage()
             return []
         self._counters.decoded(len(frames))
         return frames

@@ -1,12 +1,23 @@
 """From a camera's URL to its source."""
 
+from collections.abc import Callable
+
 from workers.clock import Clock, SystemClock
+from workers.confinement import confine
 from workers.sources.base import Source
 from workers.sources.file import FileSource
 from workers.sources.live import LiveSource
 from workers.sources.synthetic import SyntheticSource
 from workers.sources.url import parse_target
 from workers.types import CameraSpec, FrameSpec
+
+SourceBuilder = Callable[[CameraSpec, FrameSpec, Clock], Source]
+
+
+def build_confined(camera: CameraSpec, frame_spec: FrameSpec, clock: Clock) -> Source:
+    """Put this process, which is one camera's, under its limits and return the source, unopened."""
+    confine(camera.limits.memory_mib)
+    return build_source(camera, frame_spec, clock)
 
 
 def build_source(camera: CameraSpec, frame_spec: FrameSpec, clock: Clock | None = None) -> Source:

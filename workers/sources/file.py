@@ -10,10 +10,11 @@ import structlog
 from av.error import FFmpegError
 
 from workers.clock import Clock
-from workers.errors import SourceError, SourceInvalid
+from workers.errors import SourceError, SourceInvalid, SourceTooLarge
 from workers.sources.counters import Counters
 from workers.sources.decoding import Sampled
 from workers.sources.interleave import MAX_BATCH, Interleaver
+from workers.sources.limits import Pace, within_memory
 from workers.sources.media import Media, StreamPacket, content_key
 from workers.sources.native import classify, make
 from workers.sources.random_access import SLACK_S, WINDOW, read_frames_at
@@ -66,9 +67,10 @@ class FileSource:
                 media = self._opened()
                 self._counters.set_up(True)
                 timebase = Timebase(media.origin_s(), start, epoch, media.forward_s())
-                for item in self._pass(media, timebase):
-                    self._count(item)
-                    yield item
+                with within_memory(self._camera):
+                    for item in self._pass(media, timebase):
+                        self._count(item)
+                        yield item
                 if not self._camera.loop:
                     return
                 self.close()
@@ -99,8 +101,11 @@ class FileSource:
 
     def _check_readable(self) -> None:
         """Raise our error for what FFmpeg would only call invalid."""
+        path = Path(self._target.name)
         try:
-            with Path(self._target.name).open("rb") as f:
+            if path.exists() and not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its writer
+                raise make(SourceInvalid, self._camera.name, self._camera.url, "neither a file nor a folder")
+            with path.open("rb") as f:
                 empty = not f.read(1)
         except OSError as e:
             raise classify(e, self._camera.name, self._camera.url, 0.0, None) from e
@@ -124,8 +129,12 @@ class FileSource:
         reader = Reader(self._camera, media, self._grid, self._counters)
         scaler = FrameScaler(self._spec, self._camera.blur_faces)
         gather = Interleaver(self._camera.name, scaler, self._clock, media.video is not None)
+        pace = Pace(self._camera.limits, start)
         for packet in self._packets(media):
-            for found in reader.feed(media.place(packet, timebase)):
+            entry = media.place(packet, timebase)
+            if reason := pace.excess(timebase.now, packet.stream is media.video):
+                raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
+            for found in reader.feed(entry):
                 yield from self._gathered(gather, found)
         if self._stop.is_set():
             return
@@ -133,7 +142,8 @@ class FileSource:
             yield from self._gathered(gather, found)
         yield from gather.flush()
         if not self._gave:
-            raise make(SourceInvalid, self._camera.name, self._camera.url, "nothing in it could be decoded")
+            kind = SourceTooLarge if "too_large" in self._counters.snapshot().dropped else SourceInvalid
+            raise make(kind, self._camera.name, self._camera.url, "nothing in it could be decoded")
         self._check_length(media, timebase.now - start)
 
     def _gathered(self, gather: Interleaver, found: Sampled | AudioChunk) -> list[SourceItem]:
@@ -169,7 +179,7 @@ class FileSource:
             if self._stop.is_set():
                 return
             times = steps[first : first + WINDOW] * period
-            pts, frames = read_frames_at(self._target.name, times, self._spec)
+            pts, frames = read_frames_at(self._target.name, times, self._spec, self._camera.limits)
             # Behind the last frame there is none at or after the time asked for, and the last one comes instead.
             new = [i for i, t in enumerate(pts) if t >= times[i] - SLACK_S and self._grid.take(t + start)]
             self._counters.decoded(len(new))

@@ -17,6 +17,7 @@ from workers.sources.base import RETRY_S
 from workers.sources.buffering import MAX_FRAMES, FreshBuffer
 from workers.sources.counters import Counters
 from workers.sources.decoding import KeyframeTier, Sampled
+from workers.sources.limits import within_memory
 from workers.sources.media import Entry, Media, StreamPacket, read_limit_s
 from workers.sources.native import classify, make
 from workers.sources.reader import Reader, make_grid
@@ -136,7 +137,7 @@ class LiveSource:
                 try:
                     opened, self._opened = self._opened, None
                     media, wall = opened or self._connect()
-                    with closing(media):
+                    with closing(media), within_memory(self._camera):
                         self._session(media, wall)
                 except SourceError as e:
                     self._down(e)

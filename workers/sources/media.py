@@ -1,6 +1,7 @@
 """An opened container: its chosen streams, what probing told, and its packets placed in stream time."""
 
 import contextlib
+import errno
 import hashlib
 import time
 from collections.abc import Iterator
@@ -17,14 +18,14 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from workers.errors import SourceError, SourceInvalid, SourceUnsupported
+from workers.errors import SourceError, SourceInvalid, SourceRefused, SourceTooLarge, SourceUnsupported
+from workers.sources.gate import Gate
+from workers.sources.limits import bound_decoder, excess, file_excess, open_options
 from workers.sources.native import classify, make
 from workers.sources.timebase import FORWARD_INDEXED_S, FORWARD_S, Place, Timebase
 from workers.sources.url import Target, network_options
 from workers.types import CameraSpec, SourceInfo
 
-# Text formats that make FFmpeg open other files: an uploaded one could point anywhere.
-_REFERRING = {"hls", "concat", "dash", "imf", "image2", "sdp", "rtsp"}
 # Formats without time stamps, for which FFmpeg makes some up: 25 pictures a second, whatever the camera sends.
 _UNTIMED = {"mpjpeg", "mjpeg"}
 LIVE_THREADS, FILE_THREADS = 2, 4  # per stream: many cameras share one machine
@@ -65,14 +66,21 @@ class Media:
     def __init__(self, camera: CameraSpec, target: Target) -> None:
         self._camera = camera
         self.live = target.kind == "live"
-        self.container = self._open(target)
+        served = target.scheme in ("http", "https")
+        self._gate = Gate(camera.name, camera.url, camera.hosts) if served else None
+        try:
+            self.container = self._open(target)
+        except SourceError:
+            self._close_gate()
+            raise
         try:
             self.video = self._pick_video()
             self.audio = self._pick_audio() if camera.audio else None
             if not self.streams:
                 raise make(SourceInvalid, camera.name, camera.url, "no video or audio stream")
+            self._check_limits()
         except SourceError:
-            self.container.close()
+            self.close()
             raise
         self.untimed = self.live and self.container.format.name in _UNTIMED
         self.replays = self.container.format.name == "hls"  # a new connection may be given a segment once more
@@ -84,26 +92,38 @@ class Media:
         return [s for s in (self.video, self.audio) if s is not None]
 
     def _open(self, target: Target) -> InputContainer:
-        timeouts = (self._camera.open_timeout_s, read_limit_s(self._camera, target)) if self.live else None
+        options = network_options(target, self._camera.read_timeout_s) | open_options(self._camera.limits)
+        if self._gate is not None:
+            options["http_proxy"] = self._gate.url
         began = time.monotonic()
         try:
             container = av.open(
-                target.name,
+                target.name if self.live else f"file:{target.name}",  # a colon in it is no protocol
                 format=target.format,
-                options=network_options(target, self._camera.read_timeout_s),
-                timeout=timeouts,
+                options=options,
+                timeout=(self._camera.open_timeout_s, read_limit_s(self._camera, target) if self.live else None),
                 metadata_errors="replace",
             )
         except (FFmpegError, OSError, ValueError) as e:
-            limit = self._camera.open_timeout_s if self.live else None
+            if not self.live and getattr(e, "errno", None) == errno.EINVAL:  # what FFmpeg says of `format_whitelist`
+                reason = "its format is not among those that are read: playlists and scripts could point anywhere"
+                raise make(SourceUnsupported, self._camera.name, self._camera.url, reason) from e
+            if self._gate is not None and self._gate.denied:
+                reason = f"it leads to {', '.join(sorted(self._gate.denied))}"
+                raise make(SourceRefused, self._camera.name, self._camera.url, reason) from e
+            limit = self._camera.open_timeout_s
             if self.live and isinstance(e, FFmpegError):
                 limit = min(self._camera.open_timeout_s, self._camera.read_timeout_s)
             raise classify(e, self._camera.name, self._camera.url, time.monotonic() - began, limit) from e
-        if not self.live and container.format.name in _REFERRING:
-            name = container.format.name
-            container.close()
-            raise make(SourceUnsupported, self._camera.name, self._camera.url, f"a {name} file refers to others")
         return container
+
+    def _check_limits(self) -> None:
+        limits = self._camera.limits
+        reason = excess(self.container, self.video, limits)
+        if reason is None and not self.live:
+            reason = file_excess(self.video, self.duration_s(), limits)
+        if reason is not None:
+            raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
 
     def _pick_video(self) -> VideoStream | None:
         covers = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -114,6 +134,7 @@ class Media:
         context = best.codec_context
         context.thread_type = "SLICE" if self.live else "AUTO"
         context.thread_count = LIVE_THREADS if self.live else FILE_THREADS
+        bound_decoder(context, self._camera.limits)
         return best
 
     def _pick_audio(self) -> AudioStream | None:
@@ -196,6 +217,11 @@ class Media:
         """Free the container."""
         with contextlib.suppress(FFmpegError):
             self.container.close()
+        self._close_gate()
+
+    def _close_gate(self) -> None:
+        if self._gate is not None:
+            self._gate.close()
 
 
 def content_key(path: str) -> str:

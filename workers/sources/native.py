@@ -9,10 +9,13 @@ import errno
 import av.error as ff
 
 from workers.errors import (
+    SourceCrashed,
     SourceError,
     SourceInvalid,
     SourceNotFound,
+    SourceRefused,
     SourceTimeout,
+    SourceTooLarge,
     SourceUnauthorized,
     SourceUnreachable,
     SourceUnsupported,
@@ -50,6 +53,12 @@ _HINTS: dict[type[SourceError], tuple[str, str]] = {
         "needs a protocol, format or codec that is missing here",
         "`watchword doctor` lists what works",
     ),
+    SourceTooLarge: ("asks for more than is allowed", "raise `limits` in the configuration if it can be trusted"),
+    SourceCrashed: ("made its decoder end", "see the status in brackets; re-encode it, or report it with the file"),
+    SourceRefused: (
+        "points at other files or hosts",
+        "name the hosts in the camera's `hosts` if it can be trusted; files are never reached",
+    ),
     SourceError: ("could not be read", "see the reason in brackets"),
 }
 
@@ -79,6 +88,8 @@ def _kind(error: Exception, network: bool, late: bool) -> type[SourceError]:
         return SourceTimeout
     if isinstance(error, _UNSUPPORTED):
         return SourceUnsupported
+    if isinstance(error, MemoryError):
+        return SourceTooLarge
     number = getattr(error, "errno", None)
     if number in _NETWORK_ERRNO or (network and number == errno.EIO):
         return SourceUnreachable

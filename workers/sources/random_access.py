@@ -19,11 +19,14 @@ from alignment.types import F64
 from workers.errors import SourceInvalid
 from workers.redaction import RedactedUrl
 from workers.sources.decord_loading import load_decord
+from workers.sources.formats import FILE_FORMATS
+from workers.sources.limits import DEFAULT_LIMITS, bound_decoder, open_options
 from workers.sources.native import classify, make
 from workers.sources.scaling import FrameScaler, centre_cut, scaled_size
-from workers.types import U8, FrameSpec
+from workers.types import U8, FrameSpec, MediaLimits
 
 WINDOW = 64  # frames per decord reader: each reader scans the whole file once for its index
+FILE_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FILE_FORMATS}
 SLACK_S = 1e-3  # decord's time stamps are single precision
 
 
@@ -37,7 +40,9 @@ class _Probe:
     first: float  # container time of the first frame
 
 
-def read_frames_at(path: str, times_s: Sequence[float] | F64, spec: FrameSpec) -> tuple[F64, U8]:
+def read_frames_at(
+    path: str, times_s: Sequence[float] | F64, spec: FrameSpec, limits: MediaLimits = DEFAULT_LIMITS
+) -> tuple[F64, U8]:
     """Return the first frame at or after each of ``times_s`` (stream seconds), or else the last frame.
 
     Gives the frames' own times, f64 ``[N]`` stream seconds, and pictures, u8 ``[N, H, W, 3]`` RGB. Raises a
@@ -48,24 +53,24 @@ def read_frames_at(path: str, times_s: Sequence[float] | F64, spec: FrameSpec) -
         return np.empty(0), np.empty((0, spec.height, spec.width, 3), np.uint8)
     order = np.argsort(wanted, kind="stable")
     try:
-        probe = _probe(path)
+        probe = _probe(path, limits)
         windows = [wanted[order[i : i + WINDOW]] for i in range(0, len(order), WINDOW)]
-        parts = [_window(path, w, spec, probe) for w in windows]
+        parts = [_window(path, w, spec, probe, limits) for w in windows]
     except (FFmpegError, OSError) as e:
         raise classify(e, path, RedactedUrl(path), 0.0, None) from e
     back = np.argsort(order, kind="stable")
     return np.concatenate([t for t, _ in parts])[back], np.concatenate([f for _, f in parts])[back]
 
 
-def _window(path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
+def _window(path: str, times: F64, spec: FrameSpec, probe: _Probe, limits: MediaLimits) -> tuple[F64, U8]:
     try:
         decord = load_decord()  # late: loading it takes a while, and few commands need it
     except (ImportError, OSError):
-        return _by_seek(path, times, spec, probe)
+        return _by_seek(path, times, spec, probe, limits)
     try:
         return _by_decord(decord, path, times, spec, probe)
     except (decord.DECORDError, RuntimeError):  # damaged files, VP9 with Opus and others that PyAV still reads
-        return _by_seek(path, times, spec, probe)
+        return _by_seek(path, times, spec, probe, limits)
 
 
 def _by_decord(decord: ModuleType, path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
@@ -80,11 +85,12 @@ def _by_decord(decord: ModuleType, path: str, times: F64, spec: FrameSpec, probe
     return starts[index], cut[inverse]
 
 
-def _by_seek(path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
+def _by_seek(path: str, times: F64, spec: FrameSpec, probe: _Probe, limits: MediaLimits) -> tuple[F64, U8]:
     scaler = FrameScaler(spec)
     stamps: list[float] = []
     pictures: list[U8] = []
-    with av.open(path, options={"protocol_whitelist": "file"}) as container:
+    with av.open(f"file:{path}", options=FILE_OPTIONS | open_options(limits)) as container:
+        bound_decoder(container.streams.video[0].codec_context, limits)
         for t in times:
             frame = _seek(container, float(t) + probe.zero)
             if frame is None or frame.time is None:
@@ -115,11 +121,12 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
             continue
 
 
-def _probe(path: str) -> _Probe:
-    with av.open(path, options={"protocol_whitelist": "file"}) as container:
+def _probe(path: str, limits: MediaLimits) -> _Probe:
+    with av.open(f"file:{path}", options=FILE_OPTIONS | open_options(limits)) as container:
         if not container.streams.video:
             raise make(SourceInvalid, path, RedactedUrl(path), "no video stream")
         stream = container.streams.video[0]
+        bound_decoder(stream.codec_context, limits)
         frame = next(_decoded(container, stream), None)
         if frame is None:
             raise make(SourceInvalid, path, RedactedUrl(path), "nothing in it could be decoded")

@@ -50,7 +50,7 @@ class Reader:
         video, audio = media.video, media.audio
         self._counters = counters
         self._video_index = video.index if video else -1
-        self._packets = PacketDecoder(video.codec_context, counters) if video else None
+        self._packets = PacketDecoder(video.codec_context, counters, camera.limits.max_pixels) if video else None
         self._video = (
             make_decoder(video.codec_context, self._packets, camera, media.live, grid)
             if video and self._packets

@@ -10,12 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 from workers.errors import SourceUnsupported
 from workers.redaction import RedactedUrl
+from workers.sources.formats import FILE_FORMATS, HTTP_FORMATS
 
 LIVE_PROTOCOLS = {
     "rtsp": "rtsp,rtp,tcp,udp",
     "rtsps": "rtsp,rtsps,rtp,srtp,tcp,tls,udp",
-    "http": "http,https,tls,tcp,crypto",
-    "https": "https,tls,tcp,crypto",
+    "http": "http,https,httpproxy,tls,tcp,crypto",
+    "https": "https,httpproxy,tls,tcp,crypto",
     "udp": "udp",
     "tcp": "tcp",
 }
@@ -31,6 +32,7 @@ class Target:
     name: str
     format: str | None = None
     protocols: str | None = None
+    formats: str | None = None
 
     @property
     def playlists(self) -> bool:
@@ -44,16 +46,17 @@ def parse_target(url: RedactedUrl) -> Target:
     scheme, separator, rest = raw.partition("://")
     scheme = scheme.lower()
     if not separator:
-        return _device(raw) if raw.startswith("/dev/video") else Target("file", "file", raw, protocols="file")
+        return _device(raw) if raw.startswith("/dev/video") else _file(raw)
     if scheme == "file":
-        return Target("file", "file", _path_of(raw), protocols="file")
+        return _file(_path_of(raw))
     if scheme == "webcam":
         return _device(rest or "/dev/video0")
     if scheme == "synthetic":
         return Target("synthetic", scheme, raw)
     if scheme in LIVE_PROTOCOLS:
         forced = "mpegts" if scheme in ("udp", "tcp") else None
-        return Target("live", scheme, raw, forced, LIVE_PROTOCOLS[scheme])
+        formats = HTTP_FORMATS if scheme in ("http", "https") else forced
+        return Target("live", scheme, raw, forced, LIVE_PROTOCOLS[scheme], formats)
     raise SourceUnsupported(f"{url}: no source reads {scheme}:// URLs", f"use {KNOWN}")
 
 
@@ -62,6 +65,8 @@ def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
     options: dict[str, str] = {}
     if target.protocols is not None:
         options["protocol_whitelist"] = target.protocols
+    if target.formats is not None:
+        options["format_whitelist"] = target.formats
     if target.scheme in LIVE_PROTOCOLS:
         options["timeout"] = str(int(read_timeout_s * 1e6))
     if target.scheme in ("rtsp", "rtsps"):
@@ -75,6 +80,10 @@ def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
         # An encoder that is started anew may number its streams anew; PyAV never returns from reading unknown ones.
         options["merge_pmt_versions"] = "1"
     return options
+
+
+def _file(path: str) -> Target:
+    return Target("file", "file", path, protocols="file", formats=FILE_FORMATS)
 
 
 def _device(path: str) -> Target:

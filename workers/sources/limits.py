@@ -1,0 +1,79 @@
+"""What a source may ask for, checked before anything is decoded and while it is read.
+
+A few bytes can promise a picture of a gigabyte, a million pictures a second or a century of sound. What a header says
+is checked on opening; FFmpeg itself refuses larger pictures before it allocates them (``max_pixels``, also in the
+middle of a stream); ``Pace`` holds a file to what its header said.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from workers.errors import SourceTooLarge
+from workers.sources.native import make
+from workers.types import CameraSpec, MediaLimits
+
+DEFAULT_LIMITS = MediaLimits()
+ALLOWANCE_S = 10.0  # of pictures at the highest rate, for time stamps that are bunched
+
+
+def open_options(limits: MediaLimits) -> dict[str, str]:
+    """Return FFmpeg's options that bound opening and probing."""
+    return {"max_pixels": str(limits.max_pixels), "max_streams": str(limits.max_streams)}
+
+
+def bound_decoder(context: VideoCodecContext, limits: MediaLimits) -> None:
+    """Make a decoder refuse larger pictures; before it is used."""
+    context.options = {**context.options, "max_pixels": str(limits.max_pixels)}
+
+
+def excess(container: InputContainer, video: VideoStream | None, limits: MediaLimits) -> str | None:
+    """Return what an opened input asks too much of, None where that is nothing."""
+    if len(container.streams) > limits.max_streams:
+        return f"{len(container.streams)} streams, at most {limits.max_streams} are allowed (limits.streams)"
+    if video is None:
+        return None
+    width, height = video.codec_context.width, video.codec_context.height
+    if width * height > limits.max_pixels:
+        return f"pictures of {width}x{height}, at most {limits.max_pixels} pixels are allowed (limits.pixels)"
+    return None
+
+
+def file_excess(video: VideoStream | None, duration_s: float | None, limits: MediaLimits) -> str | None:
+    """Return what a file's header declares too much of: a camera's rate and duration are often nonsense, and unused."""
+    if duration_s is not None and duration_s > limits.max_duration_s:
+        return f"{duration_s:g} s long, at most {limits.max_duration_s:g} s are allowed (limits.duration)"
+    rate = video.average_rate if video is not None and video.frames != 1 else None
+    if rate and rate > limits.max_fps:
+        return f"{float(rate):g} pictures a second, at most {limits.max_fps:g} are allowed (limits.fps)"
+    return None
+
+
+@contextmanager
+def within_memory(camera: CameraSpec) -> Iterator[None]:
+    """Turn a failed allocation into our error."""
+    try:
+        yield
+    except MemoryError as error:
+        reason = f"decoding needs more memory than {camera.limits.memory_mib} MiB (limits.memory_mib)"
+        raise make(SourceTooLarge, camera.name, camera.url, reason) from error
+
+
+class Pace:
+    """Counts the pictures of one pass over a file against stream time."""
+
+    def __init__(self, limits: MediaLimits, start_s: float) -> None:
+        self._limits, self._start_s, self._pictures = limits, start_s, 0
+
+    def excess(self, now_s: float, is_picture: bool) -> str | None:
+        """Take a packet that leads to stream second ``now_s``; return what became too much, None where nothing did."""
+        limits, past_s = self._limits, now_s - self._start_s
+        if past_s > limits.max_duration_s + ALLOWANCE_S:
+            return f"longer than the {limits.max_duration_s:g} s that are allowed (limits.duration)"
+        self._pictures += is_picture
+        if self._pictures > limits.max_fps * (past_s + ALLOWANCE_S):
+            return f"more than the {limits.max_fps:g} pictures a second that are allowed (limits.fps)"
+        return None
