@@ -132,6 +132,7 @@ class Daemon:
             encoder=config.models.encoder_options(),
             speech=config.speech.options(),
             aligner=config.models.aligner_options(),
+            limits=config.limits.limits(),
             config_hash=config_hash(config),
             redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
             state_dir=config.state_dir,

@@ -15,7 +15,7 @@ from workers.encoders.options import EncoderOptions
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
-from workers.types import CameraSpec, Event, EventSpec
+from workers.types import CameraSpec, Event, EventSpec, MediaLimits
 
 CAMERA = "file"
 POLL_S = 0.05
@@ -30,6 +30,7 @@ class OfflineSettings:
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     runtime: Literal["local", "ray"] = "local"
     fps: float = 1.0
+    limits: MediaLimits = field(default_factory=MediaLimits)
     pictures: Path | None = None
 
 
@@ -69,7 +70,7 @@ def service_settings(settings: OfflineSettings) -> ServiceSettings:
     """Return what the services are built from, without Redis and a state to keep; raise ``CheckpointError``."""
     check_checkpoint(settings.aligner)
     speech = settings.speech.options()
-    return ServiceSettings(settings.models, speech, settings.aligner, pictures=settings.pictures)
+    return ServiceSettings(settings.models, speech, settings.aligner, settings.limits, pictures=settings.pictures)
 
 
 def tag_file(

@@ -25,6 +25,7 @@ BUDGET_S = 60.0
 DEGRADED_RETRY_S = 60.0
 STUCK_STALLS = 4  # stall timeouts without progress
 STOP_DEADLINE_S = 10.0
+START_DEADLINE_S = 300.0  # for opening, once; models may have to be loaded before
 LOST_SNAPSHOTS = 3  # unanswered in a row before an actor counts as dead
 
 log = structlog.get_logger()
@@ -45,6 +46,9 @@ class Watched:
     degraded: bool = False
     stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
     lost: int = 0
+    attempts: int | None = None  # how often its process may end or stand still before it is given up; None: ever again
+    deaths: int = 0
+    started_wall: float = 0.0
 
     @property
     def done(self) -> bool:
@@ -67,12 +71,15 @@ class Supervisor:
         """Return all cameras."""
         return tuple(self._watched.values())
 
-    def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> None:
-        """Want a camera watched; it is started by the next ``step``."""
-        entry = Watched(
-            camera, events, Backoff(self._clock, max_s=DEGRADED_RETRY_S), snapshot=StreamSnapshot(camera.name)
-        )
-        self._watched[camera.name] = entry
+    def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...], attempts: int | None = None) -> None:
+        """Want a camera watched; it is started by the next ``step``.
+
+        ``attempts``: how often its process may end or stand still before it is given up, for a file that others wait
+        behind; None: it is never given up.
+        """
+        backoff = Backoff(self._clock, max_s=DEGRADED_RETRY_S)
+        snapshot = StreamSnapshot(camera.name)
+        self._watched[camera.name] = Watched(camera, events, backoff, snapshot=snapshot, attempts=attempts)
 
     def forget(self, name: str) -> None:
         """Drop a camera that is done."""
@@ -85,7 +92,7 @@ class Supervisor:
                 self._look(entry)
             elif entry.retry_at is not None and self._clock.monotonic() >= entry.retry_at:
                 entry.handle = self._runtime.start_stream(entry.camera, entry.events)
-                entry.stop_by, entry.lost = None, 0
+                entry.stop_by, entry.lost, entry.started_wall = None, 0, self._clock.wall()
 
     def drain(self, deadline_s: float) -> bool:
         """Ask every stream for an orderly end and wait; kill what has not ended by then; return whether all did."""
@@ -118,11 +125,11 @@ class Supervisor:
         except ServiceLost as error:
             entry.lost += 1
             if isinstance(error, ServiceDied) or entry.lost >= LOST_SNAPSHOTS:
-                self._ended(entry, error, retry)
+                self._died(entry, error, retry)
             return
         state = entry.snapshot.state
         if state == "finished" and entry.stop_by is not None:  # it was stuck and obeyed: not the end of its source
-            self._ended(entry, ServiceLost("no progress", "the stream is started again"), retry)
+            self._died(entry, ServiceLost("no progress", "the stream is started again"), retry)
         elif state == "finished":
             entry.handle, entry.retry_at = None, None
             log.info("stream finished", camera=entry.camera.name)
@@ -133,19 +140,26 @@ class Supervisor:
             entry.backoff.succeeded()
             if entry.degraded and self._clock.monotonic() - entry.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
                 entry.degraded = False
-            self._check_stuck(entry)
+            self._check_stuck(entry, STUCK_STALLS * entry.snapshot.stall_timeout_s, entry.snapshot.source.up)
+        else:
+            self._check_stuck(entry, START_DEADLINE_S, True)
 
-    def _check_stuck(self, entry: Watched) -> None:
+    def _check_stuck(self, entry: Watched, patience_s: float, up: bool) -> None:
         assert entry.handle is not None
-        snap, now = entry.snapshot, self._clock.monotonic()
-        idle = self._clock.wall() - snap.progress_wall
+        now = self._clock.monotonic()
+        idle = self._clock.wall() - max(entry.snapshot.progress_wall, entry.started_wall)
         if entry.stop_by is None:
-            if snap.source.up and idle > STUCK_STALLS * snap.stall_timeout_s:
+            if up and idle > patience_s:
                 log.error("stream is stuck, stopping it", camera=entry.camera.name, idle_s=round(idle, 1))
                 entry.handle.stop()
                 entry.stop_by = now + STOP_DEADLINE_S
         elif now > entry.stop_by:
-            self._ended(entry, ServiceLost(f"no progress for {idle:.0f} s", "the stream is started again"), True)
+            self._died(entry, ServiceLost(f"no progress for {idle:.0f} s", "the stream is started again"), True)
+
+    def _died(self, entry: Watched, error: WatchwordError, retry: bool) -> None:
+        """Note that it did not end by itself; what does so again and again is given up where that is wanted."""
+        entry.deaths += 1
+        self._ended(entry, error, retry and entry.deaths != entry.attempts)
 
     def _ended(self, entry: Watched, error: WatchwordError, retry: bool) -> None:
         """Put an end to an attempt and plan the next one."""

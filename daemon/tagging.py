@@ -16,7 +16,7 @@ from daemon.exports import ExportError, Format, Tagged, csv_text, json_line, mak
 from daemon.logs import configure_logs, register_secrets
 from daemon.media_files import MediaFile, printable
 from workers.encoders.options import Profile
-from workers.types import Event, EventSpec
+from workers.types import Event, EventSpec, MediaLimits
 
 if TYPE_CHECKING:
     from daemon.offline import OfflineSettings
@@ -181,6 +181,7 @@ def offline_settings(config: Config | None, profile: Profile | None) -> "Offline
         models=models.encoder_options(),
         aligner=models.aligner_options(),
         speech=config.speech if config else SpeechConfig(),
+        limits=config.limits.limits() if config else MediaLimits(),
     )
 
 

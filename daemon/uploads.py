@@ -18,6 +18,7 @@ from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, EventSpec
 
 CAMERA = "uploads"  # one name for all files: it is a metric label and part of every id
+ATTEMPTS = 3  # of a file that ends its stream's process, or makes it stand still, before it is set aside
 SETTLE_STEPS = 2  # looks during which size and time stay the same before a file counts as whole
 
 log = structlog.get_logger()
@@ -65,7 +66,7 @@ class UploadFolder:
             log.info("tagging upload", file=whole[0].name)
             events = tuple(e.name for e in self._events)
             upload = CameraSpec(CAMERA, RedactedUrl(str(whole[0])), events=events, blur_faces=self._blur_faces)
-            supervisor.watch(upload, self._events)
+            supervisor.watch(upload, self._events, attempts=ATTEMPTS)
 
     def _is_gone(self) -> bool:
         """Tell whether somebody took the current file away: no retry will find it, and others wait."""

@@ -191,7 +191,7 @@ class StreamPipeline:
                 if not is_live(self._camera.url):
                     raise
                 wait = backoff.failed(error.retryable)
-                self._state = replace(self._state, error=f"{error.code}: {error}")
+                self._state = replace(self._state, error=f"{error.code}: {error}", progress_wall=self._clock.wall())
                 log.warning(
                     "source_down", camera=self._camera.name, code=error.code, error=str(error), retry_s=round(wait, 1)
                 )

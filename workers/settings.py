@@ -8,6 +8,7 @@ from workers.encoders.options import EncoderOptions
 from workers.publish.redis_settings import RedisSettings
 from workers.speech import SpeechOptions
 from workers.state_layout import StateLayout
+from workers.types import MediaLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class ServiceSettings:
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     speech: SpeechOptions | None = field(default_factory=SpeechOptions)
     aligner: AlignerOptions = field(default_factory=AlignerOptions)
+    limits: MediaLimits = field(default_factory=MediaLimits)
     config_hash: str = ""
     redis: RedisSettings | None = None
     state_dir: Path | None = None  # spool, evidence, budgets; None: none of them

@@ -38,7 +38,7 @@ class StreamWorker:
         tap: Callable[[Aligner], Aligner] | None = None,
     ) -> None:
         self._build, self._tap = build, tap
-        self._camera, self._events, self._settings = camera, events, settings
+        self._camera, self._events, self._settings = replace(camera, limits=settings.limits), events, settings
         self._encoder, self._speech, self._network, self._sink = encoder, speech, network, sink
         self._clock = clock or SystemClock()
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)

@@ -54,7 +54,7 @@ class CameraSpec:
     open_timeout_s: float = 10.0
     read_timeout_s: float = 5.0
     stall_timeout_s: float = 15.0
-    limits: MediaLimits = MediaLimits()
+    limits: MediaLimits = MediaLimits()  # set by the worker, from the settings that all cameras share
     hosts: tuple[str, ...] = ()  # besides the URL's own: whom its playlists and redirects may name
 
 

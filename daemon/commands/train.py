@@ -236,7 +236,7 @@ def _data(request: Request, console: Console) -> "Data":
     from daemon.training_data import annotated_data, synthetic_data
 
     config, sources = request.config, request.sources
-    settings = OfflineSettings(config.models.encoder_options(), speech=config.speech)
+    settings = OfflineSettings(config.models.encoder_options(), speech=config.speech, limits=config.limits.limits())
     if sources is None:
         console.print("embedding the words that synthetic streams are made of …", highlight=False)
         return synthetic_data(settings, config, request.workers)

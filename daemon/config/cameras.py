@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag
 
 from daemon.config.base import Section
 from daemon.config.events import EventOverride
-from daemon.config.types import AnyPath, CameraUrl, Name
+from daemon.config.types import AnyPath, CameraUrl, HostName, Name
 from daemon.config.units import Fps, Priority, Timeout
 from workers.types import CameraSpec
 
@@ -52,6 +52,12 @@ class CameraConfig(Section):
         description="Without a frame for this long, the stream is stuck; a playlist's segments may last as long.",
     )
 
+    hosts: tuple[HostName, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Hosts (or host:port) besides the url's own that its playlists and redirects may lead to.",
+    )
+
     def event_names(self, known: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the events to watch for; ``known`` are all."""
         return known if self.events is None else tuple(self.events)
@@ -75,6 +81,7 @@ class CameraConfig(Section):
             open_timeout_s=self.open_timeout,
             read_timeout_s=self.read_timeout,
             stall_timeout_s=self.stall_timeout,
+            hosts=self.hosts,
         )
 
 

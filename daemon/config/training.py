@@ -28,6 +28,7 @@ from daemon.config.base import Section
 from daemon.config.document import read_document
 from daemon.config.editor_schema import nearest_key
 from daemon.config.errors import ConfigError
+from daemon.config.limits import LimitsConfig
 from daemon.config.loader import findings
 from daemon.config.services import ModelsConfig, SpeechConfig
 from daemon.config.types import AnyPath
@@ -109,6 +110,7 @@ class TrainConfig(Section):
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d{1,2})?)$", description="cpu, cuda, cuda:1, mps.")
     models: ModelsConfig = Field(default=ModelsConfig(), description="Which encoder; as in a configuration.")
     speech: SpeechConfig = Field(default=SpeechConfig(), description="How speech becomes words; as in a configuration.")
+    limits: LimitsConfig = Field(default=LimitsConfig(), description="How much a video may ask for; likewise.")
     clip_seconds: float = Field(default=2.0, gt=0, le=60, description="Length of a clip in feature files.")
 
     @field_validator("losses", "augmentations", "image_augmentations")

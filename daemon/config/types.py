@@ -138,6 +138,9 @@ RedisUrl = Annotated[
 ]
 """``embedded`` or the URL of a server; printing or dumping it shows no credentials."""
 
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,260}$")]
+"""A host, or host:port."""
+
 ModelName = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_model)]
 """A model's name, hub id, or folder; a folder that starts with ``.`` starts at the config file's."""
 

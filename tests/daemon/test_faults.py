@@ -12,6 +12,7 @@ import psutil
 import pytest
 from bad_servers import answering, closed_port, silent
 from daemon_process import json_lines, published, running, watchword, write_config
+from hostile_media import gigapixel, playlist
 
 from workers.publish.embedded import EmbeddedServer
 
@@ -27,12 +28,16 @@ BOTH = pytest.mark.parametrize("runtime", ["local", pytest.param("ray", marks=py
 def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(runtime: str, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video at all")
     (tmp_path / "empty.mp4").touch()
+    (tmp_path / "points.mp4").write_text(playlist("file:///etc/passwd"))
+    gigapixel(tmp_path)
     with silent() as mute, answering(404) as missing, answering(401) as locked:
         cameras = {
             "good": {"url": str(SAMPLE), "audio": False},
             "text": {"url": "text.mp4"},
             "empty": {"url": "empty.mp4"},
             "nowhere": {"url": "nowhere.mp4"},
+            "bomb": {"url": "bomb.avi"},
+            "points": {"url": "points.mp4"},
             "refused": {"url": f"http://viewer:{SECRET}@127.0.0.1:{closed_port()}/live.ts"},
             "mute": {"url": f"rtsp://viewer:{SECRET}@{mute}/stream", "open_timeout": 1, "read_timeout": 1},
             "gone": {"url": f"http://{missing}/live.m3u8?token={SECRET}"},
@@ -47,6 +52,8 @@ def test_bad_cameras_get_one_clear_error_each_and_the_good_one_goes_on(runtime: 
     assert "source_invalid" in codes["text"]
     assert "source_invalid" in codes["empty"]
     assert "source_not_found" in codes["nowhere"]
+    assert "source_too_large" in codes["bomb"]
+    assert "source_refused" in codes["points"]
     assert codes["refused"] == "source_unreachable"
     assert codes["mute"] == "source_timeout"
     assert codes["gone"] == "source_not_found"
@@ -132,6 +139,8 @@ def test_a_killed_stream_is_started_again(tmp_path: Path) -> None:
         loaded = {Path(m.path).name for m in actor.memory_maps()}
         assert any("libav" in name for name in loaded)
         assert not any("torch" in name for name in loaded)  # seconds and 200 MiB, which only the services need
+        assert actor.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+        assert actor.rlimit(psutil.RLIMIT_DATA)[0] < 4 << 30
         actor.kill()
         daemon.wait_for("stream failed, starting it again")
         for _ in range(300):

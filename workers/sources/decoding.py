@@ -77,7 +77,7 @@ class PacketDecoder:
             self._counters.dropped("corrupt")
         else:
             self._counters.dropped("too_large")
-            self._counters.note(f"pictures of more than {self._max_pixels} pixels were left out (limits.pixels)")
+            self._counters.note("pictures that are too large were left out (limits.pixels)")
 
     def _skip(self, on: bool) -> None:
         if on != self._skipping:

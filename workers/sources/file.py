@@ -1,5 +1,6 @@
 """A file: every sampled frame and all sound in one pass, as fast as the reader takes them."""
 
+import codecs
 from collections.abc import Iterator
 from math import floor
 from pathlib import Path
@@ -10,9 +11,10 @@ import structlog
 from av.error import FFmpegError
 
 from workers.clock import Clock
-from workers.errors import SourceError, SourceInvalid, SourceTooLarge
+from workers.errors import SourceError, SourceInvalid, SourceRefused, SourceTooLarge
 from workers.sources.counters import Counters
 from workers.sources.decoding import Sampled
+from workers.sources.formats import POINTING
 from workers.sources.interleave import MAX_BATCH, Interleaver
 from workers.sources.limits import Pace, within_memory
 from workers.sources.media import Media, StreamPacket, content_key
@@ -106,10 +108,13 @@ class FileSource:
             if path.exists() and not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its writer
                 raise make(SourceInvalid, self._camera.name, self._camera.url, "neither a file nor a folder")
             with path.open("rb") as f:
-                empty = not f.read(1)
+                begin = f.read(16)
         except OSError as e:
             raise classify(e, self._camera.name, self._camera.url, 0.0, None) from e
-        if empty:
+        if begin.removeprefix(codecs.BOM_UTF8).startswith(POINTING):
+            reason = "a playlist, script or session description; copy what it names into one file"
+            raise make(SourceRefused, self._camera.name, self._camera.url, reason)
+        if not begin:
             raise make(SourceInvalid, self._camera.name, self._camera.url, "the file is empty")
 
     def _count(self, item: SourceItem) -> None:
@@ -142,8 +147,10 @@ class FileSource:
             yield from self._gathered(gather, found)
         yield from gather.flush()
         if not self._gave:
-            kind = SourceTooLarge if "too_large" in self._counters.snapshot().dropped else SourceInvalid
-            raise make(kind, self._camera.name, self._camera.url, "nothing in it could be decoded")
+            if "too_large" in self._counters.snapshot().dropped:
+                reason = f"pictures of more than {self._camera.limits.max_pixels} pixels (limits.pixels)"
+                raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
+            raise make(SourceInvalid, self._camera.name, self._camera.url, "nothing in it could be decoded")
         self._check_length(media, timebase.now - start)
 
     def _gathered(self, gather: Interleaver, found: Sampled | AudioChunk) -> list[SourceItem]:

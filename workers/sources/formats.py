@@ -11,3 +11,6 @@ _SOUND = "wav,w64,mp3,aac,ac3,eac3,flac,aiff,caf,amr,au"
 
 FILE_FORMATS = f"{_CONTAINERS},{_RAW_VIDEO},{_SOUND}"
 HTTP_FORMATS = f"hls,mpjpeg,webvtt,{FILE_FORMATS}"
+
+# How text begins that names other files, for a clear word: the formats themselves are not on the lists.
+POINTING = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"# VobSub", b"[playlist]")

@@ -96,12 +96,12 @@ class _Request:
                 self._answer(403)
             elif (outer := self._gate.way(host)) is not None:
                 begin = _written(f"{method} {target} {version}", fields)
-                self._connect(outer.hostname or "", outer.port or _PORTS["http"], begin + rest, confirm=False)
+                self._exchange(outer.hostname or "", outer.port or _PORTS["http"], begin + rest)
             elif method == "CONNECT":
-                self._connect(host, port, rest, confirm=True)
+                self._exchange(host, port, rest, confirm=True)
             else:
                 path = place._replace(scheme="", netloc="").geturl() or "/"
-                self._connect(host, port, _written(f"{method} {path} {version}", fields) + rest, confirm=False)
+                self._exchange(host, port, _written(f"{method} {path} {version}", fields) + rest)
 
     def _head(self) -> bytes:
         head = b""
@@ -115,8 +115,8 @@ class _Request:
     def _answer(self, status: int) -> None:
         self._near.sendall(f"HTTP/1.1 {status} no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
 
-    def _connect(self, host: str, port: int, begin: bytes, confirm: bool) -> None:
-        """Connect, send what begins the exchange, and let it run; ``confirm``: tell FFmpeg that the tunnel stands."""
+    def _exchange(self, host: str, port: int, begin: bytes, confirm: bool = False) -> None:
+        """Connect, send what begins the exchange, and let it run; ``confirm``: tell FFmpeg that its tunnel stands."""
         try:
             far = socket.create_connection((host, port), CONNECT_S)
         except OSError:

@@ -20,14 +20,19 @@ DEFAULT_LIMITS = MediaLimits()
 ALLOWANCE_S = 10.0  # of pictures at the highest rate, for time stamps that are bunched
 
 
+def decoder_pixels(limits: MediaLimits) -> int:
+    """Return what decoders are told: they count the padding of their buffers, and ours is the limit of what is seen."""
+    return limits.max_pixels * 9 // 8 + (1 << 16)
+
+
 def open_options(limits: MediaLimits) -> dict[str, str]:
     """Return FFmpeg's options that bound opening and probing."""
-    return {"max_pixels": str(limits.max_pixels), "max_streams": str(limits.max_streams)}
+    return {"max_pixels": str(decoder_pixels(limits)), "max_streams": str(limits.max_streams + 1)}
 
 
 def bound_decoder(context: VideoCodecContext, limits: MediaLimits) -> None:
     """Make a decoder refuse larger pictures; before it is used."""
-    context.options = {**context.options, "max_pixels": str(limits.max_pixels)}
+    context.options = {**context.options, "max_pixels": str(decoder_pixels(limits))}
 
 
 def excess(container: InputContainer, video: VideoStream | None, limits: MediaLimits) -> str | None:

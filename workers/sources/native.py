@@ -57,7 +57,7 @@ _HINTS: dict[type[SourceError], tuple[str, str]] = {
     SourceCrashed: ("made its decoder end", "see the status in brackets; re-encode it, or report it with the file"),
     SourceRefused: (
         "points at other files or hosts",
-        "name the hosts in the camera's `hosts` if it can be trusted; files are never reached",
+        "name hosts that can be trusted in the camera's `hosts`; files are never reached",
     ),
     SourceError: ("could not be read", "see the reason in brackets"),
 }

@@ -16,6 +16,7 @@ from workers.sources.decoding import (
 )
 from workers.sources.gop import GopDecoder
 from workers.sources.lazy import LazyDecoder
+from workers.sources.limits import decoder_pixels
 from workers.sources.media import Entry, Media
 from workers.sources.sampling import Grid
 from workers.types import AudioChunk, CameraSpec
@@ -50,7 +51,7 @@ class Reader:
         video, audio = media.video, media.audio
         self._counters = counters
         self._video_index = video.index if video else -1
-        self._packets = PacketDecoder(video.codec_context, counters, camera.limits.max_pixels) if video else None
+        self._packets = PacketDecoder(video.codec_context, counters, decoder_pixels(camera.limits)) if video else None
         self._video = (
             make_decoder(video.codec_context, self._packets, camera, media.live, grid)
             if video and self._packets

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from source_media import SPEC, camera, every, make_video, number_of, picture, read_all, tone
 
-from workers.errors import SourceInvalid, SourceNotFound, SourceUnsupported
+from workers.errors import SourceInvalid, SourceNotFound, SourceRefused
 from workers.sources.factory import build_source
 from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, FrameSpec
 
@@ -206,7 +206,7 @@ def test_damaged_packets_are_skipped_and_counted(tmp_path: Path) -> None:
         ("text.mp4", b"this is not a film\n" * 100, SourceInvalid),
         ("noise.mp4", np.random.default_rng(0).bytes(20_000), SourceInvalid),
         ("gone.mp4", None, SourceNotFound),
-        ("list.mp4", b"ffconcat version 1.0\nfile 'a.mp4'\n", SourceUnsupported),
+        ("list.mp4", b"ffconcat version 1.0\nfile 'a.mp4'\n", SourceRefused),
     ],
 )
 def test_what_is_no_film_gives_one_clear_error(

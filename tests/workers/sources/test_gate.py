@@ -1,0 +1,237 @@
+"""Playlists and redirects lead to the camera's own host and to those that the user named, and to no file."""
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socket import socket
+
+import pytest
+from hostile_media import master, playlist
+from media_servers import http, start, tcp
+from source_media import SPEC, camera, every, make_video
+
+from workers.clock import SystemClock
+from workers.errors import SourceInvalid, SourceRefused, SourceUnreachable
+from workers.redaction import RedactedUrl
+from workers.sources.factory import build_source
+from workers.sources.gate import Gate
+from workers.types import FrameBatch, SourceInfo
+
+
+class Canary:
+    """A service that only this machine can reach; it notes who talks to it, and serves a segment."""
+
+    def __init__(self, segment: bytes) -> None:
+        self._segment = segment
+        self.heard: list[bytes] = []
+
+    def __call__(self, near: socket) -> None:
+        self.heard.append(near.recv(4096))
+        near.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\nConnection: close\r\n\r\n" + self._segment)
+
+
+@pytest.fixture
+def segment(tmp_path: Path) -> bytes:
+    return make_video(tmp_path / "a.ts", every(100, 30)).read_bytes()
+
+
+@pytest.fixture
+def canary(segment: bytes) -> Iterator[tuple[Canary, int]]:
+    made = Canary(segment)
+    with tcp(made) as port:
+        yield made, port
+
+
+def opened(url: str, **changes: object) -> SourceInfo:
+    source = build_source(camera(url, **changes), SPEC, SystemClock())
+    try:
+        return source.open()
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:{port}/x.ts",
+        "http://localhost:{port}/x.ts",
+        "redirect.ts",
+        "nested",
+        "key",
+        "tcp://127.0.0.1:{port}",
+        "udp://127.0.0.1:{port}",
+        "httpproxy://127.0.0.1:{port}/10.0.0.1:22",
+        "crypto+http://127.0.0.1:{port}/x.ts",
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "data:video/mp2t;base64,R0A=",
+        "subfile:,,start,0,end,10,,:/etc/passwd",
+        "concat:/etc/passwd|/etc/hosts",
+        "crypto+file:///etc/passwd",
+        "pipe:0",
+        "to_file.ts",
+    ],
+)
+def test_a_playlist_leads_nowhere_else(uri: str, canary: tuple[Canary, int], segment: bytes) -> None:
+    listener, port = canary
+    there = f"http://127.0.0.1:{port}"
+    pages = {
+        "/live.m3u8": playlist(uri.format(port=port)),
+        "/nested.m3u8": master(["inner.m3u8"]),
+        "/inner.m3u8": playlist(f"{there}/x.ts"),
+        "/key.m3u8": playlist("seg.ts").replace("#EXTINF", f'#EXT-X-KEY:METHOD=AES-128,URI="{there}/k"\n#EXTINF'),
+    }
+    redirects = {"/redirect.ts": f"{there}/y.ts", "/to_file.ts": "file:///etc/passwd"}
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.path in pages:
+            start(request, kind="application/vnd.apple.mpegurl")
+            request.wfile.write(pages[request.path].encode())
+        elif request.path in redirects:
+            request.send_response(302)
+            request.send_header("Location", redirects[request.path])
+            request.end_headers()
+        elif request.path == "/seg.ts":
+            start(request)
+            request.wfile.write(segment)
+        else:
+            request.send_error(404)
+
+    name = uri if uri in ("nested", "key") else "live"
+    with http(answer) as url, pytest.raises((SourceRefused, SourceInvalid)) as caught:
+        opened(f"{url}/{name}.m3u8")
+    assert listener.heard == []
+    if f"{port}" in str(caught.value):
+        assert isinstance(caught.value, SourceRefused)
+        assert "`hosts`" in caught.value.hint
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1:{port}",), ("127.0.0.1",), ("LOCALHOST", "127.0.0.1")])
+def test_hosts_that_the_user_named_are_reached(hosts: tuple[str, ...], canary: tuple[Canary, int]) -> None:
+    listener, port = canary
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="application/vnd.apple.mpegurl")
+        request.wfile.write(playlist(f"http://127.0.0.1:{port}/x.ts").encode())
+
+    with http(answer) as url:
+        info = opened(f"{url}/live.m3u8", hosts=tuple(h.format(port=port) for h in hosts))
+    assert info.has_video
+    assert listener.heard[0].startswith(b"GET /x.ts HTTP/1.1\r\n")
+
+
+def test_its_own_host_goes_on_as_before(segment: bytes) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        signed = request.headers["Authorization"]
+        asked.append((request.path, signed))
+        if signed is None:
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            request.end_headers()
+        elif request.path == "/live.m3u8?a=b":
+            start(request, kind="application/vnd.apple.mpegurl")
+            request.wfile.write(playlist("seg.ts?n=1").encode())
+        else:
+            start(request)
+            request.wfile.write(segment)
+
+    with http(answer) as url:
+        source = build_source(camera(f"{url.replace('//', '//me:secret@')}/live.m3u8?a=b", fps=10), SPEC, SystemClock())
+        first = next(source.items())
+        source.close()
+    assert isinstance(first, FrameBatch)
+    assert ("/live.m3u8?a=b", "Basic bWU6c2VjcmV0") in asked
+    assert ("/seg.ts?n=1", "Basic bWU6c2VjcmV0") in asked
+
+
+def test_a_digest_is_of_the_address_that_the_camera_sees(segment: bytes) -> None:
+    asked: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        signed = request.headers["Authorization"] or ""
+        asked.append(request.path)
+        if signed.startswith("Digest ") and f'uri="{request.path}"' in signed:
+            start(request)
+            request.wfile.write(segment)
+            return
+        request.send_response(401)
+        request.send_header("WWW-Authenticate", 'Digest realm="camera", nonce="abc", algorithm=MD5, qop="auth"')
+        request.end_headers()
+
+    with http(answer) as url:
+        assert opened(f"{url.replace('//', '//me:secret@')}/a.ts").has_video
+    assert asked == ["/a.ts", "/a.ts"]
+
+
+def test_tls_passes_through_and_ends_where_it_should(
+    tmp_path: Path, segment: bytes, canary: tuple[Canary, int]
+) -> None:
+    listener, port = canary
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def serve(near: socket) -> None:
+        with context.wrap_socket(near, server_side=True) as secure:
+            path = secure.recv(4096).split(b" ")[1]
+            body = segment if path == b"/a.ts" else playlist(f"https://127.0.0.1:{port}/x.ts").encode()
+            kind = b"video/mp2t" if path == b"/a.ts" else b"application/vnd.apple.mpegurl"
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\nConnection: close\r\n\r\n" + body)
+
+    with tcp(serve) as own:
+        assert opened(f"https://localhost:{own}/a.ts").has_video
+        with pytest.raises(SourceRefused, match=f"it leads to 127.0.0.1:{port}"):
+            opened(f"https://localhost:{own}/live.m3u8")
+    assert listener.heard == []
+
+
+def test_a_proxy_of_the_environment_is_used(segment: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        start(request)
+        request.wfile.write(segment)
+
+    with http(answer) as outer:
+        monkeypatch.setenv("http_proxy", outer)
+        assert opened("http://camera.invalid/a.ts").has_video
+    assert asked == ["http://camera.invalid:80/a.ts"]
+
+
+def test_a_host_that_is_not_there_is_unreachable() -> None:
+    with pytest.raises(SourceUnreachable):
+        opened("http://nowhere.invalid/a.ts")
+
+
+def test_what_is_no_request_is_dropped_and_threads_end() -> None:
+    before = threading.active_count()
+    gate = Gate("door", RedactedUrl("http://127.0.0.1:1/x"))
+    port = int(gate.url.rpartition(":")[2])
+    for noise in (
+        b"",
+        b"\0" * 100,
+        b"GET\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\n\r\n",
+        b"GET ftp://x/ HTTP/1.1\r\n\r\n",
+    ):
+        with socket() as near:
+            near.connect(("127.0.0.1", port))
+            near.sendall(noise)
+            near.shutdown(1)
+            near.settimeout(5)
+            assert near.recv(100)[:12] in (b"", b"HTTP/1.1 400")
+    gate.close()
+    for _ in range(100):
+        if threading.active_count() <= before:
+            break
+        threading.Event().wait(0.05)
+    assert threading.active_count() <= before
