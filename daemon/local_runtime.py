@@ -5,7 +5,7 @@ Only media are decoded elsewhere, in a process for each source (``workers/source
 
 import structlog
 
-from daemon.logs import worker_environment
+from daemon.logs import LOGGING, worker_environment
 from daemon.runtime import ServicesSnapshot, StreamHandle
 from workers.aligner_service import AlignerService
 from workers.encoder_service import EncoderService
@@ -57,7 +57,7 @@ class LocalRuntime:
         """Load models and open the spool."""
         settings = self._settings
         self._sink = open_publisher(settings.redis, settings.spool_folder)
-        self._decoders = DecoderPool(worker_environment(), "daemon.logs:configure_worker")
+        self._decoders = DecoderPool(worker_environment(), LOGGING)
         self._encoder = EncoderService(settings.encoder)
         if settings.aligner.served:
             calibration = self._encoder.describe().calibration

@@ -20,6 +20,7 @@ from workers.redaction import MASK, RedactedUrl
 
 FORMAT, LEVEL, SECRET_NAMES = "WATCHWORD_LOG_FORMAT", "WATCHWORD_LOG_LEVEL", "WATCHWORD_SECRET_NAMES"
 MIN_SECRET = 3  # masking shorter texts would hide half of every line
+LOGGING = "daemon.logs:configure_worker"  # what a worker process calls first
 LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "ray", "py.warnings", "asyncio")
 TALKATIVE = ("uvicorn", "faster_whisper", "httpx")  # their info is about every request and every chunk
 

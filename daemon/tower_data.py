@@ -1,6 +1,7 @@
 """What two towers are trained on: frames of annotated videos, and the descriptions of what is seen in them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from alignment.training.image_augment import ImageAugmenter
 from alignment.training.towers import Captioned, Pictured, TowerTask, TowerValidation, captions
 from daemon.config.training import TrainConfig
 from daemon.evaluate import find_videos
+from daemon.logs import LOGGING, worker_environment
 from daemon.progress import FileProgress
 from daemon.training_data import Sources, read_annotations
+from workers.clock import SystemClock
 from workers.redaction import RedactedUrl
-from workers.sources.factory import build_source
+from workers.sources.base import Source
+from workers.sources.isolated import DecoderPool
 from workers.types import CameraSpec, FrameBatch, FrameSpec
 from workers.wording import modality_of, seen_content
 
@@ -68,7 +72,14 @@ def tower_data(
     rows = [[(a, seen_content(a.query)) for a in part if modality_of(a.query) == "vision"] for part in read]
     texts = sorted({text for part in rows for _, text in part})
     vocabulary = Vocabulary(text for _, text in rows[0])
-    parts = [_pictured(part, texts, sources.videos, options.side, progress) for part in rows]
+    limits, size = config.limits.limits(), FrameSpec(options.side, options.side, "squash")
+    with closing(DecoderPool(worker_environment(), LOGGING)) as decoders:
+
+        def opened(path: Path) -> Source:
+            camera = CameraSpec("training", RedactedUrl(str(path)), FPS, audio=False, limits=limits)
+            return decoders.build(camera, size, SystemClock())
+
+        parts = [_pictured(part, texts, sources.videos, opened, options.side, progress) for part in rows]
     learned, apart = parts if len(parts) > 1 else held_out(parts[0], config.validation_share, config.seed)
     examples = captions(learned)
     if not examples:
@@ -96,6 +107,7 @@ def _pictured(
     rows: Sequence[tuple[Annotation, str]],
     texts: Sequence[str],
     folder: Path,
+    opened: Callable[[Path], Source],
     side: int,
     progress: Callable[[int], FileProgress],
 ) -> list[Pictured]:
@@ -105,7 +117,7 @@ def _pictured(
     found = []
     with progress(len(files)) as bar:
         for vid, path in files.items():
-            times, pictures = _frames(path, side, bar)
+            times, pictures = _frames(path, opened(path), side, bar)
             shows, asked = np.zeros((len(times), len(texts)), bool), np.zeros(len(texts), bool)
             for annotation, text in (row for row in rows if row[0].vid == vid):
                 asked[place[text]] = True
@@ -116,15 +128,14 @@ def _pictured(
     return found
 
 
-def _frames(path: Path, side: int, on_progress: FileProgress) -> tuple[np.ndarray, np.ndarray]:
+def _frames(path: Path, source: Source, side: int, on_progress: FileProgress) -> tuple[np.ndarray, np.ndarray]:
     """Return the times f64[N] and pictures u8[N, side, side, 3] of a video at one frame a second."""
-    camera = CameraSpec("training", RedactedUrl(str(path)), FPS, audio=False)
-    source = build_source(camera, FrameSpec(side, side, "squash"))
-    duration = source.open().duration_s
     times, pictures = [np.zeros(0)], [np.zeros((0, side, side, 3), np.uint8)]
-    for item in source.items():
-        if isinstance(item, FrameBatch):
-            times.append(item.pts_s)
-            pictures.append(np.array(item.frames))
-            on_progress(path, float(item.pts_s[-1]), duration)
+    with closing(source):
+        duration = source.open().duration_s
+        for item in source.items():
+            if isinstance(item, FrameBatch):
+                times.append(item.pts_s)
+                pictures.append(np.array(item.frames))
+                on_progress(path, float(item.pts_s[-1]), duration)
     return np.concatenate(times), np.concatenate(pictures)

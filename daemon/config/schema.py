@@ -9,8 +9,8 @@ from daemon.config.base import Section
 from daemon.config.cameras import CameraConfig, UploadsConfig
 from daemon.config.events import EventConfig, resolve
 from daemon.config.http import HttpConfig
-from daemon.config.privacy import PrivacyConfig
 from daemon.config.limits import LimitsConfig
+from daemon.config.privacy import PrivacyConfig
 from daemon.config.services import LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
 from daemon.config.types import AnyPath, Name, url_secrets
 from workers.types import CameraSpec, EventSpec

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fake_clock import FakeClock
 
-from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, STOP_DEADLINE_S, Supervisor, all_done
+from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, START_DEADLINE_S, STOP_DEADLINE_S, Supervisor, all_done
 from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.snapshots import StreamSnapshot
@@ -192,3 +192,34 @@ def test_drain_asks_everyone_and_kills_the_late(clock: FakeClock) -> None:
     assert supervisor.drain(2.0) is False
     assert (streams.started[0].asked, streams.started[0].killed) == (True, False)
     assert streams.started[1].killed
+
+
+@pytest.mark.parametrize("kills", ["dies", "stands still"])
+def test_what_ends_its_process_is_given_up_where_others_wait_behind_it(clock: FakeClock, kills: str) -> None:
+    streams = Streams(clock)
+    supervisor = Supervisor(streams, clock)  # type: ignore[arg-type]  # as above
+    supervisor.watch(CAMERA, (), attempts=3)
+    supervisor.step()
+    for _ in range(600):
+        streams.started[-1].dead = kills == "dies"
+        advance(supervisor, clock, 1)
+    assert len(streams.started) == 3
+    assert all(s.killed for s in streams.started)
+    assert supervisor.watched[0].done
+    assert supervisor.watched[0].snapshot.state == "failed"
+
+
+def test_opening_that_never_ends_is_stuck_but_a_camera_that_is_away_is_not(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    streams.started[0].state = StreamSnapshot("cam", "starting")
+    advance(supervisor, clock, START_DEADLINE_S - 10)
+    assert not streams.started[0].asked
+    advance(supervisor, clock, 30)
+    assert streams.started[0].asked
+    advance(supervisor, clock, STOP_DEADLINE_S + 10)
+    away = streams.started[-1]
+    assert away is not streams.started[0]
+    for _ in range(100):
+        away.state = StreamSnapshot("cam", "starting", progress_wall=clock.wall(), error="source_unreachable: no")
+        advance(supervisor, clock, 10)
+    assert not away.asked
