@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 
+from daemon.config.cameras import UPLOADS as CAMERA
 from daemon.exports import make_writable
 from daemon.media_files import VIDEO_SUFFIXES
 from daemon.supervisor import Supervisor, Watched
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, EventSpec
 
-CAMERA = "uploads"  # one name for all files: it is a metric label and part of every id
 ATTEMPTS = 3  # of a file that ends its stream's process, or makes it stand still, before it is set aside
 SETTLE_STEPS = 2  # looks during which size and time stay the same before a file counts as whole
 

@@ -4,18 +4,24 @@ User info and the values of query parameters are replaced, for cameras carry pas
 the real thing, and only the code that opens the connection calls it.
 """
 
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 MASK = "***"
+SHORTEST = 3  # masking shorter texts would hide half of every line
 
 
 class RedactedUrl:
-    """A URL or path whose ``str``, ``repr`` and ``format`` show no credentials."""
+    """A URL or path whose ``str``, ``repr`` and ``format`` show no credentials.
 
-    __slots__ = ("_raw",)
+    ``hidden``: what else in it is secret, such as a key in the path that came from the environment.
+    """
 
-    def __init__(self, raw: str) -> None:
+    __slots__ = ("_hidden", "_raw")
+
+    def __init__(self, raw: str, hidden: Iterable[str] = ()) -> None:
         self._raw = raw
+        self._hidden = tuple(sorted((x for x in hidden if len(x) >= SHORTEST and x in raw), key=len, reverse=True))
 
     def reveal(self) -> str:
         """Return the URL with its credentials, to open it."""
@@ -25,13 +31,13 @@ class RedactedUrl:
         """Return what must never be printed, raw and percent-decoded, longest first."""
         parts = urlsplit(self._raw) if "://" in self._raw else None
         if parts is None:
-            return ()
+            return self._hidden
         found = {v for _, v in parse_qsl(parts.query)}
         info = parts.netloc.rpartition("@")[0]
         if info:
             found |= {info, info.partition(":")[2], parts.password or ""}
             found |= {quote(x, safe="") for x in list(found)}
-        return tuple(sorted((x for x in found if len(x) >= 3), key=len, reverse=True))
+        return tuple(sorted({x for x in found if len(x) >= SHORTEST} | {*self._hidden}, key=len, reverse=True))
 
     def scrub(self, text: str) -> str:
         """Return ``text`` (a native library's message, say) without this URL's credentials."""
@@ -41,6 +47,12 @@ class RedactedUrl:
         return text
 
     def __str__(self) -> str:
+        text = self._shown()
+        for secret in self._hidden:
+            text = text.replace(secret, MASK)
+        return text
+
+    def _shown(self) -> str:
         if "://" not in self._raw:
             return self._raw
         try:

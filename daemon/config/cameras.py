@@ -10,6 +10,8 @@ from daemon.config.types import AnyPath, CameraUrl, HostName, Name
 from daemon.config.units import Fps, Priority, Timeout
 from workers.types import CameraSpec
 
+UPLOADS = "uploads"  # the camera that all uploads are of: a metric label, and part of every id
+
 
 def _form(value: Any) -> str:
     return "overrides" if isinstance(value, dict) else "names"

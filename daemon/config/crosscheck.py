@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.config.cameras import UPLOADS
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
 from daemon.config.http import LOOPBACK
@@ -25,6 +26,8 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _blind_detector(data)
     yield from _scopes(data)
     uploads = _mapping(data.get("uploads"))
+    if uploads and UPLOADS in _mapping(data.get("cameras")):
+        yield ("cameras", UPLOADS), "the name that all uploads share", "call the camera something else"
     folder, done = uploads.get("folder"), uploads.get("done")
     if isinstance(folder, str) and isinstance(done, str) and Path(folder) == Path(done):
         yield ("uploads", "done"), "the same folder as uploads.folder", "name another folder for what is done"

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,6 +22,8 @@ from workers.redaction import RedactedUrl
 from workers.sources.url import parse_target
 
 NEEDS_HOST = frozenset({"rtsp", "rtsps", "http", "https", "redis", "rediss"})
+# They show a text as another one; marks of direction, which Arabic and Hebrew need, do not.
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
 
@@ -28,6 +31,8 @@ def _plain_text(value: str) -> str:
     text = value.strip()
     if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text):
         raise ValueError("a description must not hold line breaks or control characters")
+    if not _REORDERING.isdisjoint(text):
+        raise ValueError("a description must not hold marks that reorder what is shown (U+202A to U+2069)")
     if not 1 <= len(text) <= 1000:
         raise ValueError("a description has 1 to 1000 characters")
     return text
@@ -68,7 +73,7 @@ def _camera_url(value: Any, info: ValidationInfo) -> RedactedUrl:
         return value
     if not isinstance(value, str) or not value.strip() or any(ord(c) < 32 for c in value):
         raise ValueError("not a URL or file path")
-    url = RedactedUrl(_parsed(value) if "://" in value else _within(value, info))
+    url = RedactedUrl(_parsed(value) if "://" in value else _within(value, info), _secrets(info))
     try:
         parse_target(url)
     except SourceUnsupported as error:
@@ -76,14 +81,20 @@ def _camera_url(value: Any, info: ValidationInfo) -> RedactedUrl:
     return url
 
 
-def _redis_url(value: Any) -> RedactedUrl:
+def _secrets(info: ValidationInfo) -> Iterable[str]:
+    """Return what came from the environment and must not be shown."""
+    found: Iterable[str] = (info.context or {}).get("secrets", ())
+    return found
+
+
+def _redis_url(value: Any, info: ValidationInfo) -> RedactedUrl:
     if isinstance(value, RedactedUrl):
         return value
     if not isinstance(value, str):
         raise ValueError("not a Redis URL")
     if value != "embedded" and value.partition("://")[0] not in REDIS_SCHEMES:
         raise ValueError('write "embedded", or redis://, rediss:// or unix:// with the server')
-    return RedactedUrl(value if value == "embedded" else _parsed(value))
+    return RedactedUrl(value if value == "embedded" else _parsed(value), _secrets(info))
 
 
 def _model(value: str, info: ValidationInfo) -> str:

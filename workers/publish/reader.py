@@ -1,11 +1,12 @@
 """The reading side of the stream: follow it, list events with their latest revision, find one."""
 
 import itertools
-import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from workers.publish.bodies import KINDS, load_body
 from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
 from workers.publish.redis_settings import RedisClient, RedisSettings, connect
 from workers.types import Event
@@ -131,12 +132,14 @@ class EventReader:
 
 
 def parse(entry_id: str, values: dict[str, str]) -> Entry | None:
-    """Return the event of an entry, None for one that somebody else wrote."""
+    """Return the event of an entry, None for one that somebody else wrote: anyone may add to a stream."""
     try:
-        body = json.loads(values["body"])
+        body = load_body(values["body"])
         kind: Any = values["type"]
         head = (kind, values["id"], int(values["revision"]), values["camera"], values["event"])
         numbers = (float(values["start"]), float(values["end"]), float(values["score"]))
     except (KeyError, TypeError, ValueError):
         return None
-    return Entry(entry_id, Event(*head, *numbers, body)) if isinstance(body, dict) else None
+    if kind not in KINDS or not all(map(math.isfinite, numbers)):
+        return None
+    return Entry(entry_id, Event(*head, *numbers, body))

@@ -44,9 +44,15 @@ def decode(line: bytes) -> Record | None:
     payload = line[9:-1]
     if line[:9] != b"%08x " % zlib.crc32(payload):
         return None
-    document = json.loads(payload)
     try:
-        return Record(document["seq"], document["at"], Event(**document["event"]))
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    try:
+        seq, at = document["seq"], document["at"]
+        if type(seq) is not int or not isinstance(at, int | float):
+            raise TypeError("seq or at is no number")
+        return Record(seq, at, Event(**document["event"]))
     except (KeyError, TypeError) as error:
         hint = "let the version that wrote it publish what waits, or move the spool folder away"
         raise SpoolError(f"the spool was written by another version: {error}", hint) from error
