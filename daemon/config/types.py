@@ -19,7 +19,7 @@ from pydantic import (
 
 from workers.errors import SourceUnsupported
 from workers.redaction import RedactedUrl
-from workers.sources.url import parse_target
+from workers.sources.url import LIVE_PROTOCOLS, parse_target
 
 NEEDS_HOST = frozenset({"rtsp", "rtsps", "http", "https", "redis", "rediss"})
 # They show a text as another one; marks of direction, which Arabic and Hebrew need, do not.
@@ -73,6 +73,8 @@ def _camera_url(value: Any, info: ValidationInfo) -> RedactedUrl:
         return value
     if not isinstance(value, str) or not value.strip() or any(ord(c) < 32 for c in value):
         raise ValueError("not a URL or file path")
+    if "://" not in value and value.partition(":")[0].lower() in LIVE_PROTOCOLS and ":" in value:
+        raise ValueError("not a URL: two slashes follow the colon, as in rtsp://host/path")
     url = RedactedUrl(_parsed(value) if "://" in value else _within(value, info), _secrets(info))
     try:
         parse_target(url)

@@ -1,13 +1,16 @@
 """Every mistake is reported at once, where it stands, with what to do."""
 
+import json
 import pickle
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from daemon.config import Config, ConfigError, Problem, config_from, load_config
+from workers.types import MediaLimits
 
 Load = Callable[..., Config]
 Problems = Callable[..., tuple[Problem, ...]]
@@ -233,6 +236,13 @@ def test_a_secret_in_a_wrong_value_is_not_printed(problems: Problems) -> None:
     assert "s3cr3t" not in repr(found)
 
 
+def test_a_mistyped_url_is_no_path_that_shows_its_password(problems: Problems) -> None:
+    for url in ("rtsp:/u:{PW}@h/1", "rtsp:u:{PW}@h", "HTTP:u:{PW}@h"):
+        found = problems(f'cameras: {{a: {{url: "{url}"}}}}\nevents: {{cat: {{describe: a cat}}}}\n', PW="s3cr3t-pw")
+        assert "two slashes" in found[0].message
+        assert "s3cr3t" not in repr(found)
+
+
 def test_plain_data_is_held_to_the_same_rules(tmp_path: Path) -> None:
     assert config_from({"events": {"cat": {"describe": "a cat"}}}, tmp_path).event_specs()[0].name == "cat"
     with pytest.raises(ConfigError, match=r"--event: events\.cat\.describe: "):
@@ -252,3 +262,61 @@ def test_faces_that_cannot_be_hidden_are_no_mere_warning(
     (problem,) = problems(text.replace("blur_faces: true", "fps: 1") + "privacy: {blur_faces: true}\n")
     assert problem.key == "privacy.blur_faces"
     load(text.replace("true", "false"))
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066"])
+def test_marks_that_reorder_what_is_shown_are_refused_and_those_of_direction_are_not(
+    load: Callable[..., object], problems: Problems, mark: str
+) -> None:
+    text = 'cameras: {{a: {{url: a.mp4}}}}\nevents: {{cat: {{describe: "a {}cat"}}}}\n'
+    (problem,) = problems(text.format(mark))
+    assert "reorder" in problem.message
+    assert mark not in str(problem)
+    load(text.format("\u200f"))
+
+
+def test_no_camera_takes_the_name_of_the_uploads(problems: Problems, load: Callable[..., object]) -> None:
+    camera = "cameras: {uploads: {url: a.mp4}}\nevents: {cat: {describe: a cat}}\n"
+    load(camera)
+    (problem,) = problems(camera + "uploads: {folder: in, done: out}\n")
+    assert (problem.key, problem.message) == ("cameras.uploads", "the name that all uploads share")
+
+
+def test_a_hundred_megabytes_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "big.yaml"
+    with path.open("wb") as file:
+        file.write(b"events: {cat: {describe: a cat}}\n")
+        file.truncate(100 << 20)
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="larger than 1 MB"):
+        load_config(path, {})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 << 20
+
+
+@pytest.mark.parametrize("text", ["x" * 900_000, "\x1b[31m" + "red " * 3, "a\0b", "\u202e" * 10, "a\x9bb"])
+def test_a_description_of_a_megabyte_or_of_controls_is_named_but_not_repeated(problems: Problems, text: str) -> None:
+    written = json.dumps(text)
+    (problem,) = problems(f"cameras: {{a: {{url: a.mp4}}}}\nevents: {{cat: {{describe: {written}}}}}\n")
+    assert problem.key == "events.cat.describe"
+    assert len(str(problem)) < 400 + len(problem.file)
+    assert str(problem).isprintable()
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", ".", "..", "a" * 65, "a\\nb", "a\\u202eb", "con:", "a b", ""])
+def test_names_are_no_paths(problems: Problems, name: str) -> None:
+    for text in (
+        f'cameras: {{"{name}": {{url: a.mp4}}}}\nevents: {{cat: {{describe: a cat}}}}\n',
+        f'cameras: {{a: {{url: a.mp4}}}}\nevents: {{"{name}": {{describe: a cat}}}}\n',
+    ):
+        assert [p.message for p in problems(text)] == ["not a valid name"]
+
+
+def test_limits_and_hosts(load: Callable[..., Config], problems: Problems) -> None:
+    text = GOOD.replace("url: a.mp4", "url: a.mp4, hosts: [cdn.example.com, '10.0.0.9:8080']")
+    config = load(text + "limits: {pixels: 100000, duration: 1h, streams: 4, fps: 120, memory_mib: 512}\n")
+    assert config.camera_specs()[0].hosts == ("cdn.example.com", "10.0.0.9:8080")
+    assert config.limits.limits() == MediaLimits(100_000, 120, 3600.0, 4, 512)
+    found = problems(GOOD.replace("a.mp4", "a.mp4, hosts: ['http://x/']") + "limits: {pixels: 1, memory_mib: 1}\n")
+    assert [p.key for p in found] == ["cameras.a.hosts[0]", "limits.pixels", "limits.memory_mib"]
