@@ -28,7 +28,7 @@ def play(path: Path, fps: float, skip: int = 0) -> tuple[list[tuple[int, Sampled
     media = Media(spec, parse_target(RedactedUrl(str(path))))
     media.video.codec_context.thread_type = "SLICE"  # as live sources have it: frame threads would hold frames back
     context = media.video.codec_context
-    decoder = make_decoder(context, PacketDecoder(context, counters), spec, True, Grid(fps))
+    decoder = make_decoder(context, PacketDecoder(context, counters, 1 << 30), spec, True, Grid(fps))
     base = Timebase(media.origin_s(), 0.0)
     got: list[tuple[int, Sampled]] = []
     for n, packet in enumerate(media.packets()):
