@@ -5,8 +5,8 @@ Links are left alone: who may put files there need not be allowed to see what th
 
 import os
 import shutil
-import stat
 from dataclasses import dataclass, replace
+from os.path import splitext
 from pathlib import Path
 
 import structlog
@@ -35,9 +35,9 @@ class UploadFolder:
 
     def __init__(self, folder: Path, done: Path, events: tuple[EventSpec, ...], blur_faces: bool = False) -> None:
         self._folder, self._done, self._events, self._blur_faces = folder, done, events, blur_faces
-        self._waiting: dict[Path, _Arrival] = {}
+        self._waiting: dict[str, _Arrival] = {}  # by name: ten thousand paths would take a second to sort
         self._current: Path | None = None
-        self._left: set[Path] = set()  # tagged, but they could not be moved away
+        self._left: set[str] = set()  # tagged, but they could not be moved away
         self._failed, self._first_failure = 0, ""
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
@@ -58,35 +58,46 @@ class UploadFolder:
         if running is not None and (running.done or (running.handle is None and self._is_gone())):
             self._finish(running)
             supervisor.forget(CAMERA)
-        self._look()
-        whole = [p for p, a in sorted(self._waiting.items()) if a.steps >= SETTLE_STEPS]
-        if self._current is None and whole:
-            self._current = whole[0]
-            del self._waiting[whole[0]]
-            log.info("tagging upload", file=whole[0].name)
+        whole = self._next_whole()
+        if self._current is None or whole is None:  # else nothing is gained by looking, and many files take a while
+            self._look()
+            whole = self._next_whole()
+        if self._current is None and whole is not None:
+            self._current = self._folder / whole
+            del self._waiting[whole]
+            log.info("tagging upload", file=whole, waiting=len(self._waiting))
             events = tuple(e.name for e in self._events)
-            upload = CameraSpec(CAMERA, RedactedUrl(str(whole[0])), events=events, blur_faces=self._blur_faces)
+            upload = CameraSpec(CAMERA, RedactedUrl(str(self._current)), events=events, blur_faces=self._blur_faces)
             supervisor.watch(upload, self._events, attempts=ATTEMPTS)
 
     def _is_gone(self) -> bool:
         """Tell whether somebody took the current file away: no retry will find it, and others wait."""
         return self._current is not None and not self._current.exists()
 
+    def _next_whole(self) -> str | None:
+        return min((name for name, a in self._waiting.items() if a.steps >= SETTLE_STEPS), default=None)
+
     def _look(self) -> None:
-        """Note what lies in the folder, and for how long it has not changed."""
-        seen = {}
+        """Note what lies in the folder, and for how long it has not changed. Links could point at any file."""
+        apart = self._left | ({self._current.name} if self._current else set())
         try:
-            for path in self._folder.iterdir():
-                wanted = path.suffix.lower() in VIDEO_SUFFIXES and path not in {self._current, *self._left}
-                status = path.lstat()
-                if wanted and stat.S_ISREG(status.st_mode):  # a link may lead to a file that is nobody's to send
-                    fresh = _Arrival((status.st_size, status.st_mtime_ns))
-                    known = self._waiting.get(path, fresh)
-                    seen[path] = replace(known, steps=known.steps + 1) if known.stamp == fresh.stamp else fresh
-        except OSError as error:  # a file that has just been taken away, or the whole folder: the next look tells
+            with os.scandir(self._folder) as entries:
+                videos = [e for e in entries if splitext(e.name)[1].lower() in VIDEO_SUFFIXES and e.name not in apart]
+        except OSError as error:  # the folder has just been taken away: the next look tells
             log.debug("uploads cannot be looked at", folder=str(self._folder), error=str(error))
             return
-        self._waiting = seen
+        seen = ((entry.name, self._arrival(entry)) for entry in videos)
+        self._waiting = {name: arrival for name, arrival in seen if arrival is not None}
+
+    def _arrival(self, entry: os.DirEntry[str]) -> _Arrival | None:
+        try:
+            if not entry.is_file(follow_symlinks=False):
+                return None
+            status = entry.stat(follow_symlinks=False)
+        except OSError:  # it has just been taken away
+            return None
+        stamp, known = (status.st_size, status.st_mtime_ns), self._waiting.get(entry.name)
+        return replace(known, steps=known.steps + 1) if known and known.stamp == stamp else _Arrival(stamp)
 
     def _finish(self, upload: Watched) -> None:
         """Move the file to ``done``, or to ``done/failed``; never over another file, and tag none a second time."""
@@ -108,7 +119,7 @@ class UploadFolder:
             shutil.move(path, target)  # also onto another disk
         except OSError as error:
             if path.exists():
-                self._left.add(path)
+                self._left.add(path.name)
             log.error("upload cannot be moved away", file=path.name, folder=str(folder), error=str(error))
             return
         log.info("upload done", file=path.name, moved_to=str(target), failed=failed)

@@ -29,13 +29,17 @@ class RedactedUrl:
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must never be printed, raw and percent-decoded, longest first."""
-        parts = urlsplit(self._raw) if "://" in self._raw else None
-        if parts is None:
+        try:
+            parts = urlsplit(self._raw)
+            asked, password = parse_qsl(parts.query), parts.password or ""
+        except ValueError:  # no URL; what is printed is the mask
             return self._hidden
-        found = {v for _, v in parse_qsl(parts.query)}
+        if "://" not in self._raw:
+            return self._hidden
+        found = {v for _, v in asked}
         info = parts.netloc.rpartition("@")[0]
         if info:
-            found |= {info, info.partition(":")[2], parts.password or ""}
+            found |= {info, info.partition(":")[2], password}
             found |= {quote(x, safe="") for x in list(found)}
         return tuple(sorted({x for x in found if len(x) >= SHORTEST} | {*self._hidden}, key=len, reverse=True))
 

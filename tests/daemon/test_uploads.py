@@ -1,6 +1,8 @@
 """The folder of uploads: whole files only, one at a time, each moved away once."""
 
 import os
+import time
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -210,3 +212,26 @@ def test_links_in_the_done_folder_lead_nowhere(inbox: Inbox, tmp_path: Path) -> 
     assert {p.name: p.read_bytes() for p in outside.iterdir()} == {"kept.mp4": b"kept"}
     assert sorted(p.name for p in inbox.done.iterdir()) == ["a-1.mp4", "a.mp4", "b-1.mp4", "b.mp4", "failed"]
     assert inbox.uploads.idle
+
+
+def test_ten_thousand_files_at_once_are_done_in_order_within_bounds(inbox: Inbox) -> None:
+    names = [f"{n:05}.mp4" for n in range(10_000)]
+    for name in names:
+        (inbox.inbox / name).write_bytes(b"\0")
+    handles = len(list(Path("/proc/self/fd").iterdir()))
+    tracemalloc.start()
+    inbox.steps()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    took = []
+    for _ in range(20):
+        inbox.streams.started[-1].end(SourceInvalid("no media"))
+        began = time.process_time()
+        inbox.steps(1)
+        took.append(time.process_time() - began)
+        inbox.steps(1)
+    assert inbox.names() == names[:21]
+    assert len(list((inbox.done / "failed").iterdir())) == 20
+    assert peak < 32 << 20
+    assert len(list(Path("/proc/self/fd").iterdir())) <= handles + 2
+    assert sorted(took)[10] < 1.0  # twice a second; it was 1.8 s
