@@ -1,7 +1,8 @@
-"""What decoding must cost at least: bare PyAV loops, to measure the daemon against.
+"""What decoding must cost at least, by bare PyAV loops, and what it costs the daemon.
 
-``python tests/benchmarks/decode.py [FILE] [FPS]`` prints CPU seconds of a full and of a selective decode as JSON;
-without a file, of a minute of 1080p that it makes.
+``python tests/benchmarks/decode.py [FILE] [FPS]`` prints CPU seconds as JSON: of a selective decode by a bare loop and
+by the daemon's source, in this process and in one with limits; and of a full decode. Without a file, of a minute of
+1080p that it makes.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from math import floor
 from pathlib import Path
 
@@ -19,6 +21,13 @@ import av
 from av import VideoFrame
 from av.packet import Packet
 from av.video.reformatter import VideoReformatter
+
+from workers.clock import SystemClock
+from workers.redaction import RedactedUrl
+from workers.sources.base import Source
+from workers.sources.factory import build_source
+from workers.sources.isolated import DecoderPool
+from workers.types import CameraSpec, FrameBatch, FrameSpec
 
 
 def make_clip(path: Path, seconds: int = 60, size: str = "1920x1080", gop: int = 50, noise: int = 12) -> Path:
@@ -89,19 +98,44 @@ def full_decode(path: Path, fps: float, size: int = 224) -> int:
     return frames
 
 
+def source_decode(path: Path, fps: float, size: int = 224) -> int:
+    """Read a file as the daemon does, in this process; return the number of frames."""
+    return _read(build_source(_camera(path, fps), FrameSpec(size, size, "crop")))
+
+
+def isolated_decode(path: Path, fps: float, size: int = 224) -> int:
+    """Read it in a process with limits, as `runtime: local` does, the start of that process included."""
+    with closing(DecoderPool({})) as pool:
+        return _read(pool.build(_camera(path, fps), FrameSpec(size, size, "crop"), SystemClock()))
+
+
+def _camera(path: Path, fps: float) -> CameraSpec:
+    return CameraSpec("clip", RedactedUrl(str(path)), fps, audio=False)
+
+
+def _read(source: Source) -> int:
+    with closing(source):
+        return sum(len(item.frames) for item in source.items() if isinstance(item, FrameBatch))
+
+
 def cpu_seconds(work: Callable[[], object]) -> tuple[float, float]:
-    """Return CPU and wall seconds of ``work`` in this process, all threads."""
-    before, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    """Return CPU and wall seconds of ``work`` in this process, all threads, and in those that ended in it."""
+    before, wall = _cpu(), time.perf_counter()
     work()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.perf_counter() - wall
+    return _cpu() - before, time.perf_counter() - wall
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 if __name__ == "__main__":
     made = Path(tempfile.mkdtemp()) / "clip.mp4"
     clip = Path(sys.argv[1]) if len(sys.argv) > 1 else make_clip(made)
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
-    for name, decode in [("selective", bare_decode), ("full", full_decode)]:
+    ways = {"selective": bare_decode, "source": source_decode, "isolated": isolated_decode, "full": full_decode}
+    for name, decode in ways.items():
         cpu, wall = cpu_seconds(lambda decode=decode: decode(clip, rate))
         print(json.dumps({"decode": name, "fps": rate, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)}))
     shutil.rmtree(made.parent)
