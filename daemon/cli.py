@@ -9,6 +9,7 @@ from daemon.commands import events, models
 from daemon.commands.check import check
 from daemon.commands.doctor import doctor
 from daemon.commands.evaluate import evaluate
+from daemon.commands.forget import forget
 from daemon.commands.run import run
 from daemon.commands.schema import schema
 from daemon.commands.tag import tag
@@ -27,6 +28,7 @@ app.command()(check)
 app.command()(tag)
 app.command("eval")(evaluate)
 app.command()(train)
+app.command()(forget)
 app.command()(doctor)
 app.command()(schema)
 app.add_typer(events.app, name="events")

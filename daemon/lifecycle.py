@@ -16,8 +16,12 @@ from types import FrameType
 import structlog
 
 from daemon.config import Config, config_hash
+from daemon.config.cameras import UploadsConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.observe import Observer
+from daemon.privacy.janitor import Janitor
+from daemon.privacy.places import Places
+from daemon.privacy.uploads import UploadRecords
 from daemon.runtimes import build_runtime
 from daemon.state import StateFolder
 from daemon.supervisor import Supervisor, all_done
@@ -28,12 +32,14 @@ from workers.publish.redis_settings import RedisSettings
 from workers.redaction import RedactedUrl
 from workers.settings import ServiceSettings
 from workers.sources.url import is_live
+from workers.state_layout import StateLayout
 from workers.types import Event
 
 STEP_S = 0.5
 STREAMS_DEADLINE_S = 6.0
 FLUSH_DEADLINE_S = 3.0
 ONCE_FLUSH_DEADLINE_S = 10.0
+JANITOR_STOP_S = 2.0
 INTERRUPTED = 130
 
 log = structlog.get_logger()
@@ -70,26 +76,39 @@ class Daemon:
     def _run(self) -> Outcome:
         """Run with the state folder held."""
         config = self._config
-        folders, events = config.uploads, config.event_specs()
-        self._uploads = (
-            UploadFolder(folders.folder, folders.done, events, config.privacy.blur_faces) if folders else None
-        )
+        folders = config.uploads
+        self._uploads = self._upload_folder(folders) if folders else None
         self._http.start()
         log.info("listening", url=self._http.url)
         try:
             settings = self._settings()
             self._runtime = build_runtime(config.runtime, settings, config.ray.address)
             self._model = self._runtime.start().info
+            self._janitor = self._clean(settings)
             try:
                 self._catch_signals()  # after ray.init, which sets its own
                 log.info("models loaded", model=self._model.id, device=self._model.device)
                 return self._watch()
             finally:
+                self._janitor.stop(JANITOR_STOP_S)
                 self._runtime.stop()
         finally:
             self._http.stop()
             if self._embedded is not None:
                 self._embedded.stop()
+
+    def _upload_folder(self, folders: UploadsConfig) -> UploadFolder:
+        config = self._config
+        records = UploadRecords(StateLayout(config.state_dir).uploads)
+        return UploadFolder(folders.folder, folders.done, config.event_specs(), records, config.privacy.blur_faces)
+
+    def _clean(self, settings: ServiceSettings) -> Janitor:
+        """Start what keeps data within its retention, and forgets on demand."""
+        layout = StateLayout(self._config.state_dir)
+        places = Places(layout, settings.redis, self._embedded is not None, self._runtime.erase)
+        janitor = Janitor(places, self._config.retention)
+        janitor.start()
+        return janitor
 
     def _watch(self) -> Outcome:
         """Supervise until the end, then drain."""
@@ -101,7 +120,7 @@ class Daemon:
             supervisor.step()
             if uploads is not None:
                 uploads.step(supervisor)
-            self._observer.update(self._runtime, supervisor, self._model)
+            self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
             if self._once and self._files_done(supervisor) and (uploads is None or uploads.idle):
                 break
             self._stopping.wait(STEP_S)
@@ -110,7 +129,7 @@ class Daemon:
         log.info("draining", step=2, of=3)
         interrupted = self._stopping.is_set()
         flushed = self._runtime.flush(FLUSH_DEADLINE_S if interrupted else ONCE_FLUSH_DEADLINE_S)
-        self._observer.update(self._runtime, supervisor, self._model)
+        self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
         if not flushed:
             log.warning("Redis did not take every event in time: the rest waits in the spool")
         log.info("draining", step=3, of=3)

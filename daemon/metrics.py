@@ -26,7 +26,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 DROP_REASONS = frozenset({"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite"})
 RECONNECT_REASONS = frozenset({SourceError.code, *(c.code for c in SourceError.__subclasses__())})
-SUPPRESS_REASONS = frozenset({"cooldown"})
+SUPPRESS_REASONS = frozenset({"cooldown", "forgotten"})
 EVENT_TYPES = frozenset({"new", "update", "end"})
 
 S = TypeVar("S")
@@ -178,6 +178,12 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         "Age of the oldest event that waits.",
         [],
         [((), s.spool_oldest_s) for s in sinks],
+    )
+    yield _counter(
+        "data_removed",
+        "Pieces of kept data that were removed, by kind and reason.",
+        ["kind", "reason"],
+        snapshot.removed.items(),
     )
     models = [encoder.model.id] if encoder.model else []
     yield _gauge("model_info", "The encoder that is loaded; always 1.", ["model"], [((m,), 1) for m in models])

@@ -1,5 +1,7 @@
 """What metrics and health see: a snapshot of the whole, taken by the supervising loop, read by the HTTP thread."""
 
+from collections.abc import Mapping
+
 from daemon.runtime import Runtime, ServicesSnapshot
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from daemon.supervisor import Supervisor
@@ -19,8 +21,10 @@ class Observer:
         """Return the latest snapshot. From any thread."""
         return self._latest
 
-    def update(self, runtime: Runtime, supervisor: Supervisor, model: ModelInfo) -> None:
-        """Take a new snapshot."""
+    def update(
+        self, runtime: Runtime, supervisor: Supervisor, model: ModelInfo, removed: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
         watched = supervisor.watched
         self._latest = DaemonSnapshot(
@@ -30,6 +34,7 @@ class Observer:
             publisher=services.sink,
             beat_wall=self._clock.wall(),
             restarts={w.camera.name: w.restarts for w in watched},
+            removed=dict(removed),
             degraded=frozenset(w.camera.name for w in watched if w.degraded),
         )
 

@@ -152,6 +152,10 @@ class RayRuntime:
         """End what the last run left open."""
         self._sink.end_open()
 
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events that wait or are open."""
+        return self._sink.erase(ids, before_s)
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published."""
         return self._sink.flush(timeout_s)

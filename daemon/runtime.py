@@ -59,6 +59,10 @@ class Runtime(Protocol):
         """End the events that the last run left open, of cameras that are watched no more as well."""
         ...
 
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions."""
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published; return whether that came true in time."""
         ...

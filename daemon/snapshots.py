@@ -30,3 +30,4 @@ class DaemonSnapshot:
     beat_wall: float | None = None
     restarts: dict[str, int] = field(default_factory=dict)  # camera -> how often its stream was started again
     degraded: frozenset[str] = frozenset()  # cameras whose restart budget is used up
+    removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed

@@ -5,6 +5,7 @@ Links are left alone: who may put files there need not be allowed to see what th
 
 import os
 import shutil
+import time
 from dataclasses import dataclass, replace
 from os.path import splitext
 from pathlib import Path
@@ -14,6 +15,7 @@ import structlog
 from daemon.config.cameras import UPLOADS as CAMERA
 from daemon.exports import make_writable
 from daemon.media_files import VIDEO_SUFFIXES
+from daemon.privacy.uploads import UploadRecords, WatchedUpload
 from daemon.supervisor import Supervisor, Watched
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, EventSpec
@@ -33,7 +35,15 @@ class _Arrival:
 class UploadFolder:
     """Hands files to the supervisor, one at a time, in order of their names. Call ``step`` as often as its."""
 
-    def __init__(self, folder: Path, done: Path, events: tuple[EventSpec, ...], blur_faces: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        done: Path,
+        events: tuple[EventSpec, ...],
+        records: UploadRecords,
+        blur_faces: bool = False,
+    ) -> None:
+        self._records, self._started = records, 0.0
         self._folder, self._done, self._events, self._blur_faces = folder, done, events, blur_faces
         self._waiting: dict[str, _Arrival] = {}  # by name: ten thousand paths would take a second to sort
         self._current: Path | None = None
@@ -65,6 +75,7 @@ class UploadFolder:
         if self._current is None and whole is not None:
             self._current = self._folder / whole
             del self._waiting[whole]
+            self._started = time.time()
             log.info("tagging upload", file=whole, waiting=len(self._waiting))
             events = tuple(e.name for e in self._events)
             upload = CameraSpec(CAMERA, RedactedUrl(str(self._current)), events=events, blur_faces=self._blur_faces)
@@ -116,7 +127,13 @@ class UploadFolder:
             while os.path.lexists(target):
                 number += 1
                 target = folder / f"{path.stem}-{number}{path.suffix}"
-            shutil.move(path, target)  # also onto another disk
+            # noted first: after a crash a note too many does no harm, a file without a note would never be forgotten
+            self._records.note(WatchedUpload(str(target.absolute()), self._started, time.time()))
+            try:
+                shutil.move(path, target)  # also onto another disk
+            except OSError:
+                self._records.drop([str(target.absolute())])
+                raise
         except OSError as error:
             if path.exists():
                 self._left.add(path.name)

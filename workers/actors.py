@@ -132,6 +132,9 @@ class PublisherActor:
     def end_open(self, camera: str | None) -> tuple[Event, ...]:
         return self._service().end_open(camera)
 
+    def erase(self, ids: frozenset[str], before_s: float) -> int:
+        return self._service().erase(ids, before_s)
+
     def flush(self, timeout_s: float) -> bool:
         return self._service().flush(timeout_s)
 
@@ -251,6 +254,10 @@ class RaySink:
         """End what a stream that died left open."""
         ends: tuple[Event, ...] = get(self.actor.end_open.remote(camera))
         return ends
+
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events that wait or are open."""
+        return int(get(self.actor.erase.remote(ids, before_s)))
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool."""

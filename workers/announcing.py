@@ -13,6 +13,7 @@ from workers.errors import SpoolError
 from workers.events import EventWriter, Moment
 from workers.evidence import EvidenceStore
 from workers.explain_picture import Sheet
+from workers.forgetting import Erasures
 from workers.publish.base import Sink
 from workers.telemetry import Histogram
 from workers.types import Event, EventSpec
@@ -34,19 +35,20 @@ class Announcer:
         evidence: EvidenceStore,
         clock: Clock,
         stopping: threading.Event,
+        erasures: Erasures,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.suppressed: Counter[str] = Counter()
         self.latency = Histogram()
         self._specs = {s.name: s for s in specs}
         self._writer, self._sink, self._evidence = writer, sink, evidence
-        self._clock, self._stopping = clock, stopping
+        self._clock, self._stopping, self._erasures = clock, stopping, erasures
         self._quiet_until: dict[str, float] = {}
         self._muted: deque[tuple[str, float]] = deque(maxlen=MUTED)
 
     def announce(self, changes: Iterable[SpanChange], epoch: Epoch) -> None:
         """Publish what is not suppressed; return once all of it is safe."""
-        events = [self._write(c, epoch) for c in changes if self._wanted(c)]
+        events = [self._write(c, epoch) for c in changes if self._wanted(c, epoch)]
         if not events:
             return
         self._publish(events)
@@ -63,9 +65,14 @@ class Announcer:
                 score=event.score,
             )
 
-    def _wanted(self, change: SpanChange) -> bool:
+    def _wanted(self, change: SpanChange, epoch: Epoch) -> bool:
         """Tell whether a change may be published; a cooldown starts at the end of a published span only."""
         name, key = change.span.event, (change.span.event, change.opened)
+        identity = self._writer.identity(change, self._specs[name], epoch.name)
+        live_span = (change.span.start, change.span.end) if self._writer.live else None
+        if self._erasures.forbids(self._writer.camera, identity, live_span):
+            self.suppressed["forgotten"] += change.type == "new"
+            return False
         if key in self._muted:
             return False
         cooldown = self._specs[name].cooldown_s

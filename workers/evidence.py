@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from alignment.durable import make_folder, replacing
 from alignment.explaining import Point
@@ -49,9 +50,10 @@ class EvidenceStore:
             return Pictures(None, None)
         frames = self._best_frames(sheet)
         snapshot, explanation = self._folder / f"{event_id}.jpg", self._folder / f"{event_id}.explain.png"
+        when = stamp(sheet.span.start, sheet.span.end) if sheet.live else ""
         best = max(frames, key=lambda f: f[0][1], default=None)
-        kept = self._keep(snapshot, lambda: _jpeg(best[1])) if best else snapshot.exists()
-        drawn = self._keep(explanation, lambda: _png(draw_sheet(sheet, frames))) if draw else explanation.exists()
+        kept = self._keep(snapshot, lambda: _jpeg(best[1], when)) if best else snapshot.exists()
+        drawn = self._keep(explanation, lambda: _png(draw_sheet(sheet, frames), when)) if draw else explanation.exists()
         return Pictures(str(snapshot) if kept else None, str(explanation) if drawn else None)
 
     def _best_frames(self, sheet: Sheet) -> list[tuple[Point, U8]]:
@@ -76,15 +78,34 @@ class EvidenceStore:
         return True
 
 
-def _jpeg(frame: U8) -> bytes:
+def stamp(start: float, end: float) -> str:
+    """Return what a picture says inside about when its live event was, Unix seconds, so that it can be forgotten."""
+    return f"watchword {start:.3f} {end:.3f}"
+
+
+def read_stamp(path: Path) -> tuple[float, float] | None:
+    """Return from when to when a picture's event was; None where it does not say: a file's event, or no picture."""
+    try:
+        with Image.open(path) as picture:
+            said = picture.info.get("comment", b"")
+        word, start, end = (said.decode("ascii") if isinstance(said, bytes) else said).split()
+        return (float(start), float(end)) if word == "watchword" else None
+    except (OSError, ValueError, SyntaxError):  # what Pillow raises for damaged pictures
+        return None
+
+
+def _jpeg(frame: U8, when: str) -> bytes:
     out = BytesIO()
-    Image.fromarray(frame).save(out, format="JPEG", quality=85)
+    Image.fromarray(frame).save(out, format="JPEG", quality=85, comment=when)
     return out.getvalue()
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(picture: Image.Image, when: str) -> bytes:
     """Return a PNG of 256 dithered colours: 100 KB instead of 260, at the same speed."""
     colours = picture.quantize(256, Image.Quantize.FASTOCTREE)
     out = BytesIO()
-    picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG).save(out, format="PNG", compress_level=3)
+    told = PngInfo()
+    told.add_text("comment", when)
+    dithered = picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
+    dithered.save(out, format="PNG", compress_level=3, pnginfo=told)
     return out.getvalue()

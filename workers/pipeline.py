@@ -26,6 +26,7 @@ from workers.epoch import Epoch
 from workers.errors import ModelUnavailable, ServiceLost, SourceError
 from workers.events import EventWriter
 from workers.evidence import EvidenceStore
+from workers.forgetting import Erasures
 from workers.listening import Listener
 from workers.publish.base import Sink
 from workers.queries import query_warnings
@@ -58,6 +59,7 @@ class StreamTools:
     config_hash: str = ""
     evidence_folder: Path | None = None
     budget_folder: Path | None = None
+    erasures: Path | None = None  # what was forgotten and must not be told again
 
 
 class StreamPipeline:
@@ -160,7 +162,9 @@ class StreamPipeline:
         self._hop_s = KEYFRAME_HOP_S if camera.fps == "keyframes" else 1.0 / float(camera.fps)
         writer = EventWriter(camera.name, self._info.live, self._hop_s, self._encoder.info, tools.config_hash)
         evidence = EvidenceStore(tools.evidence_folder, camera.name)
-        announcer = Announcer(self._specs, writer, tools.sink, evidence, self._clock, self._stopping)
+        announcer = Announcer(
+            self._specs, writer, tools.sink, evidence, self._clock, self._stopping, Erasures(tools.erasures)
+        )
         self._reader = Reader(
             self._source,
             self._info.live,

@@ -56,6 +56,13 @@ class PublisherService:
             self._latest.clear()
         return events
 
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events, by id or as accepted before a Unix time; return how many revisions were on disk."""
+        with self._lock:
+            for identity in ids & self._latest.keys():
+                del self._latest[identity]
+        return self._sink.erase(ids, before_s) if self._sink else 0
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool."""
         return self._sink.flush(timeout_s) if self._sink else True

@@ -38,3 +38,8 @@ class ServiceSettings:
     def budget_folder(self) -> Path | None:
         """Return where cameras keep what they learned about their false alerts."""
         return StateLayout(self.state_dir).budgets if self.state_dir else None
+
+    @property
+    def erasures(self) -> Path | None:
+        """Return the file of what was forgotten."""
+        return StateLayout(self.state_dir).erasures if self.state_dir else None

@@ -41,6 +41,21 @@ class StateLayout:
         return self.root / "redis"
 
     @property
+    def privacy(self) -> Path:
+        """Return where ``watchword forget`` keeps its requests and receipts."""
+        return self.root / "privacy"
+
+    @property
+    def erasures(self) -> Path:
+        """Return the file that says what was forgotten, so that it is not told again."""
+        return self.privacy / "erasures.jsonl"
+
+    @property
+    def uploads(self) -> Path:
+        """Return the file that says which uploads were watched when, and where they are now."""
+        return self.root / "uploads.jsonl"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
-        """Return all sub-folders."""
+        """Return the sub-folders of every state folder; ``privacy`` is made where it is first needed."""
         return (self.spool, self.budgets, self.evidence, self.redis)

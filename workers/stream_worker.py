@@ -81,6 +81,7 @@ class StreamWorker:
                 self._settings.config_hash,
                 self._settings.evidence_folder,
                 self._settings.budget_folder,
+                self._settings.erasures,
             )
             self._pipeline = StreamPipeline(self._camera, self._events, source, tools, self._clock)
             if self._stop.is_set():

@@ -10,7 +10,7 @@ from daemon.config.cameras import CameraConfig, UploadsConfig
 from daemon.config.events import EventConfig, resolve
 from daemon.config.http import HttpConfig
 from daemon.config.limits import LimitsConfig
-from daemon.config.privacy import PrivacyConfig
+from daemon.config.privacy import PrivacyConfig, RetentionConfig
 from daemon.config.services import LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
 from daemon.config.types import AnyPath, Name, url_secrets
 from workers.types import CameraSpec, EventSpec
@@ -32,6 +32,7 @@ class Config(Section):
     )
     privacy: PrivacyConfig = Field(default=PrivacyConfig(), description="What is hidden.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="How much a file or a stream may ask for.")
+    retention: RetentionConfig = Field(default=RetentionConfig(), description="How long each kind of data is kept.")
     http: HttpConfig = Field(default=HttpConfig(), description="The port of health and metrics.")
     logs: LogsConfig = Field(default=LogsConfig(), description="What is written to standard error.")
     runtime: Literal["ray", "local"] = Field(

@@ -11,9 +11,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 PER_HOUR = {"h": 1.0, "hour": 1.0, "d": 1 / 24, "day": 1 / 24, "w": 1 / 168, "week": 1 / 168}
 MAX_DURATION_S = 31 * 86_400.0
+MAX_KEEP_S = 3653 * 86_400.0
+BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 MAX_FPS = 60.0
 
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)?", re.ASCII)
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(MB|GB|TB)", re.ASCII)
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*/\s*(hour|h|day|d|week|w)", re.ASCII)
 
 
@@ -32,6 +35,25 @@ def _seconds(value: object) -> float | None:
         return float(value)
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     return float(match[1]) * SECONDS[match[2] or "s"] if match else None
+
+
+def parse_keep(value: object) -> float | None:
+    """Return seconds for ``14d``, ``12h`` and the like, at most ten years; None for ``forever``."""
+    if value == "forever":
+        return None
+    seconds = _seconds(value)
+    if seconds is None or not 1 <= seconds <= MAX_KEEP_S:
+        raise ValueError('not a time to keep something; write "14d", "12h" (1 second to 10 years) or "forever"')
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """Return bytes for ``500MB``, ``2GB`` or ``1TB``."""
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    size = int(float(match[1]) * BYTES[match[2]]) if match else 0
+    if not 1_000_000 <= size <= 10**15:
+        raise ValueError('not a size; write "500MB", "2GB" or "1TB", from 1MB on')
+    return size
 
 
 def parse_rate(value: object) -> float:
@@ -81,6 +103,28 @@ Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DUR
 
 Timeout = Annotated[float, BeforeValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
 """Seconds, at least 0.1."""
+
+Keep = Annotated[
+    float | None,
+    BeforeValidator(parse_keep),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "forever"},
+                {"type": "number", "minimum": 1, "maximum": MAX_KEEP_S},
+                {"type": "string", "pattern": rf"^\s*{_DURATION.pattern}\s*$", "examples": ["12h", "14d"]},
+            ]
+        }
+    ),
+]
+"""Seconds that something is kept; None: forever."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": rf"^\s*{_SIZE.pattern}\s*$", "examples": ["500MB", "2GB"]}),
+]
+"""Bytes."""
 
 Rate = Annotated[
     float,

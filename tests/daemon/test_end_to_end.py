@@ -22,6 +22,8 @@ def run_sample(runtime: str, folder: Path) -> list[dict[str, Any]]:
     path.write_text(yaml.safe_dump(config))
     done = watchword("run", path, "--once", "--json")
     assert done.returncode == 0, done.stderr
+    assert "janitor" not in done.stderr
+    assert "retention cannot be kept" not in done.stderr
     return json_lines(done.stdout)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, render_metrics
+from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, SUPPRESS_REASONS, render_metrics
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
@@ -35,6 +35,7 @@ CONTRACT = {
     "budget_observed_alerts_per_hour": {"camera", "event"},
     "speech_realtime_factor": set(),
     "publish_retries_total": set(),
+    "data_removed_total": {"kind", "reason"},
     "spool_accepts": set(),
     "spool_bytes": set(),
     "spool_oldest_seconds": set(),
@@ -81,6 +82,7 @@ FULL = DaemonSnapshot(
     encoder=EncoderSnapshot(MODEL, {1: 2, 8: 3, 500: 1}, queue_depth=1),
     speech=SpeechSnapshot(depth=4, dropped={}, failed=0, audio_s=100.0, busy_s=12.0),
     publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5),
+    removed={("evidence", "retention"): 3},
 )
 
 
@@ -138,7 +140,10 @@ def test_unknown_reasons_fold_into_other() -> None:
     assert value(FULL, "stream_reconnects_total", camera="front", reason="other") == 1
     text = render_metrics(FULL).decode()
     assert "://" not in text
-    assert set(re.findall(r'reason="([^"]*)"', text)) <= DROP_REASONS | RECONNECT_REASONS | {"cooldown", "other"}
+    assert set(re.findall(r'reason="([^"]*)"', text)) <= DROP_REASONS | RECONNECT_REASONS | SUPPRESS_REASONS | {
+        "retention",
+        "other",
+    }
 
 
 def test_known_reasons_start_at_zero() -> None:

@@ -10,6 +10,7 @@ import pytest
 from fake_clock import FakeClock
 
 from daemon.exports import ExportError
+from daemon.privacy.uploads import UploadRecords
 from daemon.supervisor import Supervisor
 from daemon.uploads import CAMERA, SETTLE_STEPS, UploadFolder
 from workers.errors import SourceError, SourceInvalid, SourceNotFound
@@ -49,7 +50,7 @@ class Inbox:
 
     def __init__(self, folder: Path, done: Path | None = None) -> None:
         self.inbox, self.done = folder / "inbox", done or folder / "done"
-        self.uploads = UploadFolder(self.inbox, self.done, ())
+        self.uploads = UploadFolder(self.inbox, self.done, (), UploadRecords(folder / "uploads.jsonl"))
         self.streams = Streams()
         self._clock = FakeClock()
         self._supervisor = Supervisor(self.streams, self._clock)  # type: ignore[arg-type]  # only start_stream is asked
@@ -151,7 +152,7 @@ def test_done_may_lie_on_another_disk(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match=r"cannot write to .*file/done.*uploads\.done"):
-        UploadFolder(tmp_path / "inbox", tmp_path / "file" / "done", ())
+        UploadFolder(tmp_path / "inbox", tmp_path / "file" / "done", (), UploadRecords(tmp_path / "uploads.jsonl"))
 
 
 def test_an_upload_that_is_taken_away_does_not_hold_up_the_others(inbox: Inbox) -> None:

@@ -57,6 +57,38 @@ def test_the_spool_loses_nothing_that_it_took(tmp_path: Path) -> None:
     assert ("torn", 1) in seen  # or else the torn disks are not what they claim to be
 
 
+def test_erasing_from_the_spool_takes_nothing_else_along(tmp_path: Path) -> None:
+    writer = """
+    from publish_kit import make_event
+    from workers.publish.spool import Spool
+
+    def write(disk, tell):
+        spool = Spool(disk / "state" / "spool", segment_bytes=2500)
+        for number in range(1, 8):
+            spool.append([make_event(number)])
+        tell("ready 7")
+        spool.erase(lambda record: record.seq in (2, 3, 4, 7))
+        tell("erased 4")
+        spool.append([make_event(8)])
+    """
+    finished = 0
+    for crash in crashes(tmp_path, writer):
+        folder = crash.disk / "state" / "spool"
+        if not told(crash, "ready"):
+            continue
+        spool = Spool(folder)
+        numbers = [int(r.event.id[:4], 16) for r in spool.pending(99)]
+        assert {1, 5, 6} <= set(numbers), crash
+        assert numbers == sorted(set(numbers)), crash
+        if told(crash, "erased"):
+            finished += 1
+            left = b"".join(segment.read_bytes() for segment in folder.glob("*.seg"))
+            assert numbers in ([1, 5, 6], [1, 5, 6, 8]), crash
+            assert not any(make_event(n).id.encode() in left for n in (2, 3, 4, 7)), crash
+        spool.close()
+    assert finished
+
+
 def test_budgets_are_the_last_ones_saved_or_the_new_ones(tmp_path: Path) -> None:
     writer = """
     from alignment.budget import Budget

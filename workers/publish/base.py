@@ -33,6 +33,13 @@ class Sink(Protocol):
         """End the live events that a stream which died left open; return their ends. ``camera`` None: of all."""
         ...
 
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions.
+
+        Raise ``SpoolError`` or ``OSError`` where that fails.
+        """
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool; return whether that came true in time."""
         ...

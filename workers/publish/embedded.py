@@ -31,6 +31,7 @@ from workers.state_layout import StateLayout
 
 _log = logging.getLogger(__name__)
 
+# Of entries that share a node, a deleted one stays in memory and on disk until all of them are gone: so none share.
 _CONFIG = """bind 127.0.0.1
 port {port}
 requirepass {password}
@@ -38,6 +39,7 @@ dir "{folder}"
 appendonly yes
 appendfsync always
 save ""
+stream-node-max-entries 1
 loglevel notice
 logfile "{folder}/server.log"
 """

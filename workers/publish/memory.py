@@ -31,6 +31,14 @@ class MemorySink:
         """Return nothing: what is kept here dies with its stream."""
         return ()
 
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events by id."""
+        with self._mutex:
+            gone = [key for key in self._events if key[0] in ids]
+            for key in gone:
+                del self._events[key]
+            return len(gone)
+
     def flush(self, timeout_s: float) -> bool:
         """Return True: nothing ever waits."""
         return True

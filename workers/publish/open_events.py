@@ -4,7 +4,7 @@ A file is watched again and finds its events' true ends; what a camera showed wh
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ class OpenEvents:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._open = {e.id: e for e in _read(path)}
+        self._open = {e.id: e for e in read_open(path)}
 
     def opened(self, events: Iterable[Event]) -> None:
         """Remember what is open before it is published: rather an end too many than a beginning without one.
@@ -51,6 +51,12 @@ class OpenEvents:
             with suppress(OSError):  # then it is ended once more, by the next start
                 self._write()
 
+    def erase(self, ids: Set[str]) -> None:
+        """Forget events as if they had never been; raise ``OSError``."""
+        if ids & self._open.keys():
+            self._open = {k: e for k, e in self._open.items() if k not in ids}
+            self._write()
+
     def of(self, camera: str | None) -> tuple[Event, ...]:
         """Return what a camera (None: any) has open."""
         return tuple(e for e in self._open.values() if camera in (None, e.camera))
@@ -66,7 +72,8 @@ def interrupted(event: Event, unix_s: float) -> Event:
     return replace(event, **head, body=event.body | head | {"produced_at": at, "interrupted": True})  # type: ignore[arg-type]  # of one dict
 
 
-def _read(path: Path) -> Sequence[Event]:
+def read_open(path: Path) -> Sequence[Event]:
+    """Return the events in a file of open ones; nothing where it cannot be read, with a warning."""
     try:
         return [Event(**document) for document in json.loads(path.read_text(encoding="ascii"))]
     except FileNotFoundError:

@@ -8,9 +8,10 @@ publishes and reads needs no more than (for the stream ``watchword:events``)::
         ~watchword:events ~{watchword:events}:id:*
         -@all +ping +evalsha +eval +xadd +get +set +xrange +xrevrange +xread
 
-and in a cluster ``+cluster|slots +command`` besides.
+and in a cluster ``+cluster|slots +command`` besides; ``+xtrim`` for retention, ``+xdel`` for ``watchword forget``.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,9 +60,11 @@ class RedisSettings:
         What was told is part of it: a file that was stopped told an early end, and what it tells when it is watched
         again is news although its revision has the same number.
         A key is hashed by what stands in its first braces, else whole (Redis cluster specification).
+        Markers outlive events that are erased: so they tell neither id nor time.
         """
         prefix = self.stream if self._tagged else f"{{{self.stream}}}"
-        return f"{prefix}:id:{event.id}:{event.revision}:{event.type}:{event.start}:{event.end}"
+        told = f"{event.id}:{event.revision}:{event.type}:{event.start}:{event.end}"
+        return f"{prefix}:id:{hashlib.sha256(told.encode()).hexdigest()[:32]}"
 
 
 def connect(settings: RedisSettings) -> RedisClient:

@@ -96,6 +96,7 @@ class RedisSink:
         self._spool = spool
         self._open = OpenEvents(spool.folder / "open.json")
         self._publishing = threading.Lock()  # guards ``_open``, and that its ends are published once
+        self._sending = threading.Lock()  # held from when a batch is read until it is published
         self._on_delivered = on_delivered
         self._pause_s = backoff_s[0]
         self._backoff = Backoff(SystemClock(), *backoff_s, stable_s=0.0)
@@ -133,6 +134,14 @@ class RedisSink:
             self._accepts = self._fresh = True
             self._changed.notify_all()
         return tuple(Receipt(e.id, e.revision, None) for e in events)
+
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Remove events from the disk, and what was accepted before a Unix time; none of them is on its way then."""
+        with self._publishing, self._sending:
+            self._open.erase(ids)
+            return self._spool.erase(
+                lambda r: r.event.id in ids or r.at < before_s, begun_before_s=float("inf") if ids else before_s
+            )
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool; the current back-off is cut short."""
@@ -179,10 +188,11 @@ class RedisSink:
 
     def _step(self) -> None:
         """Send one batch; without one, wait, asking now and then whether the server is there."""
-        batch = self._spool.pending(BATCH)
-        if batch:
-            self._send(batch)
-            return
+        with self._sending:
+            batch = self._spool.pending(BATCH)
+            if batch:
+                self._send(batch)
+                return
         with self._changed:
             idle = self._counts.connected and not self._changed.wait_for(
                 lambda: self._fresh or self._stopping, IDLE_PING_S

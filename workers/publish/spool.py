@@ -10,14 +10,15 @@ import itertools
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from alignment.durable import make_folder, sync_path
+from alignment.durable import make_folder, replacing, sync_path
 from workers.clock import Clock, SystemClock
 from workers.errors import SpoolError
 from workers.publish.durable import lock_folder, replace_file, write_all
@@ -146,6 +147,19 @@ class Spool:
                 replace_file(self._folder / "cursor", str(up_to))
             self._drop(up_to)
 
+    def erase(self, unwanted: Callable[[Record], bool], begun_before_s: float = float("inf")) -> int:
+        """Remove records, also those that are published but still on disk, and damaged lines; return how many.
+
+        Only segments that begin before a Unix time are read. What stays of them is written anew, so that nothing of
+        what went is left in a file. Raise ``SpoolError``.
+        """
+        with self._mutex:
+            try:
+                chosen = [s for s in self._sizes if _begins(s) < begun_before_s]
+                return sum(self._rewrite(segment, unwanted) for segment in chosen)
+            except OSError as error:
+                raise SpoolError(f"spool {self._folder} cannot be rewritten: {error.strerror}", _HINT) from error
+
     def snapshot(self) -> SpoolSnapshot:
         """Return the counters."""
         with self._mutex:
@@ -185,6 +199,32 @@ class Spool:
         if self._damaged:
             _log.warning("spool %s: %d damaged lines could not be read back", self._folder, self._damaged)
         self._drop(acked)
+
+    def _rewrite(self, segment: Path, unwanted: Callable[[Record], bool]) -> int:
+        data = segment.read_bytes()
+        lines = list(scan(BytesIO(data)))
+        kept = [(record.seq, data[at : at + size]) for at, size, record in lines if record and not unwanted(record)]
+        if len(kept) == len(lines):
+            return 0
+        if self._file and self._writes(segment):  # the next batch begins another
+            self._file.close()
+            self._file = None
+        offsets, end = {}, 0
+        for seq, line in kept:
+            offsets[seq] = end
+            end += len(line)
+        if kept:
+            with replacing(segment, private=True) as part:
+                part.write_bytes(b"".join(line for _, line in kept))
+            self._sizes[segment] = end
+        else:
+            segment.unlink()
+            sync_path(self._folder)
+            del self._sizes[segment], self._last[segment]
+        stay = (p for p in self._waiting if p.segment != segment or p.seq in offsets)
+        self._waiting = deque(replace(p, offset=offsets[p.seq]) if p.segment == segment else p for p in stay)
+        self._bytes = sum(p.size for p in self._waiting)
+        return len(lines) - len(kept)
 
     def _wait(self, place: _Place) -> None:
         self._waiting.append(place)
@@ -252,6 +292,13 @@ def _cursor(path: Path) -> int:
         return int(path.read_text(encoding="ascii"))
     except (FileNotFoundError, ValueError):
         return 0
+
+
+def _begins(segment: Path) -> float:
+    """Return when the first event of a segment was accepted, Unix seconds; 0 where that cannot be read."""
+    with segment.open("rb") as file:
+        _, _, record = next(scan(file), (0, 0, None))
+    return record.at if record else 0.0
 
 
 def _read(segment: Path, places: Sequence[_Place]) -> Iterator[tuple[_Place, Record | None]]:

@@ -1,0 +1,31 @@
+"""What cameras learned about their false alerts."""
+
+from collections.abc import Sequence
+
+from daemon.privacy.places import EXPIRE_LIMIT, Limits, Places, files_by_age, remove_files
+from workers.forgetting import Scope
+
+
+class BudgetData:
+    """``Store`` of ``budgets/CAMERA.json``: means over hours, in which no interval can be told apart."""
+
+    def __init__(self, places: Places) -> None:
+        self._folder = places.layout.budgets
+
+    def event_ids(self, scope: Scope) -> set[str]:
+        """Return nothing: no event is named in it."""
+        return set()
+
+    def items(self, scope: Scope, ids: frozenset[str]) -> list[str]:
+        """Return nothing."""
+        return []
+
+    def remove(self, items: Sequence[str]) -> None:
+        """Remove files."""
+        remove_files(items)
+
+    def expire(self, limits: Limits) -> int:
+        """Remove files that were not written for too long: their cameras are gone."""
+        old = [p for written, _, p in files_by_age(self._folder.glob("*.json")) if written < (limits.since or 0)]
+        remove_files(old[:EXPIRE_LIMIT])
+        return len(old[:EXPIRE_LIMIT])

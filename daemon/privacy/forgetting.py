@@ -1,0 +1,111 @@
+"""Forgetting: find everything of a scope, remember that it is gone, remove it, and look whether anything is left.
+
+Redis is asked before anything is removed, so that a server that is down leaves everything as it was. A second run
+goes on where a first one was interrupted.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from alignment.durable import make_folder, replacing
+from alignment.errors import WatchwordError
+from daemon.privacy.kinds import KINDS
+from daemon.privacy.places import Places, Store
+from workers.forgetting import Erasures, Scope, hashed
+
+FORMAT = "watchword-receipt/1"
+ROUNDS = 3  # of removing and looking again: what was just being written shows up in the second
+PAUSE_S = 1.0
+
+
+class NotForgotten(WatchwordError):
+    """Something of a scope is still there, although it was removed more than once."""
+
+    code = "not_forgotten"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What of a scope is there: items by kind of data, and the ids of its events."""
+
+    items: Mapping[str, list[str]]
+    ids: frozenset[str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many items of each kind."""
+        return {kind: len(items) for kind, items in self.items.items()}
+
+
+def find(places: Places, scope: Scope, known: frozenset[str] = frozenset()) -> Finding:
+    """Look for everything of a scope, and of events ``known`` to belong to it; change nothing."""
+    stores = _stores(places)
+    ids = known.union(*(store.event_ids(scope) for store in stores.values()))
+    return Finding({kind: store.items(scope, ids) for kind, store in stores.items()}, ids)
+
+
+def forget(places: Places, scope: Scope, pause_s: float = PAUSE_S) -> Path:
+    """Remove everything of a scope; return the receipt. Raise ``NotForgotten``, ``PublishError`` or ``OSError``."""
+    stores, removed = _stores(places), dict.fromkeys(_stores(places), 0)
+    found = find(places, scope)
+    make_folder(places.layout.privacy, 0o700)
+    for _ in range(ROUNDS):
+        Erasures(places.layout.erasures).add(scope, found.ids)
+        for kind, items in found.items.items():
+            if items:
+                stores[kind].remove(items)
+                removed[kind] += len(items)
+        time.sleep(pause_s)
+        found = find(places, scope, found.ids)
+        if not any(found.counts.values()):
+            return _write_receipt(places, scope, removed, found.ids)
+    left = ", ".join(f"{n} of {kind}" for kind, n in found.counts.items() if n)
+    raise NotForgotten(f"of camera {scope.camera} is still there: {left}", "see the log, and forget again")
+
+
+def read_receipt(path: Path) -> dict[str, Any]:
+    """Return a receipt; raise ``ValueError`` where it was changed since."""
+    receipt: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+    if receipt.pop("digest") != _digest(receipt):
+        raise ValueError(f"{path} was changed after it was written")
+    return receipt
+
+
+def _stores(places: Places) -> dict[str, Store]:
+    return {kind.name: kind.store(places) for kind in KINDS if kind.store}
+
+
+def _write_receipt(places: Places, scope: Scope, removed: Mapping[str, int], ids: frozenset[str]) -> Path:
+    receipt: dict[str, Any] = {
+        "format": FORMAT,
+        "program": f"watchword {metadata.version('watchword')}",
+        "carried_out": _iso(time.time()),
+        "asked": {"camera": scope.camera, "from": _iso(scope.since), "to": _iso(scope.until)},
+        "removed": dict(removed),
+        "events_sha256": sorted(map(hashed, ids)),
+        "left": dict.fromkeys(removed, 0),  # as the last look said
+        "not_touched": "budgets (averages over hours), logs, backups, other readers of the stream",
+    }
+    receipt["digest"] = _digest(receipt)
+    folder = places.layout.privacy / "receipts"
+    make_folder(folder, 0o700)
+    path = folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{receipt['digest'][:8]}.json"
+    with replacing(path, private=True) as part:
+        part.write_text(json.dumps(receipt, indent=1) + "\n", encoding="ascii")
+    return path
+
+
+def _digest(receipt: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(receipt, sort_keys=True).encode()).hexdigest()
+
+
+def _iso(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

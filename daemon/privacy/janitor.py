@@ -1,0 +1,80 @@
+"""A thread of the daemon that removes what is past its retention, and forgets what it is asked to."""
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import structlog
+
+from alignment.errors import WatchwordError
+from daemon.config.privacy import RetentionConfig
+from daemon.privacy.forgetting import forget, read_receipt
+from daemon.privacy.kinds import KINDS
+from daemon.privacy.places import Limits, Places
+from daemon.privacy.requests import answer_all
+from workers.forgetting import Scope
+
+POLL_S = 0.5
+LONGEST_S, SHARE = 300.0, 10  # a pass every tenth of the shortest retention, at least every five minutes
+
+log = structlog.get_logger()
+
+
+class Janitor:
+    """Keeps the data of one daemon within its limits. ``removed`` counts pieces by kind and reason."""
+
+    def __init__(self, places: Places, retention: RetentionConfig) -> None:
+        self.removed: Counter[tuple[str, str]] = Counter({(k.name, "retention"): 0 for k in KINDS if k.retention})
+        self.removed.update({(k.name, "forget"): 0 for k in KINDS if k.store})
+        self._places, self._retention = places, retention
+        keeps = [getattr(retention, k.retention) for k in KINDS if k.retention]
+        self._every_s = min([LONGEST_S, *(keep / SHARE for keep in keeps if keep is not None)])
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first pass comes at once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End, after what is being done, but wait no longer than that."""
+        self._stopping.set()
+        self._thread.join(timeout_s)
+
+    def expire(self) -> None:
+        """Do one bounded pass over all kinds; one that fails is told, and the others go on."""
+        gone: dict[str, int] = {}
+        for kind in KINDS:
+            if kind.retention is None or kind.store is None:
+                continue
+            keep: float | None = getattr(self._retention, kind.retention)
+            size: int | None = getattr(self._retention, f"{kind.retention}_size", None)
+            try:
+                count = kind.store(self._places).expire(Limits(None if keep is None else time.time() - keep, size))
+            except (WatchwordError, OSError) as error:
+                log.warning("retention cannot be kept", kind=kind.name, error=str(error))
+                continue
+            self.removed[kind.name, "retention"] += count
+            gone |= {kind.name: count} if count else {}
+        if gone:
+            log.info("data past its retention removed", **gone)
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                answer_all(self._places.layout, self._forget)
+                if time.monotonic() >= due:
+                    self.expire()
+                    due = time.monotonic() + self._every_s
+            except Exception:  # without this thread data would stay for ever, without a word
+                log.exception("the janitor failed, and tries again")
+            self._stopping.wait(POLL_S)
+
+    def _forget(self, scope: Scope) -> Path:
+        receipt = forget(self._places, scope)
+        for kind, count in read_receipt(receipt)["removed"].items():
+            self.removed[kind, "forget"] += count
+        log.info("forgotten", receipt=str(receipt))
+        return receipt

@@ -1,0 +1,110 @@
+"""Every kind of data that a daemon keeps: where it lies, how long, and what erases it.
+
+Whoever adds a file to the state folder or a key to Redis adds it here: a test fails for what no kind claims.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from daemon.privacy.budgets import BudgetData
+from daemon.privacy.evidence import EvidenceData
+from daemon.privacy.places import Places, Store
+from daemon.privacy.stream import StreamData
+from daemon.privacy.uploads import UploadData
+from daemon.privacy.waiting import WaitingData
+
+
+@dataclass(frozen=True, slots=True)
+class DataKind:
+    """One kind. ``files``: patterns below the state folder; ``keys``: patterns of Redis keys, ``STREAM`` the stream's.
+
+    ``retention``: the key below ``retention:`` in the configuration; None: kept as long as the state folder.
+    ``store``: what finds, erases and expires it; None: nothing in it tells about people.
+    """
+
+    name: str
+    holds: str
+    files: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    retention: str | None = None
+    store: Callable[[Places], Store] | None = None
+
+
+# Events are erased before what was made of them, and the stream last: until then a second try finds their ids.
+KINDS: tuple[DataKind, ...] = (
+    DataKind(
+        "waiting",
+        "events on their way to Redis, with the words that were heard; open events of live cameras",
+        files=("spool/*.seg", "spool/open.json"),
+        retention="events",
+        store=WaitingData,
+    ),
+    DataKind(
+        "evidence",
+        "pictures of events, some with the words that were heard",
+        files=("evidence/*/*.jpg", "evidence/*/*.explain.png"),
+        retention="evidence",
+        store=EvidenceData,
+    ),
+    DataKind(
+        "uploads",
+        "uploads that were watched, and when",
+        files=("uploads.jsonl",),
+        retention="uploads",
+        store=UploadData,
+    ),
+    DataKind(
+        "events",
+        "events with the words that were heard (transcripts), in Redis",
+        files=("redis/appendonlydir/*",),
+        keys=("STREAM",),
+        retention="events",
+        store=StreamData,
+    ),
+    DataKind(
+        "budgets",
+        "what cameras learned about false alerts: scores, and the mean embedding of each scene over hours",
+        files=("budgets/*.json",),
+        retention="budgets",
+        store=BudgetData,
+    ),
+    DataKind(
+        "markers", "hashes of what was published, which expire after a week", keys=("{STREAM}:id:*", "STREAM:id:*")
+    ),
+    DataKind(
+        "receipts",
+        "what was forgotten: camera, times, counts, hashes of ids",
+        files=("privacy/erasures.jsonl", "privacy/receipts/*.json", "privacy/requests/*.json"),
+    ),
+    DataKind(
+        "bookkeeping",
+        "locks, versions, positions, the embedded server's settings and log",
+        files=(
+            "schema",
+            "lock",
+            "spool/lock",
+            "spool/cursor",
+            "redis/lock",
+            "redis/url",
+            "redis/server.*",
+        ),
+    ),
+)
+
+
+def kind_of_file(path: Path) -> DataKind | None:
+    """Return the kind that claims a path below the state folder."""
+    return next((k for k in KINDS if any(fnmatchcase(path.as_posix(), p) for p in k.files)), None)
+
+
+def kind_of_key(key: str, stream: str) -> DataKind | None:
+    """Return the kind that claims a Redis key of a daemon that publishes into ``stream``."""
+    for kind in KINDS:
+        for pattern in kind.keys:
+            before, _, after = pattern.partition("STREAM")
+            wanted = before + stream + after.removesuffix("*")
+            if key == wanted or (pattern.endswith("*") and key.startswith(wanted)):
+                return kind
+    return None

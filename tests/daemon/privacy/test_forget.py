@@ -1,0 +1,237 @@
+"""A camera's stretch of time is forgotten: every byte of it, while the daemon runs and when it does not."""
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from daemon_process import json_lines, published, running, watchword, write_config
+from publish_kit import make_event, wait_until
+
+from alignment.explaining import Explanation
+from alignment.types import Span
+from daemon.config.privacy import RetentionConfig
+from daemon.privacy.forgetting import FORMAT, read_receipt
+from daemon.privacy.janitor import Janitor
+from daemon.privacy.kinds import kind_of_file, kind_of_key
+from daemon.privacy.places import Places
+from daemon.state import StateFolder
+from workers.evidence import EvidenceStore
+from workers.explain_picture import Sheet
+from workers.publish.embedded import EmbeddedServer
+from workers.publish.redis_settings import RedisSettings
+from workers.publish.redis_stream import RedisSink
+from workers.publish.spool import Spool
+from workers.redaction import RedactedUrl
+from workers.state_layout import StateLayout
+from workers.types import Event, EventSpec, FrameBatch, Utterance
+
+SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4"
+EVENTS = {
+    "parcel": {"describe": "someone talks about a parcel that was delivered", "modalities": ["speech"]},
+    "cat": {"describe": "a cat", "modalities": ["vision"]},
+}
+QUIET = {"yard": {"url": "synthetic://pattern?seconds=3600&width=64&height=48&fps=5&pace=1"}}
+T0 = 1_700_000_000.0
+
+
+def iso(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat()
+
+
+def residue(folder: Path, *texts: str) -> dict[str, list[str]]:
+    """Return which files hold which texts."""
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    found = {t: [name for name, data in files.items() if t.encode() in data] for t in texts}
+    return {text: names for text, names in found.items() if names}
+
+
+def unclaimed(state: Path, url: str | None) -> list[str]:
+    """Return what no kind of data claims, on disk and in Redis."""
+    files = [p.relative_to(state) for p in state.rglob("*") if p.is_file()]
+    keys = list(redis.Redis.from_url(url, decode_responses=True).scan_iter()) if url else []
+    return [str(p) for p in files if kind_of_file(p) is None] + [
+        k for k in keys if kind_of_key(k, "watchword:events") is None
+    ]
+
+
+def forget(config: Path, camera: str, since: float, until: float, *options: str) -> subprocess.CompletedProcess[str]:
+    times = ("--from", iso(since), "--to", iso(until))
+    return watchword("forget", "--config", config, "--camera", camera, *times, *options)
+
+
+def live_event(number: int, start: float, word: str) -> Event:
+    event = make_event(number, camera="door", text=word, start=start, end=start + 5)
+    return replace(event, body=event.body | {"live": True})
+
+
+def picture_of(state: Path, event: Event, word: str, level: int) -> None:
+    """Save the pictures of an event as its stream would have."""
+    store, t = EvidenceStore(StateLayout(state).evidence, event.camera), np.array([event.start + 1])
+    noise = np.random.default_rng(level).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
+    store.keep(FrameBatch(event.camera, 0, t, t, noise))
+    best = ((event.start + 1, 0.9),)
+    span = Span("cat", event.start, event.end, 0.9, False, (1.0, 0.0, 0.0), best, 0.5)
+    heard = [Utterance(event.start, event.end, word, 0.9, "en")]
+    sheet = Sheet(event.camera, True, EventSpec("cat", ("a cat",)), span, Explanation((), best, best), heard)
+    assert store.save(event.id, sheet, draw=True).explanation
+
+
+def plant(state: Path, count: int = 6) -> list[tuple[Event, str]]:
+    """Leave ``count`` live events, one a minute: in Redis, on disk though published, and in pictures."""
+    made = [(live_event(n, T0 + 60 * n, f"word{n}zyx"), f"word{n}zyx") for n in range(count)]
+    with EmbeddedServer(state) as url:
+        sink = RedisSink(RedisSettings(RedactedUrl(url)), Spool(StateLayout(state).spool))
+        sink.publish([event for event, _ in made])
+        assert sink.flush(20)
+        sink.close()
+    for number, (event, word) in enumerate(made):
+        picture_of(state, event, word, number)
+    return made
+
+
+def test_without_a_daemon_nothing_is_left_of_an_interval_and_all_of_the_rest(tmp_path: Path) -> None:
+    config, state = write_config(tmp_path, cameras=QUIET, events=EVENTS), tmp_path / "state"
+    made = plant(state)
+    inside, outside = made[2:4], [*made[:2], *made[4:]]
+    pixels = {e.id: (state / "evidence" / "door" / f"{e.id}.jpg").read_bytes()[-400:] for e, _ in made}
+    # each of the two waits twice: in the spool, and as an event that has not ended
+    look = forget(config, "door", T0 + 118, T0 + 190, "--json")
+    assert json.loads(look.stdout) == {
+        "events": sorted(e.id for e, _ in inside),
+        "would_remove": {"waiting": 4, "evidence": 4, "uploads": 0, "events": 2, "budgets": 0},
+    }
+    assert residue(state, *(word for _, word in inside)), "a look removes nothing"
+
+    done = forget(config, "door", T0 + 118, T0 + 190, "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert residue(state, *(t for e, word in inside for t in (word, e.id))) == {}
+    assert set(residue(state, *(word for _, word in outside))) == {word for _, word in outside}
+    files = [p.read_bytes() for p in state.rglob("*") if p.is_file()]
+    kept = {e: any(part in data for data in files) for e, part in pixels.items()}
+    assert kept == {e.id: (e, w) in outside for e, w in made}
+    assert {e["id"] for e in published(tmp_path)} == {e.id for e, _ in outside}
+
+    with EmbeddedServer(state) as url:  # whose snapshots are compressed: a search of the bytes could overlook something
+        client = redis.Redis.from_url(url, decode_responses=True)
+        client.config_set("rdbcompression", "no")
+        client.bgrewriteaof()
+        wait_until(lambda: set(residue(state / "redis", *(w for _, w in made))) == {w for _, w in outside}, 20)
+    (receipt,) = (state / "privacy" / "receipts").iterdir()
+    told = read_receipt(receipt)
+    assert told == {k: v for k, v in json.loads(done.stdout).items() if k != "digest"}
+    assert (told["format"], told["removed"]["events"], told["left"]["events"]) == (FORMAT, 2, 0)
+    receipt.write_text(receipt.read_text().replace('"events": 2', '"events": 1'))
+    with pytest.raises(ValueError, match="changed"):
+        read_receipt(receipt)
+    assert unclaimed(state, None) == []
+
+
+def test_whoever_holds_the_state_forgets_while_it_publishes(tmp_path: Path) -> None:
+    """A writer that never rests: nothing of the interval stays, nothing else is lost or told twice."""
+    config, state = write_config(tmp_path, cameras=QUIET, events=EVENTS), tmp_path / "state"
+    done, count = threading.Event(), 0
+    with StateFolder(state) as layout, EmbeddedServer(state) as url:
+        redis_settings = RedisSettings(RedactedUrl(url))
+        sink = RedisSink(redis_settings, Spool(layout.spool, segment_bytes=20_000))
+        janitor = Janitor(Places(layout, redis_settings, True, sink.erase), RetentionConfig(events="forever"))
+        janitor.start()
+
+        def write() -> None:
+            nonlocal count
+            while not done.is_set():
+                sink.publish([live_event(1000 + count, T0 + 1000 + count, "another")])
+                count += 1
+                time.sleep(0.005)
+
+        for number in range(200):
+            sink.publish([live_event(number, T0 + number, f"word{number}zyx")])
+        writer = threading.Thread(target=write)
+        writer.start()
+        answer = forget(config, "door", T0 - 10, T0 + 300, "--yes", "--json")
+        done.set()
+        writer.join()
+        assert sink.flush(20)
+        sink.close()
+        janitor.stop(5)
+        assert answer.returncode == 0, answer.stderr
+        told = json.loads(answer.stdout)
+        assert (told["removed"]["events"], len(told["events_sha256"])) == (200, 200)
+        assert janitor.removed["events", "forget"] == 200
+        entries = redis.Redis.from_url(url, decode_responses=True).xrange("watchword:events")
+        left = [int(v["id"][:4], 16) for _, v in entries]
+        assert left == list(range(1000, 1000 + count))
+        wait_until(lambda: not [t for t in residue(state, "zyx") if t], 10)
+    assert not list((layout.privacy / "requests").iterdir())
+
+
+def test_a_request_that_fails_says_why(tmp_path: Path) -> None:
+    config = write_config(tmp_path, cameras=QUIET, events=EVENTS, redis={"url": "redis://127.0.0.1:1/0"})
+    with StateFolder(tmp_path / "state") as layout:
+        away = RedisSettings(RedactedUrl("redis://127.0.0.1:1/0"))
+        janitor = Janitor(Places(layout, away, False, lambda ids, before: 0), RetentionConfig())
+        janitor.start()
+        answer = forget(config, "door", T0, T0 + 9, "--yes")
+        janitor.stop(5)
+    assert answer.returncode == 1
+    assert "redis" in answer.stderr.lower()
+    assert not list((layout.privacy / "requests").iterdir())
+
+
+@pytest.mark.timeout(400)  # three processes load their models, one after the other
+def test_the_running_daemon_forgets_and_does_not_tell_again(tmp_path: Path) -> None:
+    """A file's events, and an upload's with it, are forgotten; watched again they are neither kept nor published."""
+    visit = tmp_path / "visit.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLE, "-t", "19", "-c", "copy", visit], check=True)
+    cameras = {"hall": {"url": str(visit)}}
+    folders = {"folder": "inbox", "done": "done"}
+    config = write_config(tmp_path, cameras=cameras, events=EVENTS, uploads=folders)
+    state, since = tmp_path / "state", datetime.now().timestamp()
+    (tmp_path / "inbox").mkdir()
+    shutil.copy(visit, tmp_path / "inbox")
+    with running(config, tmp_path) as daemon:
+        daemon.wait_for("upload done")
+        daemon.wait_for('"camera": "hall", "event": "stream finished"')
+        seen = {line["id"] for line in json_lines(daemon.log()) if line["event"] == "event"}
+        wait_until(lambda: {e["id"] for e in published(tmp_path)} == seen, 60)
+        events = published(tmp_path)
+        assert {e["camera"] for e in events} == {"hall", "uploads"}
+        assert unclaimed(state, EmbeddedServer.discover(state)) == []
+        told = secrets(events)
+        assert len(residue(state, *told)) == len(told) > 4
+        for camera in ("hall", "uploads"):
+            done = forget(config, camera, since, datetime.now().timestamp(), "--yes")
+            assert done.returncode == 0, done.stderr
+        wait_until(lambda: residue(state, *told) == {}, 10)
+        assert not list((state / "evidence").glob("*/*"))
+        assert not list((tmp_path / "done").glob("*.mp4"))
+        assert published(tmp_path) == []
+        assert daemon.end() == 0
+    again = watchword("run", config, "--once", "--json")
+    assert (again.returncode, json_lines(again.stdout)) == (0, []), again.stderr
+    assert residue(state, *told) == {}
+    assert unclaimed(state, None) == []
+
+
+def secrets(events: list[dict[str, Any]]) -> list[str]:
+    """Return what of events must not be found: ids, and what was said, as JSON writes it."""
+    said = {json.dumps(w["text"])[1:-1] for e in events for w in e["evidence"]["words"]}
+    return [*{e["id"] for e in events}, *said]
+
+
+def test_mistakes_are_told(tmp_path: Path) -> None:
+    config = write_config(tmp_path, cameras=QUIET, events=EVENTS)
+    for camera, since, until in (("../..", T0, T0 + 1), ("door", T0 + 1, T0), ("door", T0, 4e9)):
+        assert forget(config, camera, since, until, "--yes").returncode == 2
+    away = write_config(tmp_path, cameras=QUIET, events=EVENTS, redis={"url": "redis://127.0.0.1:1/0"})
+    picture_of(tmp_path / "state", live_event(1, T0, "word"), "word", 1)
+    assert forget(away, "door", T0, T0 + 9, "--yes").returncode == 4
+    assert list((tmp_path / "state" / "evidence" / "door").iterdir()), "nothing goes where not all can go"
