@@ -16,6 +16,7 @@ from daemon.privacy.requests import answer_all
 from workers.forgetting import Scope
 
 POLL_S = 0.5
+RETRY_S = 60.0
 LONGEST_S, SHARE = 300.0, 10  # a pass every tenth of the shortest retention, at least every five minutes
 
 log = structlog.get_logger()
@@ -70,6 +71,7 @@ class Janitor:
                     due = time.monotonic() + self._every_s
             except Exception:  # without this thread data would stay for ever, without a word
                 log.exception("the janitor failed, and tries again")
+                self._stopping.wait(RETRY_S)
             self._stopping.wait(POLL_S)
 
     def _forget(self, scope: Scope) -> Path:

@@ -36,6 +36,7 @@ def ask(layout: StateLayout, scope: Scope, is_running: Callable[[], bool], wait_
     """Have the daemon forget; return the receipt, None where it ended before. Raise ``Refused``, ``ServiceLost``."""
     name = f"{time.time_ns()}-{os.getpid()}"
     request, answer = _folder(layout) / f"{name}.json", _folder(layout) / f"{name}.answer.json"
+    make_folder(request.parent, 0o700)
     _write(request, asdict(scope))
     deadline, look = time.monotonic() + wait_s, time.monotonic() + LOOK_S
     try:
@@ -76,9 +77,7 @@ def answer_all(layout: StateLayout, forget: Callable[[Scope], Path]) -> int:
 
 
 def _folder(layout: StateLayout) -> Path:
-    folder = layout.privacy / "requests"
-    make_folder(folder, 0o700)
-    return folder
+    return layout.privacy / "requests"
 
 
 def _write(path: Path, document: Mapping[str, object]) -> None:
