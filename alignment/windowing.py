@@ -18,12 +18,15 @@ class _Clip:
 class ClipWindow:
     """A sliding window of at most ``size`` clips, one a sampled frame, or one a hop where there is only sound.
 
-    A clip reaches half-way to its neighbours, but never further than one hop. ``first`` counts the clips that have
-    left, so a clip keeps its number (``first`` + position) for life.
+    A clip reaches half-way to its neighbours, but never further than one hop, or ``reach_s`` if that is more.
+    ``first`` counts the clips that have left, so a clip keeps its number (``first`` + position) for life.
     """
 
-    def __init__(self, hop_s: float, frame_dim: int, sentence_dim: int, size: int = WINDOW_CLIPS) -> None:
+    def __init__(
+        self, hop_s: float, frame_dim: int, sentence_dim: int, size: int = WINDOW_CLIPS, reach_s: float = 0.0
+    ) -> None:
         self.hop_s = hop_s
+        self._reach_s = max(hop_s, reach_s)
         self.first = 0
         self._size = size
         self._dims = (frame_dim, sentence_dim)
@@ -81,7 +84,7 @@ class ClipWindow:
             return
         del self._clips[:gone]
         self.first += gone
-        begin = self._clips[0].t - self.hop_s
+        begin = self._clips[0].t - self._reach_s
         self._speech = [x for x in self._speech if x[1] > begin]
         self._sound = [x for x in self._sound if x[1] > begin]
 
@@ -115,8 +118,8 @@ class ClipWindow:
             return np.zeros((0, 2))
         mid = (t[1:] + t[:-1]) / 2
         half = self.hop_s / 2
-        start = np.maximum(np.concatenate([[t[0] - half], mid]), t - self.hop_s)
-        end = np.minimum(np.concatenate([mid, [t[-1] + half]]), t + self.hop_s)
+        start = np.maximum(np.concatenate([[t[0] - half], mid]), t - self._reach_s)
+        end = np.minimum(np.concatenate([mid, [t[-1] + half]]), t + self._reach_s)
         begin = self._origin if self._origin is not None else -np.inf
         start = np.minimum(np.maximum(start, begin), self._limit)
         return np.stack([start, np.clip(end, start, max(self._limit, begin))], axis=1)

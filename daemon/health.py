@@ -106,6 +106,7 @@ def _camera(snapshot: DaemonSnapshot, stream: StreamSnapshot, now: float) -> dic
         "position_s": round(stream.position_s, 1),
         "restarts": snapshot.restarts.get(stream.camera, 0),
         "degraded": stream.camera in snapshot.degraded,
+        "overloaded": stream.camera in snapshot.overloaded,
         "error": stream.error or stream.source.last_error,
     }
 

@@ -8,7 +8,7 @@ import structlog
 from daemon.logs import LOGGING, worker_environment
 from daemon.runtime import ServicesSnapshot, StreamHandle
 from workers.aligner_service import AlignerService
-from workers.encoder_service import EncoderService
+from workers.encoder_service import EncoderService, StreamEncoder
 from workers.errors import ModelUnavailable
 from workers.publisher_service import open_publisher
 from workers.services import EncoderDescription
@@ -18,6 +18,7 @@ from workers.sources.isolated import DecoderPool
 from workers.speech import SpeechRecognizer
 from workers.speech_queue import SpeechQueue
 from workers.stream_worker import StreamWorker
+from workers.turns import turn_of
 from workers.types import CameraSpec, Event, EventSpec
 
 STOP_S = 2.0
@@ -71,7 +72,8 @@ class LocalRuntime:
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Begin to watch."""
-        services = (self._encoder, self._speech, self._network, self._sink, self._decoders.build)
+        encoder = StreamEncoder(self._encoder, turn_of(camera, events))
+        services = (encoder, self._speech, self._network, self._sink, self._decoders.build)
         return LocalStream(StreamWorker(camera, events, self._settings, *services))
 
     def snapshot(self) -> ServicesSnapshot:

@@ -24,7 +24,10 @@ from workers.telemetry import BATCH_SIZES, SECONDS, Histogram, HistogramSnapshot
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
-DROP_REASONS = frozenset({"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite"})
+DROP_REASONS = frozenset(
+    {"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite", "overload"}
+)
+SPEECH_DROP_REASONS = frozenset({"speech_queue_full"})
 RECONNECT_REASONS = frozenset({SourceError.code, *(c.code for c in SourceError.__subclasses__())})
 SUPPRESS_REASONS = frozenset({"cooldown", "forgotten"})
 EVENT_TYPES = frozenset({"new", "update", "end"})
@@ -167,6 +170,20 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         "Computing time by audio time of speech recognition; below 1 it keeps up.",
         [],
         [((), speech.realtime_factor)] if speech else [],
+    )
+    yield _gauge(
+        "overloaded",
+        "Whether work of a camera was dropped within the last 30 s because there was more than can be done.",
+        ["camera"],
+        [((s.camera,), s.camera in snapshot.overloaded) for s in snapshot.streams],
+    )
+    cameras = [s.camera for s in snapshot.streams] if speech else []
+    spoken = speech.dropped if speech else {}
+    yield _counter(
+        "speech_dropped",
+        "Pieces of speech of live streams that were not transcribed, by reason.",
+        ["camera", "reason"],
+        _folded(((c, {"speech_queue_full": spoken.get(c, 0)}) for c in cameras), SPEECH_DROP_REASONS),
     )
     sinks = [publisher] if publisher else []
     yield _counter("publish_retries", "Attempts to publish again.", [], [((), s.retries) for s in sinks])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from daemon.overload import OverloadWatch
 from daemon.runtime import Runtime, ServicesSnapshot
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from daemon.supervisor import Supervisor
@@ -15,6 +16,7 @@ class Observer:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._latest = DaemonSnapshot()
+        self._overload = OverloadWatch(self._clock)
         self._encoder_progress = (0, self._clock.wall())  # frames, since when
 
     def snapshot(self) -> DaemonSnapshot:
@@ -27,8 +29,9 @@ class Observer:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
         watched = supervisor.watched
+        streams = tuple(w.snapshot for w in watched)
         self._latest = DaemonSnapshot(
-            streams=tuple(w.snapshot for w in watched),
+            streams=streams,
             encoder=self._encoder(services, model),
             speech=services.speech,
             publisher=services.sink,
@@ -36,6 +39,7 @@ class Observer:
             restarts={w.camera.name: w.restarts for w in watched},
             removed=dict(removed),
             degraded=frozenset(w.camera.name for w in watched if w.degraded),
+            overloaded=self._overload.look(streams, services.speech),
         )
 
     def _encoder(self, services: ServicesSnapshot, model: ModelInfo) -> EncoderSnapshot:

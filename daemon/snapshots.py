@@ -31,3 +31,4 @@ class DaemonSnapshot:
     restarts: dict[str, int] = field(default_factory=dict)  # camera -> how often its stream was started again
     degraded: frozenset[str] = frozenset()  # cameras whose restart budget is used up
     removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed
+    overloaded: frozenset[str] = frozenset()  # cameras that lately lost work for want of time

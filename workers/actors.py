@@ -34,6 +34,7 @@ from workers.sources.factory import build_confined
 from workers.speech import SpeechOptions, SpeechRecognizer
 from workers.speech_queue import SpeechQueue, SpeechSnapshot
 from workers.stream_worker import StreamWorker
+from workers.turns import ANYONE, Turn, turn_of
 from workers.types import U8, CameraSpec, Event, EventSpec, Receipt, Utterance, VoicedChunk
 
 Handle = Any  # Ray's actor handles and references carry no types
@@ -74,15 +75,15 @@ class EncoderActor:
     async def describe(self) -> EncoderDescription:
         return self._service().describe()
 
-    async def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
-        return await asyncio.to_thread(self._service().build_queries, specs)
+    async def build_queries(self, specs: Sequence[EventSpec], turn: Turn) -> tuple[EventQuery, ...]:
+        return await asyncio.to_thread(self._service().build_queries, specs, turn)
 
-    async def encode_frames(self, frames: U8) -> F32:
+    async def encode_frames(self, frames: U8, turn: Turn) -> F32:
         # a copy: Ray's arrays are read-only and pin the object store
-        return await asyncio.wrap_future(self._service().encode_frames(np.array(frames)))
+        return await asyncio.wrap_future(self._service().encode_frames(np.array(frames), turn))
 
-    async def encode_sentences(self, texts: Sequence[str]) -> F32:
-        return await asyncio.wrap_future(self._service().encode_sentences(texts))
+    async def encode_sentences(self, texts: Sequence[str], turn: Turn) -> F32:
+        return await asyncio.wrap_future(self._service().encode_sentences(texts, turn))
 
     async def snapshot(self) -> BatcherSnapshot:
         return self._service().snapshot()
@@ -90,8 +91,8 @@ class EncoderActor:
     async def traits(self) -> Traits:
         return self._network.traits()
 
-    async def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
-        await asyncio.to_thread(self._network.begin, session, queries)
+    async def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn) -> None:
+        await asyncio.to_thread(self._network.begin, session, queries, turn)
 
     async def read(self, session: str, asked: Unread) -> Logits:
         return await asyncio.wrap_future(self._network.submit(session, asked))
@@ -162,7 +163,8 @@ class StreamActor:
     ) -> None:
         hears = RaySpeech(speech) if speech is not None else None
         network = RayAligner(encoder) if settings.aligner.served else None
-        services = (RayEncoder(encoder), hears, network, RaySink(publisher), build_confined)
+        encodes = RayEncoder(encoder, turn_of(camera, events))
+        services = (encodes, hears, network, RaySink(publisher), build_confined)
         self._worker = StreamWorker(camera, events, settings, *services)
         self._worker.start()
 
@@ -174,10 +176,10 @@ class StreamActor:
 
 
 class RayEncoder:
-    """``EncoderClient`` over an ``EncoderActor``."""
+    """``EncoderClient`` over an ``EncoderActor``, in one stream's turn."""
 
-    def __init__(self, actor: Handle) -> None:
-        self._actor = actor
+    def __init__(self, actor: Handle, turn: Turn = ANYONE) -> None:
+        self._actor, self._turn = actor, turn
 
     def describe(self) -> EncoderDescription:
         """Return what the encoder is; raise ``ModelUnavailable``."""
@@ -186,16 +188,16 @@ class RayEncoder:
 
     def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
         """Embed descriptions."""
-        queries: tuple[EventQuery, ...] = get(self._actor.build_queries.remote(specs))
+        queries: tuple[EventQuery, ...] = get(self._actor.build_queries.remote(specs, self._turn))
         return queries
 
     def encode_frames(self, frames: U8) -> "Future[F32]":
         """Embed frames."""
-        return _future(self._actor.encode_frames.remote(frames))
+        return _future(self._actor.encode_frames.remote(frames, self._turn))
 
     def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
         """Embed sentences."""
-        return _future(self._actor.encode_sentences.remote(texts))
+        return _future(self._actor.encode_sentences.remote(texts, self._turn))
 
 
 class RayAligner:
@@ -209,9 +211,9 @@ class RayAligner:
         found: Traits = get(self._actor.traits.remote())
         return found
 
-    def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> None:
         """Open a session."""
-        get(self._actor.begin.remote(session, queries))
+        get(self._actor.begin.remote(session, queries, turn))
 
     def read(self, session: str, asked: Unread) -> Logits:
         """Read what is new."""

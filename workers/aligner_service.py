@@ -1,4 +1,8 @@
-"""The trained aligner of one process, for all streams: remembers each window, reads those that wait in one pass."""
+"""The trained aligner of one process, for all streams: remembers each window, reads several that wait in one pass.
+
+Where more wait than a short pass can read, the order is that of ``turns``. None is dropped: its stream waits, and drops
+frames if it must.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +18,7 @@ from workers.aligners import AlignerOptions, load_network
 from workers.clock import Clock, SystemClock
 from workers.encoders.device import one_core
 from workers.errors import ModelUnavailable, SessionLost
+from workers.turns import ANYONE, Turn, TurnQueue
 
 if TYPE_CHECKING:  # loads torch: with the first service, not in every actor
     from alignment.cross_attention import Memory
@@ -26,6 +31,7 @@ IDLE_S = 600.0  # a stream that was killed says no goodbye; one that comes back 
 @dataclass(slots=True)
 class _Session:
     memory: "Memory"
+    turn: Turn
     used: float  # monotonic
 
 
@@ -47,7 +53,7 @@ class AlignerSnapshot:
 
 
 class AlignerService:
-    """The ``AlignerClient`` of one process; thread-safe. A turn answers every request that waits, on its own thread."""
+    """The ``AlignerClient`` of one process; thread-safe. Requests are answered on a thread of its own."""
 
     def __init__(
         self, options: AlignerOptions, calibration: SimilarityCalibration, vocabulary: F32, clock: Clock | None = None
@@ -55,8 +61,8 @@ class AlignerService:
         self._aligner, self._vocabulary = load_network(options, calibration), vocabulary
         self._clock = clock or SystemClock()
         self._sessions: dict[str, _Session] = {}
-        self._lock = threading.Lock()
-        self._waiting: list[_Request] = []
+        self._lock = threading.Lock()  # of the queue
+        self._queue: TurnQueue[_Request] = TurnQueue(self._clock)
         self._requests = self._turns = self._largest = 0
         self._thread = one_core("aligner")
 
@@ -64,15 +70,15 @@ class AlignerService:
         """Return what the network is."""
         return self._aligner.traits
 
-    def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> None:
         """Open a session, or open it anew; those that nobody uses any more are forgotten."""
-        self._do(self._begin, session, queries).result()
+        self._do(self._begin, session, queries, turn).result()
 
     def submit(self, session: str, asked: Unread) -> "Future[Logits]":
         """Ask for what is new of a session's window; the answer is ``SessionLost`` where it is not open."""
-        request = _Request(session, asked, Future())
+        request, known = _Request(session, asked, Future()), self._sessions.get(session)
         with self._lock:
-            self._waiting.append(request)
+            self._queue.put(request, known.turn if known else ANYONE, may_drop=False)
         self._do(self._turn)
         return request.answer
 
@@ -105,29 +111,37 @@ class AlignerService:
     def _known(self, query: EventQuery) -> EventQuery:
         return replace(query, vocabulary=self._vocabulary)
 
-    def _begin(self, session: str, queries: Sequence[EventQuery]) -> None:
+    def _begin(self, session: str, queries: Sequence[EventQuery], turn: Turn) -> None:
         now = self._clock.monotonic()
         for name in [n for n, s in list(self._sessions.items()) if now - s.used > IDLE_S]:
             self.end(name)
-        self._sessions[session] = _Session(self._aligner.remember([self._known(q) for q in queries]), now)
+        self._sessions[session] = _Session(self._aligner.remember([self._known(q) for q in queries]), turn, now)
 
     def _turn(self) -> None:
-        """Answer all that wait, but of each session only the first: its second may rest on the answer."""
-        waiting: dict[str, _Request] = {}
-        with self._lock:
-            self._waiting = [r for r in self._waiting if waiting.setdefault(r.session, r) is not r]
-        usable = [(memory, r) for r in waiting.values() if (memory := self._memory(r)) is not None]
+        """Answer those whose turn it is. Every request asks for a turn, so what is left here has its own to come."""
+        usable = [(memory, r) for r in self._next() if (memory := self._memory(r)) is not None]
         if not usable:  # an earlier turn has answered them
             return
-        self._count(len(usable))
+        began = self._clock.monotonic()
         try:
             found = self._aligner.read([(memory, r.asked) for memory, r in usable])
         except Exception as error:  # boundary: whatever the network raises belongs to those who asked
             for _, request in usable:
                 request.answer.set_exception(error)
             return
+        self._count(len(usable), self._clock.monotonic() - began)
         for (_, request), logits in zip(usable, found, strict=True):
             request.answer.set_result(logits)
+
+    def _next(self) -> list[_Request]:
+        """Take what a pass can read, of each session only the first: its second may rest on the answer."""
+        found: dict[str, _Request] = {}
+        with self._lock:
+            most = self._queue.most(len(self._queue))
+            while len(found) < most and (following := self._queue.next()) and following.item.session not in found:
+                self._queue.serve(following)
+                found[following.item.session] = following.item
+        return list(found.values())
 
     def _memory(self, request: _Request) -> "Memory | None":
         """Return what is kept for a request; None where it cannot be answered, which its asker is told."""
@@ -144,7 +158,9 @@ class AlignerService:
         session.used = self._clock.monotonic()
         return session.memory
 
-    def _count(self, requests: int) -> None:
+    def _count(self, requests: int, seconds: float) -> None:
+        with self._lock:
+            self._queue.took(requests, seconds)
         self._requests += requests
         self._turns += 1
         self._largest = max(self._largest, requests)

@@ -11,6 +11,7 @@ from alignment.similarity import SimilarityAligner
 from workers.encoders.options import Quantize
 from workers.served_aligner import ServedAligner
 from workers.services import AlignerClient
+from workers.turns import ANYONE, Turn
 
 if TYPE_CHECKING:
     from alignment.cross_attention import CrossAttentionAligner
@@ -32,9 +33,9 @@ class AlignerOptions:
         return self.name == "cross_attention"
 
 
-def build_aligner(calibration: SimilarityCalibration, network: AlignerClient | None) -> Aligner:
+def build_aligner(calibration: SimilarityCalibration, network: AlignerClient | None, turn: Turn = ANYONE) -> Aligner:
     """Return a stream's aligner: of the ``network`` that all share, without one `similarity`. Loads no torch."""
-    return ServedAligner(network) if network is not None else SimilarityAligner(calibration)
+    return ServedAligner(network, turn=turn) if network is not None else SimilarityAligner(calibration)
 
 
 def aligner_id(options: AlignerOptions) -> str:

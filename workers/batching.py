@@ -1,8 +1,6 @@
 """One model, many streams: what arrives within a few milliseconds is encoded in one forward pass."""
 
-import queue
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -12,7 +10,9 @@ import numpy as np
 
 from alignment.errors import FeatureError
 from alignment.types import F32
-from workers.errors import ModelUnavailable
+from workers.clock import Clock, SystemClock
+from workers.errors import ModelUnavailable, Overloaded
+from workers.turns import ANYONE, Turn, TurnQueue, Waiting
 from workers.types import U8
 
 T = TypeVar("T")
@@ -32,10 +32,11 @@ class BatcherSnapshot:
     queue_depth: int = 0  # requests that wait
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Frames:
-    frames: U8
+    frames: U8  # what is still to be encoded
     future: "Future[F32]"
+    rows: list[F32] = field(default_factory=list)  # of what is
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,28 @@ class _Call:
     future: "Future[Any]"
 
 
-class FrameBatcher:
-    """Runs an encoder on one thread of its own, frames of many streams together, in order of arrival.
+_Part = tuple[_Frames, U8]  # a request, and those of its frames that go into the pass
 
-    The first waiting request opens a batch; it closes at ``max_frames`` or ``max_wait_s`` later. A request is
-    never split: one that does not fit opens the next batch, one larger than ``max_frames`` goes alone. An
-    error in the model goes to exactly the requests of its batch.
+
+class FrameBatcher:
+    """Runs an encoder on one thread of its own, frames of many streams together, in the order of ``turns``.
+
+    The first in line opens a batch; it closes at ``max_frames`` or ``max_wait_s`` later. A request that does not fit
+    opens the next batch. One larger than ``max_frames`` goes alone, and where live streams wait one that would take
+    longer than ``MAX_PASS_S`` goes in parts. An error in the model goes to exactly the requests of its batch.
     """
 
     def __init__(
-        self, encode: Callable[[U8], F32], max_frames: int = MAX_FRAMES, max_wait_s: float = MAX_WAIT_S
+        self,
+        encode: Callable[[U8], F32],
+        max_frames: int = MAX_FRAMES,
+        max_wait_s: float = MAX_WAIT_S,
+        clock: Clock | None = None,
     ) -> None:
         self._encode, self._max_frames, self._max_wait_s = encode, max_frames, max_wait_s
-        self._queue: queue.SimpleQueue[_Frames | _Call | None] = queue.SimpleQueue()
-        self._held: list[_Frames | _Call | None] = []  # taken from the queue, but for the next batch
-        self._lock = threading.Lock()
+        self._clock = clock or SystemClock()
+        self._changed = threading.Condition()  # guards everything below
+        self._queue: TurnQueue[_Frames | _Call] = TurnQueue(self._clock)
         self._closed = False
         self._frames = self._last = self._failures = 0
         self._busy_s = 0.0
@@ -66,113 +74,148 @@ class FrameBatcher:
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
         self._thread.start()
 
-    def submit(self, frames: U8) -> "Future[F32]":
-        """Ask for f32[N, D] of u8[N, H, W, 3]. Cancelling the future before its batch starts takes it out."""
+    def submit(self, frames: U8, turn: Turn = ANYONE) -> "Future[F32]":
+        """Ask for f32[N, D] of u8[N, H, W, 3]. Cancelling the future before its batch starts takes it out.
+
+        A live stream's frames may be dropped: the future then raises ``Overloaded``.
+        """
         future: Future[F32] = Future()
-        self._put(_Frames(frames, future))
+        self._put(_Frames(frames, future), turn, turn.live)
         return future
 
-    def call(self, fn: Callable[[], T]) -> "Future[T]":
+    def call(self, fn: Callable[[], T], turn: Turn = ANYONE) -> "Future[T]":
         """Run ``fn`` (a text encoding, say) on the encoder's thread, in its turn."""
         future: Future[T] = Future()
-        self._put(_Call(fn, future))
+        self._put(_Call(fn, future), turn, False)
         return future
 
     def snapshot(self) -> BatcherSnapshot:
         """Return the counters. May be called from any thread."""
-        with self._lock:
+        with self._changed:
             return BatcherSnapshot(
                 frames=self._frames,
                 batches=dict(self._batches),
                 last_batch=self._last,
                 failures=self._failures,
                 busy_s=self._busy_s,
-                queue_depth=self._queue.qsize(),
+                queue_depth=len(self._queue),
             )
 
     def close(self, timeout_s: float | None = None) -> bool:
         """Finish what was submitted, refuse what comes later; return whether all was done in time."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._queue.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _put(self, item: _Frames | _Call) -> None:
-        with self._lock:
+    def _put(self, item: _Frames | _Call, turn: Turn, may_drop: bool) -> None:
+        with self._changed:
             if self._closed:
                 raise ModelUnavailable("the encoder has been closed", "submit before closing")
-            self._queue.put(item)
+            self._queue.put(item, turn, may_drop)
+            self._changed.notify_all()
 
     def _run(self) -> None:
-        while (item := self._next(None)) is not None:
-            if isinstance(item, _Call):
-                self._call(item)
+        while work := self._next():
+            if isinstance(work, _Call):
+                self._call(work)
             else:
-                self._encode_batch(self._collect(item))
-            del item  # or its frames would live until the next request
+                self._encode_batch(work)
+            del work  # or its frames would live until the next request
 
-    def _next(self, timeout_s: float | None) -> _Frames | _Call | None:
-        return self._held.pop() if self._held else self._queue.get(timeout=timeout_s)
+    def _next(self) -> "_Call | list[_Part] | None":
+        """Wait for work and take it; None: closed and empty. Who was passed over for too long hears of it."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._queue) or self._closed)
+            first = self._queue.next()
+            if first is None:
+                return None
+            work: _Call | list[_Part]
+            if isinstance(first.item, _Call):
+                self._queue.serve(first)
+                work = first.item
+            else:
+                work = self._collect(first, first.item)
+            late = self._queue.shed()
+        for item in late:  # outside the lock: callbacks run here
+            if item.future.set_running_or_notify_cancel():
+                item.future.set_exception(Overloaded("the encoder has more to do than it can"))
+        return work
 
-    def _collect(self, first: _Frames) -> list[_Frames]:
-        """Return the requests of one batch; whatever ends it early waits in ``_held``."""
-        batch, total = [first], len(first.frames)
-        deadline = time.perf_counter() + self._max_wait_s
-        while total < self._max_frames:
-            try:
-                item = self._next(max(0.0, deadline - time.perf_counter()))
-            except queue.Empty:
+    def _collect(self, first: "Waiting[_Frames | _Call]", request: _Frames) -> list[_Part]:
+        """Take the requests of one batch, in their turn. Called with the lock held."""
+        most = self._queue.most(self._max_frames)
+        parts = [self._part(first, request, self._queue.most(len(request.frames)))]
+        deadline = self._clock.monotonic() + self._max_wait_s
+        while (room := most - sum(len(part) for _, part in parts)) > 0:
+            following = self._queue.next()
+            if following is None:
+                if self._closed or not self._changed.wait(deadline - self._clock.monotonic()):
+                    break
+                continue
+            item = following.item
+            if not isinstance(item, _Frames) or not _alike(item.frames, parts[0][1]) or len(item.frames) > room:
                 break
-            if not (isinstance(item, _Frames) and self._joins(item, first, total)):
-                self._held.append(item)
-                break
-            batch.append(item)
-            total += len(item.frames)
-        return batch
+            parts.append(self._part(following, item, room))
+        return parts
 
-    def _joins(self, item: _Frames, first: _Frames, total: int) -> bool:
-        """Return whether ``item`` fits; pictures of another shape must not spoil the others' batch."""
-        alike = item.frames.shape[1:] == first.frames.shape[1:] and item.frames.dtype == first.frames.dtype
-        return alike and total + len(item.frames) <= self._max_frames
+    def _part(self, waiting: "Waiting[_Frames | _Call]", request: _Frames, most: int) -> _Part:
+        """Take up to ``most`` frames of a request; its rest goes on waiting."""
+        part, request.frames = request.frames[:most], request.frames[most:]
+        self._queue.serve(waiting, done=not len(request.frames))
+        return request, part
 
-    def _encode_batch(self, requests: list[_Frames]) -> None:
-        wanted = [r for r in requests if r.future.set_running_or_notify_cancel()]
+    def _encode_batch(self, parts: list[_Part]) -> None:
+        wanted = [(request, part) for request, part in parts if _begins(request.future)]
         if not wanted:
             return
-        sizes = [len(r.frames) for r in wanted]
-        started = time.perf_counter()
+        sizes = [len(part) for _, part in wanted]
+        started = self._clock.monotonic()
         try:
-            rows = self._encode(np.concatenate([r.frames for r in wanted]) if len(wanted) > 1 else wanted[0].frames)
+            rows = self._encode(np.concatenate([part for _, part in wanted]) if len(wanted) > 1 else wanted[0][1])
             if len(rows) != sum(sizes):
                 raise FeatureError(f"the encoder gave {len(rows)} rows for {sum(sizes)} frames")
         except Exception as error:  # boundary: whatever the model raises belongs to those who asked
-            self._count(sum(sizes), time.perf_counter() - started, failed=True)
-            for request in wanted:
+            self._count(sum(sizes), self._clock.monotonic() - started, failed=True)
+            for request, _ in wanted:
                 request.future.set_exception(error)
             return
-        self._count(sum(sizes), time.perf_counter() - started, failed=False)
-        for request, part in zip(wanted, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
-            request.future.set_result(part)
+        self._count(sum(sizes), self._clock.monotonic() - started, failed=False)
+        for (request, _), part in zip(wanted, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
+            request.rows.append(part)
+            if not len(request.frames):
+                request.future.set_result(part if len(request.rows) == 1 else np.concatenate(request.rows))
 
     def _call(self, call: _Call) -> None:
         if not call.future.set_running_or_notify_cancel():
             return
-        started = time.perf_counter()
+        started = self._clock.monotonic()
         try:
             result = call.fn()
         except Exception as error:  # boundary: as above
             call.future.set_exception(error)
         else:
             call.future.set_result(result)
-        with self._lock:
-            self._busy_s += time.perf_counter() - started
+        with self._changed:
+            self._busy_s += self._clock.monotonic() - started
 
     def _count(self, frames: int, seconds: float, failed: bool) -> None:
-        with self._lock:
+        with self._changed:
             self._busy_s += seconds
             self._last = frames
             self._batches[frames] = self._batches.get(frames, 0) + 1
-            self._frames += 0 if failed else frames
             self._failures += failed
+            if frames and not failed:
+                self._frames += frames
+                self._queue.took(frames, seconds)
+
+
+def _alike(a: U8, b: U8) -> bool:
+    """Return whether two requests may share a pass; pictures of another shape must not spoil the others'."""
+    return a.shape[1:] == b.shape[1:] and a.dtype == b.dtype
+
+
+def _begins(future: "Future[F32]") -> bool:
+    """Return whether a request is to be worked on: not if it was cancelled, or if an earlier part of it failed."""
+    return future.running() or (not future.done() and future.set_running_or_notify_cancel())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from workers.encoders.options import EncoderOptions
 from workers.encoders.registry import load_encoder
 from workers.queries import build_query
 from workers.services import EncoderDescription
+from workers.turns import ANYONE, Turn
 from workers.types import U8, EventSpec
 
 WARM_UP_WORDS = (128, 32, 8, 1)  # lengths of sentence that the allocator meets at load rather than over hours
@@ -46,17 +48,17 @@ class EncoderService:
         """Return what the encoder knows by name, f32[K, D]."""
         return self._encoder.vocabulary
 
-    def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+    def build_queries(self, specs: Sequence[EventSpec], turn: Turn = ANYONE) -> tuple[EventQuery, ...]:
         """Embed descriptions, in their turn between the frames."""
-        return self._batcher.call(lambda: tuple(build_query(s, self._encoder) for s in specs)).result()
+        return self._batcher.call(lambda: tuple(build_query(s, self._encoder) for s in specs), turn).result()
 
-    def encode_frames(self, frames: U8) -> "Future[F32]":
-        """Embed RGB frames u8[N, H, W, 3] as f32[N, D]."""
-        return self._batcher.submit(frames)
+    def encode_frames(self, frames: U8, turn: Turn = ANYONE) -> "Future[F32]":
+        """Embed RGB frames u8[N, H, W, 3] as f32[N, D]; raises ``Overloaded`` where a live turn did not come."""
+        return self._batcher.submit(frames, turn)
 
-    def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
+    def encode_sentences(self, texts: Sequence[str], turn: Turn = ANYONE) -> "Future[F32]":
         """Embed sentences as f32[N, D']."""
-        return self._batcher.call(lambda: self._encoder.encode_sentences(texts))
+        return self._batcher.call(lambda: self._encoder.encode_sentences(texts), turn)
 
     def snapshot(self) -> BatcherSnapshot:
         """Return the counters."""
@@ -65,6 +67,30 @@ class EncoderService:
     def close(self) -> None:
         """Finish what was asked for and stop."""
         self._batcher.close()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEncoder:
+    """The ``EncoderClient`` of one stream: the service, asked in the stream's turn."""
+
+    service: EncoderService
+    turn: Turn
+
+    def describe(self) -> EncoderDescription:
+        """Return what the encoder is."""
+        return self.service.describe()
+
+    def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+        """Embed descriptions."""
+        return self.service.build_queries(specs, self.turn)
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        """Embed frames."""
+        return self.service.encode_frames(frames, self.turn)
+
+    def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
+        """Embed sentences."""
+        return self.service.encode_sentences(texts, self.turn)
 
 
 def _warm_up(encoder: Encoder, most: int) -> int:

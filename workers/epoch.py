@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from alignment.aligner import Aligner
-from alignment.explaining import Explanation, explain
-from alignment.spans import SpanTracker
-from alignment.types import F32, F64, MODALITIES, FeatureWindow, ScoreTrack, Span, SpanChange
+from alignment.explaining import Explanation
+from alignment.types import F32, F64, Span, SpanChange
 from alignment.windowing import ClipWindow
+from workers.tiers import Hop, build_tiers
 from workers.types import SoundTags, Utterance
 from workers.watch import Watch
 
-SPEECH = MODALITIES.index("speech")
 WORDS_KEEP_S = 300.0
 STALLED_VIDEO_S = 5.0  # sound goes on without pictures: after this long the clips go on without them
 
@@ -18,29 +17,25 @@ STALLED_VIDEO_S = 5.0  # sound goes on without pictures: after this long the cli
 class Epoch:
     """The window, the trackers and the words of one epoch."""
 
-    def __init__(self, name: str, watch: Watch, aligner: Aligner, hop_s: float, dims: tuple[int, int]) -> None:
+    def __init__(self, name: str, watch: Watch, aligner: Aligner, window: ClipWindow, live: bool = False) -> None:
         self.name = name
         self.words: list[Utterance] = []
         self.settled_s = float("inf")  # up to here every utterance is in; infinite without sound
         self.scores: dict[str, float] = {}
-        self._watch = watch
         self._aligner = aligner
-        self._scorer = aligner.begin(watch.queries)
-        self._window = ClipWindow(hop_s, *dims)
+        self._tiers = build_tiers(watch, aligner, live)
+        self._window = window
         self._heard_until = float("-inf")
-        self._latest: tuple[FeatureWindow, tuple[ScoreTrack, ...]]
-        rules = zip(watch.queries, watch.rules, strict=True)
-        self._trackers = [SpanTracker(q.event, r, watch.budgets.get(q.event)) for q, r in rules]
 
     def start_at(self, t: float) -> None:
         """Say where the epoch begins, stream seconds; the first call counts."""
         self._window.start_at(t)
 
-    def see(self, t: F64, features: F32) -> list[SpanChange]:
-        """Add frames: times [N], features [N, D]."""
+    def see(self, t: F64, features: F32, behind: bool = False) -> list[SpanChange]:
+        """Add frames: times [N], features [N, D]. ``behind``: put off what is less important."""
         for when, feature in zip(t, features, strict=True):
             self._window.add_frame(float(when), feature)
-        return self._advance()
+        return self._advance(behind=behind)
 
     def hear(self, end_s: float, settled_s: float, tags: SoundTags | None, video: bool) -> list[SpanChange]:
         """Note that sound is in up to ``end_s`` and transcribed up to ``settled_s``."""
@@ -69,30 +64,23 @@ class Epoch:
             self._window.limit(max(end_s, self._heard_until))  # sound may outlast the pictures
         self._window.fill_until(self._heard_until)
         changes = self._advance(final=True)
-        return changes + [c for t in self._trackers for c in t.finish()]
+        return changes + [c for tier in self._tiers for c in tier.finish()]
 
     def explain(self, span: Span) -> Explanation:
         """Return why one of the latest changes' spans was reported."""
-        at = next(i for i, q in enumerate(self._watch.queries) if q.event == span.event)
-        window, tracks = self._latest
-        return explain(window, self._watch.queries[at], tracks[at], span, self._aligner)
+        return next(found for tier in self._tiers if (found := tier.explain(span)) is not None)
 
-    def _advance(self, final: bool = False) -> list[SpanChange]:
-        """Score the window and let every tracker read it."""
-        features = self._window.features()
+    def _advance(self, final: bool = False, behind: bool = False) -> list[SpanChange]:
+        """Decide on the window: the most important events, and the others unless they are put off."""
         clips = len(self._window)
         if not clips:
             return []
         decided = clips if final else max(0, clips - self._aligner.lookahead)
+        hop = Hop(self._window.features(), self._window.first, decided, self._window.last_t, self.settled_s)
         changes: list[SpanChange] = []
-        scores: dict[str, float] = {}
-        tracks = self._scorer.score(features, self._window.first)
-        self._latest = (features, tracks)
-        for query, tracker, track in zip(self._watch.queries, self._trackers, tracks, strict=True):
-            speaks = query.prior[SPEECH] > 0
-            settled = min(self._window.last_t, self.settled_s if speaks else float("inf"))
-            changes += tracker.update(track, self._window.first, decided, settled)
-            scores[query.event] = float(track.p[decided - 1]) if decided else 0.0
-        self.scores = scores  # replaced as a whole: other threads read it
+        for i, tier in enumerate(self._tiers):
+            if not (behind and i and tier.put_off()):
+                changes += tier.advance(hop)
+        self.scores = {event: p for tier in self._tiers for event, p in tier.scores.items()}  # read by other threads
         self._window.trim()
         return changes

@@ -115,3 +115,9 @@ class ServiceDied(ServiceLost):
     """An actor's process has ended; it, or another in its place, is being started."""
 
     code = "service_died"
+
+
+class Overloaded(WatchwordError):
+    """More work than the machine can do: a live frame's turn did not come in time."""
+
+    code = "overloaded"

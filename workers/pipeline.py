@@ -7,6 +7,7 @@ is there, so that a slow transcript never delays what is seen.
 """
 
 import threading
+from collections import Counter
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,12 +19,13 @@ import structlog
 from alignment.aligner import Aligner
 from alignment.errors import WatchwordError
 from alignment.types import F32
+from alignment.windowing import ClipWindow
 from workers.announcing import Announcer
 from workers.backoff import Backoff
 from workers.budget_store import BudgetStore, Keys
 from workers.clock import Clock, SystemClock
 from workers.epoch import Epoch
-from workers.errors import ModelUnavailable, ServiceLost, SourceError
+from workers.errors import ModelUnavailable, Overloaded, ServiceLost, SourceError
 from workers.events import EventWriter
 from workers.evidence import EvidenceStore
 from workers.forgetting import Erasures
@@ -43,7 +45,8 @@ ANSWER_TIMEOUT_S = 300.0
 RETRIES = 5
 READER_STOP_S = 10.0  # how long a reader that is told to stop may take
 STALL_HOPS = 2.5  # rare frames are no standstill
-KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
+BEHIND = 0.5  # of the time from frame to frame: a live stream whose hop took more puts off its lesser events
+BRIDGE_S = 5.0  # how far a live clip may reach where frames between two were dropped: not looked at is not gone
 
 log = structlog.get_logger()
 
@@ -79,8 +82,9 @@ class StreamPipeline:
         self._stages = {name: Histogram() for name in ("encode", "speech", "align", "publish")}
         self._epochs: dict[int, Epoch] = {}
         self._over: set[int] = set()
-        self._lost = 0  # frames that the encoder could not embed
-        self._unusable = 0  # and those that it made no numbers of: every aligner takes them for absent
+        # Frames that the encoder could not embed, had no time for, made no numbers of (absent to every aligner):
+        self._lost = Counter(encoder_failed=0, overload=0, not_finite=0)
+        self._behind = False  # whether the latest hop took too long
         self._announcer: Announcer | None = None
         self._reading: threading.Thread | None = None
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
@@ -110,8 +114,7 @@ class StreamPipeline:
     def snapshot(self) -> StreamSnapshot:
         """Return the counters. From any thread."""
         source = self._source.snapshot()
-        own = {"encoder_failed": self._lost, "not_finite": self._unusable}
-        source = replace(source, dropped={**source.dropped, **{reason: n for reason, n in own.items() if n}})
+        source = replace(source, dropped=dict(Counter(source.dropped) + self._lost))
         if self._announcer is None:
             return replace(self._state, source=source)
         return replace(
@@ -159,8 +162,7 @@ class StreamPipeline:
         folder = tools.budget_folder if info.live else None  # what one upload showed says nothing about the next
         keys = Keys.of(self._specs, self._encoder.info, tools.aligner.name)
         self._budgets = BudgetStore(folder, camera.name, self._watch, keys, self._clock)
-        self._hop_s = KEYFRAME_HOP_S if camera.fps == "keyframes" else 1.0 / float(camera.fps)
-        writer = EventWriter(camera.name, self._info.live, self._hop_s, self._encoder.info, tools.config_hash)
+        writer = EventWriter(camera.name, self._info.live, camera.hop_s, self._encoder.info, tools.config_hash)
         evidence = EvidenceStore(tools.evidence_folder, camera.name)
         announcer = Announcer(
             self._specs, writer, tools.sink, evidence, self._clock, self._stopping, Erasures(tools.erasures)
@@ -180,7 +182,7 @@ class StreamPipeline:
             state="running",
             live=self._info.live,
             duration_s=self._info.duration_s,
-            stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * self._hop_s),
+            stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * camera.hop_s),
             error=None,
             progress_wall=self._clock.wall(),
         )
@@ -247,9 +249,11 @@ class StreamPipeline:
             features = self._frame_features(item)
             if features is None:
                 return
+            began = self._clock.monotonic()
             with self._stages["align"].time():
                 self._budgets.see(item.batch.pts_s, features)
-                changes = epoch.see(item.batch.pts_s, features)
+                changes = epoch.see(item.batch.pts_s, features, self._behind)
+            self._behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
             self._state = replace(self._state, position_s=float(item.batch.pts_s[-1]))
         elif isinstance(item, Said):
             epoch = self._epoch(item.chunk.epoch, item.chunk.start_s)
@@ -274,17 +278,20 @@ class StreamPipeline:
             for attempt in range(RETRIES):
                 try:
                     features = answer.result(ANSWER_TIMEOUT_S)
-                    self._unusable += int((~np.isfinite(features).all(axis=1)).sum())
+                    self._lost["not_finite"] += int((~np.isfinite(features).all(axis=1)).sum())
                     return features
                 except WatchwordError as error:
                     if not error.retryable or attempt == RETRIES - 1:
                         raise
                     self._clock.sleep(0.5 * 2**attempt)
                     answer = self._tools.encoder.encode_frames(item.batch.frames)
+        except Overloaded:  # only the live hear it
+            self._lost["overload"] += len(item.batch.frames)
+            self._state = replace(self._state, progress_wall=self._clock.wall())  # it waits, it is not stuck
         except WatchwordError as error:
             if not self._info.live:
                 raise
-            self._lost += len(item.batch.frames)
+            self._lost["encoder_failed"] += len(item.batch.frames)
             log.warning("frames lost", camera=self._camera.name, code=error.code, error=str(error))
         finally:
             self._reader.taken(item)
@@ -307,7 +314,8 @@ class StreamPipeline:
         """Return an epoch's state; the first item tells where it begins."""
         if number not in self._epochs:
             name = f"{self._info.key}/{number}"
-            self._epochs[number] = Epoch(name, self._watch, self._tools.aligner, self._hop_s, self._encoder.dims)
+            window = ClipWindow(self._camera.hop_s, *self._encoder.dims, reach_s=BRIDGE_S if self._info.live else 0.0)
+            self._epochs[number] = Epoch(name, self._watch, self._tools.aligner, window, self._info.live)
             self._epochs[number].start_at(start_s)
         return self._epochs[number]
 

@@ -16,7 +16,6 @@ from workers.sources.base import Source
 from workers.types import AudioChunk, FrameBatch, SoundTags, Utterance, VoicedChunk
 
 FILE_IN_FLIGHT = 4  # batches of frames and voiced chunks asked for and not yet taken
-LIVE_IN_FLIGHT = 1  # one request a stream is the backpressure: the source keeps the freshest frames meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,9 @@ class Ledger:
 class Reader:
     """Asks for the features of everything a source yields; the answers come out of ``answers``.
 
-    A file's answers come in the order of asking, a live stream's when they are there. ``error`` of the last ``Over``
-    tells why the source failed.
+    A file's answers come in the order of asking, a live stream's when they are there. One request for frames at a time
+    is a live stream's backpressure: nothing is taken from the source meanwhile, which keeps the freshest. ``error`` of
+    the last ``Over`` tells why the source failed.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Reader:
         self._source, self._live, self._encoder = source, live, encoder
         self._speech, self._listener, self._evidence, self._clock = speech, listener, evidence, clock
         self._heard_until: float | None = None  # stream seconds, of this epoch
-        self._slots = threading.Semaphore(LIVE_IN_FLIGHT if live else FILE_IN_FLIGHT)
+        self._slots = threading.Semaphore(0 if live else FILE_IN_FLIGHT)
 
     def taken(self, item: Seen | Said) -> None:
         """Say that an answer was taken, so that the next may be asked for."""
@@ -156,11 +156,14 @@ class Reader:
             self.answers.put(Over(epoch, True, error))
 
     def _look(self, batch: FrameBatch) -> None:
-        self._slots.acquire()
+        if not self._live:
+            self._slots.acquire()
         self._evidence.keep(batch)
         asked = Seen(batch, self._encoder.encode_frames(batch.frames), self._clock.monotonic())
         self.ledger.ask(batch.epoch)  # only now: what could not be asked is never answered
         self._put(asked)
+        if self._live:
+            self._slots.acquire()  # only then take the next, which is fresher than one taken now
 
     def _listen(self, chunk: AudioChunk) -> None:
         if self._listener is not None:

@@ -13,6 +13,7 @@ from alignment.types import F32, EventQuery, FeatureWindow
 from workers.clock import Clock, SystemClock
 from workers.errors import SessionLost
 from workers.services import AlignerClient
+from workers.turns import ANYONE, Turn
 
 TRIES = 5
 
@@ -20,14 +21,14 @@ TRIES = 5
 class ServedAligner:
     """Asks a network for what is new of each window. One instance a stream."""
 
-    def __init__(self, client: AlignerClient, clock: Clock | None = None) -> None:
-        self._client, self._clock = client, clock or SystemClock()
+    def __init__(self, client: AlignerClient, clock: Clock | None = None, turn: Turn = ANYONE) -> None:
+        self._client, self._clock, self._turn = client, clock or SystemClock(), turn
         self._traits = client.traits()
         self.name, self.lookahead, self.rates = self._traits.name, self._traits.lookahead, self._traits.rates
 
     def begin(self, queries: Sequence[EventQuery]) -> SlidingScorer:
         """Return a scorer of a sliding window."""
-        return SlidingScorer(queries, _Session(self._client, queries, self._clock), self._traits)
+        return SlidingScorer(queries, _Session(self._client, queries, self._clock, self._turn), self._traits)
 
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
         """Return the network's attention to each word."""
@@ -37,8 +38,8 @@ class ServedAligner:
 class _Session:
     """``Network`` of one window: a session there, which is begun anew wherever it was lost."""
 
-    def __init__(self, client: AlignerClient, queries: Sequence[EventQuery], clock: Clock) -> None:
-        self._client, self._queries, self._clock = client, [_light(q) for q in queries], clock
+    def __init__(self, client: AlignerClient, queries: Sequence[EventQuery], clock: Clock, turn: Turn) -> None:
+        self._client, self._queries, self._clock, self._turn = client, [_light(q) for q in queries], clock, turn
         self._name = uuid.uuid4().hex
         self._open = False
         # at the end of its epoch, or of a stream that failed; not at exit, when there may be nobody to call
@@ -60,7 +61,7 @@ class _Session:
     def _ask(self, window: Unread, first: int) -> Logits:
         if self._open:
             return self._client.read(self._name, window.since(first))
-        self._client.begin(self._name, self._queries)
+        self._client.begin(self._name, self._queries, self._turn)
         found = self._client.read(self._name, window)
         self._open = True
         return replace(found, seen=found.seen[:, first - window.at :])

@@ -8,6 +8,7 @@ from typing import Protocol
 from alignment.calibration import SimilarityCalibration
 from alignment.sliding import Logits, Traits, Unread
 from alignment.types import F32, EventQuery, FeatureWindow
+from workers.turns import ANYONE, Turn
 from workers.types import U8, EventSpec, FrameSpec, ModelInfo, Utterance, VoicedChunk
 
 
@@ -48,8 +49,8 @@ class AlignerClient(Protocol):
         """Return what the network is; raise ``CheckpointError``."""
         ...
 
-    def begin(self, session: str, queries: Sequence[EventQuery]) -> None:
-        """Open a session, or open it anew; queries come without vocabulary."""
+    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> None:
+        """Open a session, or open it anew, to be served in ``turn``; queries come without vocabulary."""
         ...
 
     def read(self, session: str, asked: Unread) -> Logits:

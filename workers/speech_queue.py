@@ -10,13 +10,12 @@ import threading
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from workers.clock import Clock, SystemClock
 from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
 
 Said = tuple[Utterance, ...]
-SpeechDropReason = Literal["speech_queue_full"]
 
 
 class Recognizer(Protocol):
@@ -32,7 +31,7 @@ class SpeechSnapshot:
     """Counters of a ``SpeechQueue`` at one moment."""
 
     depth: int  # chunks that wait, without the one in work
-    dropped: dict[SpeechDropReason, int]
+    dropped: dict[str, int]  # camera -> chunks that gave way in a full queue
     failed: int  # chunks whose recogniser raised
     audio_s: float  # sound transcribed
     busy_s: float  # time spent on it
@@ -68,7 +67,7 @@ class SpeechQueue:
         self._jobs: list[_Job] = []  # a heap
         self._number = 0
         self._closed = False
-        self._dropped: Counter[SpeechDropReason] = Counter()
+        self._dropped: Counter[str] = Counter()
         self._failed = 0
         self._audio_s = 0.0
         self._busy_s = 0.0
@@ -122,7 +121,7 @@ class SpeechQueue:
         victim = max((j for j in self._jobs if not j.lossless), key=lambda j: (j.urgency, -j.number))
         self._jobs.remove(victim)
         heapq.heapify(self._jobs)
-        self._dropped["speech_queue_full"] += 1
+        self._dropped[victim.chunk.camera] += 1
         return victim
 
     def _work(self) -> None:

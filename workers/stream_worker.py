@@ -16,6 +16,7 @@ from workers.services import AlignerClient, EncoderClient, SpeechClient
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
 from workers.sources.factory import SourceBuilder
+from workers.turns import turn_of
 from workers.types import CameraSpec, EventSpec
 
 log = structlog.get_logger()
@@ -70,7 +71,7 @@ class StreamWorker:
     def _run(self) -> None:
         try:
             description = self._encoder.describe()
-            aligner = build_aligner(description.calibration, self._network)
+            aligner = build_aligner(description.calibration, self._network, turn_of(self._camera, self._events))
             aligner = self._tap(aligner) if self._tap else aligner
             source = self._build(self._camera, description.frame_spec, self._clock)
             tools = StreamTools(

@@ -16,6 +16,7 @@ from workers.redaction import RedactedUrl
 U8 = NDArray[np.uint8]
 
 SAMPLE_RATE_HZ = 16_000
+KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class CameraSpec:
     stall_timeout_s: float = 15.0
     limits: MediaLimits = MediaLimits()  # set by the worker, from the settings that all cameras share
     hosts: tuple[str, ...] = ()  # besides the URL's own: whom its playlists and redirects may name
+
+    @property
+    def hop_s(self) -> float:
+        """Return the seconds from one frame to the next."""
+        return KEYFRAME_HOP_S if self.fps == "keyframes" else 1.0 / self.fps
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Watch:
     queries: tuple[EventQuery, ...]
     rules: tuple[SpanRule, ...]
     budgets: Mapping[str, Budget] = field(default_factory=dict)
+    priorities: tuple[int, ...] = ()  # of the events; empty: all are equal
 
     def thresholds(self) -> dict[str, float]:
         """Return the threshold on p by event, for spans that begin now."""
@@ -38,7 +39,8 @@ def build_watch(specs: Sequence[EventSpec], encoder: EncoderClient, rates: Rates
     queries = encoder.build_queries(specs)
     stated = {s.name: s.max_false_alerts_per_hour for s in specs if s.threshold is None}
     budgets = {name: Budget(per_hour, rates) for name, per_hour in stated.items() if per_hour is not None}
-    return Watch(queries, tuple(span_rule(s, q, rates) for s, q in zip(specs, queries, strict=True)), budgets)
+    rules = tuple(span_rule(s, q, rates) for s, q in zip(specs, queries, strict=True))
+    return Watch(queries, rules, budgets, tuple(s.priority for s in specs))
 
 
 def span_rule(spec: EventSpec, query: EventQuery, rates: Rates = SIMILARITY_STRAYS_PER_HOUR) -> SpanRule:

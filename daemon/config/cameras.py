@@ -42,7 +42,9 @@ class CameraConfig(Section):
     events: CameraEvents | None = Field(
         default=None, description="Which events to watch for: names, or names with overrides. Default: all."
     )
-    priority: Priority = Field(default=5, description="0 to 10; what is said on a higher one is transcribed first.")
+    priority: Priority = Field(
+        default=5, description="0 to 10; where there is more to do than can be done, the lower give way."
+    )
     blur_faces: bool | None = Field(
         default=None, description="Whether to hide faces before anything is kept or sent. Default: privacy.blur_faces."
     )

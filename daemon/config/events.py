@@ -46,7 +46,10 @@ class EventRule(Section):
         default=None,
         description="After a delivered alert, no further one of this camera and event for this long.",
     )
-    priority: Priority | None = Field(default=None, description="0 to 10, default 5; readers find it in the event.")
+    priority: Priority | None = Field(
+        default=None,
+        description="0 to 10, default 5; readers find it in the event; under overload the lower are decided later.",
+    )
 
 
 class EventConfig(EventRule):

@@ -27,6 +27,14 @@ def test_a_clip_never_reaches_further_than_a_hop() -> None:
     assert bounds == pytest.approx(np.array([[0, 1.0], [9.0, 10.5]]))
 
 
+def test_where_frames_were_dropped_a_clip_may_reach_further() -> None:
+    w = ClipWindow(1.0, 2, 3, reach_s=5.0)
+    for t in (0.0, 1.0, 7.0, 20.0):
+        w.add_frame(t, feature(t))
+    bounds = w.features().bounds
+    assert bounds == pytest.approx(np.array([[0, 0.5], [0.5, 4.0], [4.0, 12.0], [15.0, 20.5]]))
+
+
 def test_no_clip_starts_before_the_epoch_or_ends_after_the_media() -> None:
     w = window([3.5])
     assert w.features().bounds[0, 0] == 3.5

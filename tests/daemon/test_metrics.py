@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, SUPPRESS_REASONS, render_metrics
+from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, SPEECH_DROP_REASONS, SUPPRESS_REASONS, render_metrics
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
@@ -33,6 +33,8 @@ CONTRACT = {
     "budget_alerts_per_hour": {"camera", "event"},
     "budget_observed_seconds": {"camera", "event"},
     "budget_observed_alerts_per_hour": {"camera", "event"},
+    "overloaded": {"camera"},
+    "speech_dropped_total": {"camera", "reason"},
     "speech_realtime_factor": set(),
     "publish_retries_total": set(),
     "data_removed_total": {"kind", "reason"},
@@ -80,9 +82,10 @@ def stream(camera: str = "front") -> StreamSnapshot:
 FULL = DaemonSnapshot(
     streams=(stream("front"), stream("back")),
     encoder=EncoderSnapshot(MODEL, {1: 2, 8: 3, 500: 1}, queue_depth=1),
-    speech=SpeechSnapshot(depth=4, dropped={}, failed=0, audio_s=100.0, busy_s=12.0),
+    speech=SpeechSnapshot(depth=4, dropped={"back": 6, "gone": 1}, failed=0, audio_s=100.0, busy_s=12.0),
     publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5),
     removed={("evidence", "retention"): 3},
+    overloaded=frozenset({"back"}),
 )
 
 
@@ -120,6 +123,10 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "queue_depth", stage="stream") == 4
     assert value(FULL, "queue_depth", stage="publish") == 9
     assert value(FULL, "publish_retries_total") == 7
+    assert value(FULL, "overloaded", camera="back") == 1
+    assert value(FULL, "overloaded", camera="front") == 0
+    assert value(FULL, "speech_dropped_total", camera="back", reason="speech_queue_full") == 6
+    assert value(FULL, "speech_dropped_total", camera="front", reason="speech_queue_full") == 0
     assert value(FULL, "spool_oldest_seconds") == 1.5
     assert value(FULL, "model_info", model="lite/lite0@1") == 1
 
@@ -140,10 +147,8 @@ def test_unknown_reasons_fold_into_other() -> None:
     assert value(FULL, "stream_reconnects_total", camera="front", reason="other") == 1
     text = render_metrics(FULL).decode()
     assert "://" not in text
-    assert set(re.findall(r'reason="([^"]*)"', text)) <= DROP_REASONS | RECONNECT_REASONS | SUPPRESS_REASONS | {
-        "retention",
-        "other",
-    }
+    known = DROP_REASONS | SPEECH_DROP_REASONS | RECONNECT_REASONS | SUPPRESS_REASONS | {"retention", "other"}
+    assert set(re.findall(r'reason="([^"]*)"', text)) <= known
 
 
 def test_known_reasons_start_at_zero() -> None:

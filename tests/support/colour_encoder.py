@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
+import av
 import numpy as np
 
 from alignment.calibration import Platt, SimilarityCalibration
@@ -50,3 +52,16 @@ def done(value: F32) -> "Future[F32]":
     future: Future[F32] = Future()
     future.set_result(value)
     return future
+
+
+def write_colours(path: Path, scenes: Sequence[tuple[str, float]]) -> Path:
+    """Encode seconds of colours as H.264."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for colour, seconds in scenes:
+            picture = np.full((48, 64, 3), COLOURS[colour], np.uint8)
+            for _ in range(round(seconds * 10)):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        out.mux(stream.encode(None))
+    return path

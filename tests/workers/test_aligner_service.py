@@ -22,6 +22,7 @@ from workers.aligner_service import IDLE_S, AlignerService
 from workers.aligners import AlignerOptions, load_network
 from workers.errors import ServiceDied, SessionLost
 from workers.served_aligner import ServedAligner
+from workers.turns import MAX_PASS_S, Turn
 
 pytestmark = pytest.mark.usefixtures("one_core")
 CLIPS = 30
@@ -119,6 +120,27 @@ def test_what_waits_together_is_answered_by_one_pass(service: AlignerService) ->
     assert (snapshot.turns, snapshot.largest, snapshot.requests) == (3, 5, 7)
 
 
+def test_beside_live_streams_a_pass_is_short_and_the_important_are_read_first(options: AlignerOptions) -> None:
+    clock = FakeClock()
+    service = AlignerService(options, CALIBRATION, NAMES, clock)
+    gate = Gate(service)
+    for name, priority in (("first", 9), ("yard", 1), ("street", 5), ("door", 9)):
+        service.begin(name, queries(), Turn(name, (priority, 5), live=True))
+    blocked = service.submit("first", unread())
+    assert gate.entered.wait(60)
+    order: list[str] = []
+    waiting = {name: service.submit(name, unread()) for name in ("yard", "street", "door")}
+    for name, answer in waiting.items():
+        answer.add_done_callback(lambda _, name=name: order.append(name))
+    clock.sleep(0.6 * MAX_PASS_S)  # so long takes the first pass, so that each further one has room for one
+    gate.open.set()
+    assert blocked.result(60).seen.shape == (3, 2)
+    assert all(answer.result(60).seen.shape == (3, 2) for answer in waiting.values())
+    service.close()
+    assert order[0] == "door"
+    assert service.snapshot().largest < 3
+
+
 def test_a_mistake_costs_only_who_made_it(service: AlignerService) -> None:
     gate = Gate(service)
     service.begin("good", queries())
@@ -147,8 +169,8 @@ class Restarted:
         self._service = build()  # type: ignore[operator]  # a test's own lambda
         self.traits, self.attend = self._service.traits, self._service.attend
 
-    def begin(self, session: str, asked: Sequence[EventQuery]) -> None:
-        self._service.begin(session, asked)
+    def begin(self, session: str, asked: Sequence[EventQuery], turn: Turn) -> None:
+        self._service.begin(session, asked, turn)
 
     def read(self, session: str, asked: Unread) -> Logits:
         self._reads += 1

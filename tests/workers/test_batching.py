@@ -1,16 +1,21 @@
 """The batcher against an encoder that waits for the test: nothing depends on the machine's speed."""
 
 import threading
+import time
 from concurrent.futures import Future, wait
+from typing import Any
 
 import numpy as np
 import pytest
+from fake_clock import FakeClock
 
 from alignment.errors import FeatureError
 from workers.batching import FrameBatcher
-from workers.errors import ModelUnavailable
+from workers.errors import ModelUnavailable, Overloaded
+from workers.turns import LATE_S, MAX_PASS_S, Turn
 
 LONG_S = 30.0  # a wait that a test would notice
+DOOR, YARD = Turn("door", (9, 5), live=True), Turn("yard", (1, 5), live=True)
 
 
 def _frames(count: int, value: int = 0, size: int = 2) -> np.ndarray:
@@ -42,7 +47,7 @@ def gate() -> Gate:
     return Gate()
 
 
-def _blocked(gate: Gate, **settings: float) -> tuple[FrameBatcher, "Future[np.ndarray]"]:
+def _blocked(gate: Gate, **settings: Any) -> tuple[FrameBatcher, "Future[np.ndarray]"]:
     """Return a batcher whose thread is inside the encoder with one frame."""
     batcher = FrameBatcher(gate, **{"max_wait_s": 0.0} | settings)
     first = batcher.submit(_frames(1))
@@ -233,3 +238,72 @@ def test_many_threads_at_once_lose_nothing() -> None:
     assert seen.frames == sum(size * n for size, n in seen.batches.items()) == 8 * 50 * 3
     assert max(seen.batches) > 3, "streams must have shared a batch"
     assert seen.busy_s > 0
+
+
+def test_the_important_camera_is_looked_at_first_then_the_others_then_the_file(gate: Gate) -> None:
+    batcher, _ = _blocked(gate, max_frames=1, clock=FakeClock())
+    order: list[str] = []
+    for name, turn in (("file", Turn("file", (9, 9))), ("yard", YARD), ("door", DOOR)):
+        batcher.submit(_frames(1), turn).add_done_callback(lambda _, name=name: order.append(name))
+    gate.open.set()
+    assert batcher.close(LONG_S)
+    assert order == ["door", "yard", "file"]
+
+
+def test_a_live_frame_that_others_were_preferred_to_for_too_long_is_shed() -> None:
+    clock, entered, go = FakeClock(), threading.Semaphore(0), threading.Semaphore(0)
+
+    def encode(frames: np.ndarray) -> np.ndarray:
+        entered.release()
+        assert go.acquire(timeout=LONG_S)
+        clock.sleep(LATE_S / 2)
+        return _mean_rows(frames)
+
+    batcher = FrameBatcher(encode, max_frames=1, max_wait_s=0.0, clock=clock)
+    first = batcher.submit(_frames(1), DOOR)
+    assert entered.acquire(timeout=LONG_S)
+    yard, file = batcher.submit(_frames(1), YARD), batcher.submit(_frames(1))
+    door = [batcher.submit(_frames(1), DOOR) for _ in range(2)]
+    go.release(5)
+    with pytest.raises(Overloaded):
+        yard.result(LONG_S)
+    assert [len(f.result(LONG_S)) for f in (first, *door, file)] == [1, 1, 1, 1]
+    assert batcher.close(LONG_S)
+    assert batcher.snapshot().frames == 4
+
+
+def test_beside_live_streams_a_pass_is_short_and_a_files_request_goes_in_parts() -> None:
+    sizes: list[int] = []
+
+    def encode(frames: np.ndarray) -> np.ndarray:
+        sizes.append(len(frames))
+        time.sleep(len(frames) * MAX_PASS_S / 3.5)
+        return _mean_rows(frames)
+
+    batcher = FrameBatcher(encode, max_wait_s=0.0)
+    batcher.submit(_frames(1), DOOR).result(LONG_S)
+    values = np.repeat(np.arange(16, dtype=np.uint8), 12).reshape(16, 2, 2, 3)
+    rows = batcher.submit(values).result(LONG_S)
+    assert rows[:, 0].tolist() == list(range(16)), "every row, in order"
+    assert sum(sizes) == 17
+    assert max(sizes) <= 3
+    assert batcher.close(LONG_S)
+
+
+def test_a_request_whose_first_part_failed_is_not_worked_on_any_further() -> None:
+    calls: list[int] = []
+
+    def encode(frames: np.ndarray) -> np.ndarray:
+        calls.append(len(frames))
+        time.sleep(MAX_PASS_S)
+        if len(calls) == 2:
+            raise RuntimeError("out of memory")
+        return _mean_rows(frames)
+
+    batcher = FrameBatcher(encode, max_wait_s=0.0)
+    batcher.submit(_frames(1), DOOR).result(LONG_S)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        batcher.submit(_frames(5)).result(LONG_S)
+    assert len(batcher.submit(_frames(1), DOOR).result(LONG_S)) == 1
+    assert batcher.close(LONG_S)
+    assert calls == [1, 1, 1]

@@ -1,22 +1,54 @@
-"""Between a live decoder and its reader: the freshest items, never more than a bound."""
+"""Between a live decoder and its reader: the freshest items, never more than a bound.
+
+A queue that fills while the encoder restarts is worked off when it is back, and nothing is lost. One that stands
+although it is being worked off means that more comes in than can be done: then only the freshest frame is kept, or
+every alert would be late for ever. The two are told apart as in CoDel (RFC 8289), by how long items have been late.
+"""
 
 from collections import deque
 from collections.abc import Callable
 from threading import Condition
 
+from workers.clock import Clock, SystemClock
 from workers.types import FrameBatch, SourceItem
 
 MAX_FRAMES = 32
 MAX_SOUND_CHUNKS = 60
+LATE_S = 1.0  # waited in the buffer
+STANDING_S = 15.0  # late at every look for so long: overload; and back again
+
+
+class StandingQueue:
+    """Tells a queue that stands from one that passes. Look whenever an item is taken out."""
+
+    def __init__(self) -> None:
+        self.stands = False
+        self._changing_since: float | None = None
+
+    def look(self, waited_s: float, waiting: int, now: float) -> bool:
+        """Return whether it stands, of an item that waited while ``waiting`` of its kind, itself included, are there.
+
+        It stands once items were late throughout ``STANDING_S``, until none had company for as long.
+        """
+        changing = waiting <= 1 if self.stands else waited_s > LATE_S
+        if not changing:
+            self._changing_since = None
+        elif self._changing_since is None:
+            self._changing_since = now
+        elif now - self._changing_since >= STANDING_S:
+            self.stands, self._changing_since = not self.stands, None
+        return self.stands
 
 
 class FreshBuffer:
     """A bounded queue that throws the oldest away. ``on_drop`` hears how many frames or sound chunks were lost."""
 
-    def __init__(self, on_drop: Callable[[str, int], None]) -> None:
-        self._items: deque[SourceItem] = deque()
+    def __init__(self, on_drop: Callable[[str, int], None], clock: Clock | None = None) -> None:
+        self._items: deque[tuple[SourceItem, float]] = deque()  # with when they came, monotonic seconds
         self._changed = Condition()
         self._on_drop = on_drop
+        self._clock = clock or SystemClock()
+        self._queue = StandingQueue()
         self._closed = False
 
     def put(self, item: SourceItem) -> None:
@@ -24,22 +56,32 @@ class FreshBuffer:
         with self._changed:
             kind = type(item)
             limit = MAX_FRAMES if kind is FrameBatch else MAX_SOUND_CHUNKS
-            same = [i for i, x in enumerate(self._items) if type(x) is kind]
+            same = [i for i, (x, _) in enumerate(self._items) if type(x) is kind]
             if len(same) >= limit:
                 del self._items[same[0]]
                 self._on_drop("buffer_full" if kind is FrameBatch else "sound_buffer_full", 1)
-            self._items.append(item)
+            self._items.append((item, self._clock.monotonic()))
             self._changed.notify()
 
     def get(self) -> SourceItem | None:
-        """Return the oldest item, waiting for one; None once closed and empty."""
+        """Return the oldest item, waiting for one; None once closed and empty. Under overload, of frames the newest."""
         with self._changed:
             while not self._items and not self._closed:
                 self._changed.wait()
-            return self._items.popleft() if self._items else None
+            if self._items and type(self._items[0][0]) is FrameBatch:
+                self._keep_fresh()
+            return self._items.popleft()[0] if self._items else None
 
     def close(self) -> None:
         """Let ``get`` end instead of wait."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _keep_fresh(self) -> None:
+        """Drop all frames but the newest if the queue stands. Called with the lock held, a frame being the oldest."""
+        now = self._clock.monotonic()
+        frames = [x for x in self._items if type(x[0]) is FrameBatch]
+        if self._queue.look(now - frames[0][1], len(frames), now) and len(frames) > 1:
+            self._items = deque(x for x in self._items if type(x[0]) is not FrameBatch or x is frames[-1])
+            self._on_drop("overload", len(frames) - 1)

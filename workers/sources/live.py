@@ -66,7 +66,7 @@ class LiveSource:
         self._scaler = FrameScaler(spec, camera.blur_faces)
         self._grid = make_grid(camera)
         self._counters = Counters()
-        self._buffer = FreshBuffer(self._counters.dropped)
+        self._buffer = FreshBuffer(self._counters.dropped, clock)
         self._stop = Event()
         self._lock = Lock()
         self._thread: Thread | None = None

@@ -1,13 +1,18 @@
 """One epoch: what is seen and what is said become spans, early or late."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from alignment.calibration import Platt, SimilarityCalibration
-from alignment.similarity import SimilarityAligner
+from alignment.similarity import SimilarityAligner, SimilarityScorer
 from alignment.spans import SpanRule
-from alignment.types import EventQuery, SpanChange
+from alignment.types import EventQuery, FeatureWindow, ScoreTrack, SpanChange
+from alignment.windowing import ClipWindow
 from workers.epoch import Epoch
+from workers.tiers import MAX_PUT_OFF
 from workers.types import Utterance
 from workers.watch import Watch
 
@@ -27,7 +32,7 @@ def seen(name: str) -> EventQuery:
 def epoch(*queries: EventQuery) -> Epoch:
     aligner = SimilarityAligner(SimilarityCalibration(CURVE, CURVE, CURVE))
     rule = SpanRule(min_duration_s=0.3)
-    made = Epoch("file/0", Watch(queries, tuple(rule for _ in queries)), aligner, 1.0, (2, 2))
+    made = Epoch("file/0", Watch(queries, tuple(rule for _ in queries)), aligner, ClipWindow(1.0, 2, 2))
     made.start_at(0.0)
     return made
 
@@ -88,3 +93,63 @@ def test_the_latest_scores_are_there_for_the_metrics() -> None:
     e = epoch(seen("thing"))
     e.see(*frames(5, YES))
     assert e.scores["thing"] > 0.9
+
+
+class Counting:
+    """An aligner that counts how often it scores which events."""
+
+    def __init__(self) -> None:
+        self._aligner = SimilarityAligner(SimilarityCalibration(CURVE, CURVE, CURVE))
+        self.name, self.lookahead, self.rates = "counting", self._aligner.lookahead, self._aligner.rates
+        self.attend, self.scored = self._aligner.attend, Counter[str]()
+
+    def begin(self, queries: Sequence[EventQuery]) -> "SimilarityScorer":
+        made, count = self._aligner.begin(queries), self.scored.update
+
+        class Scorer(SimilarityScorer):
+            def score(self, window: FeatureWindow, first: int) -> tuple[ScoreTrack, ...]:
+                count(q.event for q in queries)
+                return made.score(window, first)
+
+        return Scorer(self._aligner, queries)
+
+
+PRIORITIES = {"cat": 1, "fire": 9, "dog": 5}
+SHOWN = [(20, NO), (30, YES), (10, NO), (12, YES), (70, NO), (3, YES), (25, NO)]  # more than two windows
+
+
+def watched(behind: bool) -> tuple[list[tuple[int, SpanChange]], Counter[str]]:
+    """Return the changes of every hop of a live stream, with the hop's number, and how often each event was scored."""
+    aligner, queries = Counting(), tuple(map(seen, PRIORITIES))
+    watch = Watch(queries, (SpanRule(update_every_s=1e9),) * 3, priorities=tuple(PRIORITIES.values()))
+    e = Epoch("live/0", watch, aligner, ClipWindow(1.0, 2, 2), live=True)
+    rows = np.concatenate([np.repeat(row, count, axis=0) for count, row in SHOWN])
+    changes = [(n, c) for n, row in enumerate(rows) for c in e.see(np.array([float(n)]), row[None], behind)]
+    return changes + [(len(rows), c) for c in e.finish(None)], aligner.scored
+
+
+def test_a_stream_that_is_behind_decides_its_lesser_events_late_but_as_ever() -> None:
+    (calm, _), (late, scored) = watched(behind=False), watched(behind=True)
+    hops = sum(count for count, _ in SHOWN)
+    assert scored["fire"] == hops + 1
+    assert scored["cat"] == scored["dog"] == hops // (MAX_PUT_OFF + 1) + 1
+    for event in PRIORITIES:
+        before = [(c.type, c.opened, c.span.start, c.span.end) for _, c in calm if c.span.event == event]
+        after = [(c.type, c.opened, c.span.start, c.span.end) for _, c in late if c.span.event == event]
+        assert len({opened for _, opened, *_ in before}) == 3
+        if event == "fire":
+            assert after == before
+        ends = [[(o, s, e) for kind, o, s, e in told if kind == "end"] for told in (before, after)]
+        assert ends[1] == ends[0], "none falsely, none forgotten"
+    told = {True: dict[tuple[str, float], int](), False: dict[tuple[str, float], int]()}
+    for changes, behind in ((calm, False), (late, True)):
+        told[behind] = {(c.span.event, c.opened): n for n, c in changes if c.type == "new"}
+    delay = {key: told[True][key] - n for key, n in told[False].items()}
+    assert max(delay.values()) <= MAX_PUT_OFF
+    assert {n for (event, _), n in delay.items() if event == "fire"} == {0}
+    assert max(delay.values()) > 0
+
+
+def test_a_stream_that_is_not_behind_and_a_file_decide_all_at_every_hop() -> None:
+    _, scored = watched(behind=False)
+    assert len({*scored.values()}) == 1

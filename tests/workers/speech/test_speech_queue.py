@@ -84,7 +84,7 @@ def test_live_drops_the_least_important_and_oldest_and_counts_it(
     assert least.result(0) == (), "the new one itself, if it is the least important"
     assert not low_new.done()
     assert queue.snapshot().depth == 3
-    assert queue.snapshot().dropped == {"speech_queue_full": 2}
+    assert queue.snapshot().dropped == {"cam": 2}
     recognizer.let(4)
     assert [len(f.result(WAIT_S)) for f in (first, low_new, fourth)] == [1, 1, 1]
 

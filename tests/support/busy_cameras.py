@@ -1,0 +1,193 @@
+"""Live cameras of plain colours and an encoder that takes its time: exactly as much work as a test wants.
+
+Everything behind the decoder is real: buffer, reader, batcher, pipeline, spans.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from colour_encoder import COLOURS, ColourEncoder
+
+from alignment.similarity import SimilarityAligner
+from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
+from workers.batching import FrameBatcher
+from workers.clock import Clock
+from workers.pipeline import StreamPipeline, StreamTools
+from workers.publish.memory import MemorySink
+from workers.redaction import RedactedUrl
+from workers.sources.buffering import FreshBuffer
+from workers.sources.counters import Counters
+from workers.turns import Turn, turn_of
+from workers.types import U8, CameraSpec, Event, EventSpec, FrameBatch, Receipt, SourceInfo, SourceItem, SourceSnapshot
+
+GOLDEN = 0.618034  # multiples of it spread evenly over the time from frame to frame
+RED = EventSpec("red", ("red",), min_duration_s=1.0, merge_gap_s=0.5)
+
+
+class FastClock:
+    """Time that passes ``speed`` times as fast."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed, self._began, self._wall = speed, time.monotonic(), time.time()
+
+    def wall(self) -> float:
+        return self._wall + self.monotonic()
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._began) * self._speed
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / self._speed)
+
+
+class BusyEncoder:
+    """An encoder that takes ``frame_s`` for each frame, shared by streams through the real batcher."""
+
+    def __init__(self, frame_s: float, clock: Clock) -> None:
+        self._frame_s, self._clock, self._colours = frame_s, clock, ColourEncoder()
+        self.batcher = FrameBatcher(self._encode, clock=clock)
+
+    def client(self, turn: Turn) -> ColourEncoder:
+        """Return the encoder as one stream sees it."""
+        client = ColourEncoder()
+        client.encode_frames = partial(self.batcher.submit, turn=turn)  # type: ignore[method-assign]  # the one difference
+        return client
+
+    def _encode(self, frames: U8) -> F32:
+        self._clock.sleep(self._frame_s * len(frames))
+        return self._colours.encode_frames(frames).result()
+
+
+class PacedCamera:
+    """A live source: red and grey in turns of ``turn_s``, in the buffer of live streams."""
+
+    def __init__(self, camera: CameraSpec, phase: float, turn_s: float, clock: Clock) -> None:
+        self._camera, self._phase, self._turn_s, self._clock = camera, phase, turn_s, clock
+        self._counters = Counters()
+        self._buffer = FreshBuffer(self._counters.dropped, clock)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.left = 0  # frames that nobody had taken at the end
+
+    def open(self) -> SourceInfo:
+        return SourceInfo(self._camera.name, live=True, has_video=True, has_audio=False)
+
+    def items(self) -> Iterator[SourceItem]:
+        self._thread.start()
+        while not self._stop.is_set() and (item := self._buffer.get()) is not None:
+            yield item
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._buffer.close()
+
+    def snapshot(self) -> SourceSnapshot:
+        return self._counters.snapshot()
+
+    def close(self) -> None:
+        self._thread.join()
+        while self._buffer.get() is not None:
+            self.left += 1
+
+    def _run(self) -> None:
+        self._counters.set_up(True)
+        began, fps = self._clock.wall() + self._phase / float(self._camera.fps), float(self._camera.fps)
+        n = 0
+        while not self._stop.is_set():
+            t = began + n / fps
+            self._clock.sleep(max(0.0, t - self._clock.wall()))
+            red = (t - began + self._phase * self._turn_s) % (2 * self._turn_s) < self._turn_s
+            picture = np.full((1, 32, 32, 3), COLOURS["red" if red else "grey"], np.uint8)
+            self._counters.sampled(1, 0, t)
+            self._buffer.put(FrameBatch(self._camera.name, 0, np.array([t]), np.array([t]), picture))
+            n += 1
+
+
+@dataclass
+class Seen:
+    """What came of one camera. Latencies in seconds since capture, with when they were observed."""
+
+    sampled: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    left: int = 0
+    events: tuple[Event, ...] = ()
+    scored: list[tuple[float, float]] = field(default_factory=list)
+    published: list[tuple[float, float]] = field(default_factory=list)
+
+
+class _Tap:
+    """An aligner that notes how old the newest clip is once it has its scores."""
+
+    def __init__(self, aligner: SimilarityAligner, hop_s: float, seen: Seen, clock: Clock) -> None:
+        self.name, self.lookahead, self.rates, self.attend = "tap", aligner.lookahead, aligner.rates, aligner.attend
+        self._aligner, self._hop_s, self._seen, self._clock = aligner, hop_s, seen, clock
+        self._latest = 0.0
+
+    def begin(self, queries: Sequence[EventQuery]) -> "_Tap":
+        self._queries = queries
+        return self
+
+    def score(self, window: FeatureWindow, first: int) -> tuple[ScoreTrack, ...]:
+        tracks = self._aligner.align(window, self._queries)
+        now, captured = self._clock.wall(), float(window.bounds[-1, 1]) - self._hop_s / 2
+        if captured > self._latest:  # not the end of the epoch
+            self._latest = captured
+            self._seen.scored.append((now, now - captured))
+        return tracks
+
+
+class _TimedSink(MemorySink):
+    """Notes how long after the capture of its last clip an event was published."""
+
+    def __init__(self, seen: Seen, clock: Clock) -> None:
+        super().__init__()
+        self._seen, self._clock = seen, clock
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        now = self._clock.wall()
+        self._seen.published += [(now, now - e.end) for e in events if e.type == "new"]
+        return super().publish(events)
+
+
+def watch(
+    priorities: Sequence[int], fps: float, seconds: float, encoder: BusyEncoder, clock: Clock, turn_s: float = 3.0
+) -> dict[str, Seen]:
+    """Watch a camera of each priority for so long; return what came of each, by ``number-priority``."""
+    running = []
+    for number, priority in enumerate(priorities):
+        name = f"{number:02}-{priority}"
+        camera = CameraSpec(
+            name, RedactedUrl("rtsp://host/a"), fps=fps, audio=False, events=("red",), priority=priority
+        )
+        source = PacedCamera(camera, number * GOLDEN % 1, turn_s, clock)
+        seen = Seen()
+        client = encoder.client(turn_of(camera, (RED,)))
+        aligner = _Tap(SimilarityAligner(client.describe().calibration), 1 / fps, seen, clock)
+        sink = _TimedSink(seen, clock)
+        stream = StreamPipeline(camera, (RED,), source, StreamTools(client, None, aligner, sink), clock)
+        running.append((name, stream, source, sink, seen, threading.Thread(target=stream.run)))
+    for *_, thread in running:
+        thread.start()
+    clock.sleep(seconds)
+    for _, stream, *_ in running:
+        stream.stop()
+    for _, stream, source, sink, seen, thread in running:
+        thread.join()
+        found = stream.snapshot().source
+        seen.sampled, seen.dropped, seen.left, seen.events = (
+            found.frames_sampled,
+            found.dropped,
+            source.left,
+            sink.events,
+        )
+    return {name: seen for name, *_, seen, _ in running}
+
+
+def total(seen: Seen) -> Counter[str]:
+    """Return where a camera's sampled frames went; the values add up to ``sampled``."""
+    return Counter(seen.dropped) + Counter(scored=len(seen.scored), left=seen.left)
