@@ -74,7 +74,8 @@ netem: $(DEV_STAMP) ## watch cameras behind bad networks, as root, in real time 
 	$(BIN)/python tests/benchmarks/bad_networks.py
 
 faults: $(DEV_STAMP) ## outages of a minute, in real time: how soon everything goes on (some minutes; docs/faults.md)
-	$(BIN)/python tests/benchmarks/redis_outages.py
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/redis_outages.py
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/actor_faults.py
 
 soak: $(DEV_STAMP) ## break cameras, Redis and processes for MINUTES=30, and tell whether anything was lost (SEED=0)
 	PYTHONPATH=tests/support $(BIN)/python tests/soak/soak.py --minutes $(MINUTES) --seed $(SEED)

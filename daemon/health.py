@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
+from workers.clock import Clock
 from workers.snapshots import StreamSnapshot
 
 ENCODER_STUCK_S = 60.0
@@ -36,14 +37,14 @@ class HealthReport:
         return {"status": "ok" if self.ok else "failing", "problems": list(self.problems), **self.details}
 
 
-def health(snapshot: DaemonSnapshot, now: float) -> HealthReport:
-    """Return whether everything that should get on does; ``now`` is Unix time in seconds."""
-    return _report(snapshot, now, tuple(_standstills(snapshot, now)))
+def health(snapshot: DaemonSnapshot, clock: Clock) -> HealthReport:
+    """Return whether everything that should get on does."""
+    return _report(snapshot, clock, tuple(_standstills(snapshot, clock.monotonic())))
 
 
-def ready(snapshot: DaemonSnapshot, now: float) -> HealthReport:
+def ready(snapshot: DaemonSnapshot, clock: Clock) -> HealthReport:
     """Return whether the models are loaded and events can be kept, in Redis or in the spool."""
-    return _report(snapshot, now, tuple(_unready(snapshot)))
+    return _report(snapshot, clock, tuple(_unready(snapshot)))
 
 
 def profile_note(profile: str) -> str | None:
@@ -53,14 +54,20 @@ def profile_note(profile: str) -> str | None:
 
 def _standstills(snapshot: DaemonSnapshot, now: float) -> Iterator[str]:
     for stream in snapshot.streams:
-        idle = now - stream.progress_wall
+        idle = _idle(snapshot, stream, now)
         if _should_move(stream) and idle > STALL_FACTOR * stream.stall_timeout_s:
             yield f"camera {stream.camera}: no progress for {idle:.0f} s"
-    worked = snapshot.encoder.progress_wall
+    worked = snapshot.encoder.progress
     if worked is not None and now - worked > ENCODER_STUCK_S:
         yield f"encoder: no progress for {now - worked:.0f} s"
-    if snapshot.beat_wall is not None and now - snapshot.beat_wall > BEAT_STUCK_S:
-        yield f"supervisor: no round for {now - snapshot.beat_wall:.0f} s"
+    if snapshot.beat is not None and now - snapshot.beat > BEAT_STUCK_S:
+        yield f"supervisor: no round for {now - snapshot.beat:.0f} s"
+
+
+def _idle(snapshot: DaemonSnapshot, stream: StreamSnapshot, now: float) -> float:
+    """Return for how many seconds a stream has made no progress; ``now`` is monotonic, as a wall clock may step."""
+    since_beat = 0.0 if snapshot.beat is None else now - snapshot.beat
+    return snapshot.idle_s.get(stream.camera, 0.0) + since_beat
 
 
 def _should_move(stream: StreamSnapshot) -> bool:
@@ -78,9 +85,9 @@ def _unready(snapshot: DaemonSnapshot) -> Iterator[str]:
         yield "neither Redis nor the spool accepts events"
 
 
-def _report(snapshot: DaemonSnapshot, now: float, problems: tuple[str, ...]) -> HealthReport:
+def _report(snapshot: DaemonSnapshot, clock: Clock, problems: tuple[str, ...]) -> HealthReport:
     details: dict[str, Any] = {
-        "cameras": {stream.camera: _camera(snapshot, stream, now) for stream in snapshot.streams},
+        "cameras": {stream.camera: _camera(snapshot, stream, clock) for stream in snapshot.streams},
         "encoder": _encoder(snapshot.encoder),
     }
     if snapshot.speech:
@@ -98,11 +105,11 @@ def _report(snapshot: DaemonSnapshot, now: float, problems: tuple[str, ...]) -> 
     return HealthReport(not problems, problems, details)
 
 
-def _camera(snapshot: DaemonSnapshot, stream: StreamSnapshot, now: float) -> dict[str, Any]:
+def _camera(snapshot: DaemonSnapshot, stream: StreamSnapshot, clock: Clock) -> dict[str, Any]:
     last = stream.source.last_frame_wall
     return {
-        "state": _state(stream, now),
-        "last_frame_age_s": None if last is None else round(now - last, 1),
+        "state": _state(stream, _idle(snapshot, stream, clock.monotonic())),
+        "last_frame_age_s": None if last is None else round(max(0.0, clock.wall() - last), 1),
         "position_s": round(stream.position_s, 1),
         "restarts": snapshot.restarts.get(stream.camera, 0),
         "degraded": stream.camera in snapshot.degraded,
@@ -111,9 +118,9 @@ def _camera(snapshot: DaemonSnapshot, stream: StreamSnapshot, now: float) -> dic
     }
 
 
-def _state(stream: StreamSnapshot, now: float) -> str:
+def _state(stream: StreamSnapshot, idle_s: float) -> str:
     if _should_move(stream):
-        return "stalled" if now - stream.progress_wall > stream.stall_timeout_s else "running"
+        return "stalled" if idle_s > stream.stall_timeout_s else "running"
     return "reconnecting" if stream.state == "running" else stream.state
 
 

@@ -1,17 +1,13 @@
 """The life of the daemon: start in order, run, drain in order.
 
-Drain, each step with a deadline, after the first SIGTERM or SIGINT (a second one exits at once):
+Drain, within ten seconds of the first SIGTERM or SIGINT (a second one exits at once), each step with a deadline:
 
 1. streams: sources stop, what was asked for is answered, open spans are closed and handed to the publisher
 2. publisher: what waits in the spool goes to Redis; what cannot stays on disk for the next start
 3. the HTTP port, the runtime, the embedded server
 """
 
-import os
-import signal
-import threading
 from dataclasses import dataclass
-from types import FrameType
 
 import structlog
 
@@ -24,9 +20,11 @@ from daemon.privacy.places import Places
 from daemon.privacy.uploads import UploadRecords
 from daemon.runtimes import build_runtime
 from daemon.state import StateFolder
+from daemon.stopping import StopRequest
 from daemon.supervisor import Supervisor, all_done
 from daemon.uploads import UploadFolder
 from workers.aligners import check_checkpoint
+from workers.errors import SpoolError
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_settings import RedisSettings
 from workers.redaction import RedactedUrl
@@ -36,11 +34,13 @@ from workers.state_layout import StateLayout
 from workers.types import Event
 
 STEP_S = 0.5
-STREAMS_DEADLINE_S = 6.0
-FLUSH_DEADLINE_S = 3.0
-ONCE_FLUSH_DEADLINE_S = 10.0
-JANITOR_STOP_S = 2.0
-INTERRUPTED = 130
+# Until when the steps of the drain are over, seconds after the signal; each may take what those before left over.
+STREAMS_UNTIL_S = 5.0
+FLUSHED_UNTIL_S = 6.5
+FLUSH_S = 3.0  # at most: a server that has not answered by then is not about to
+STOPPED_UNTIL_S = 8.0
+ONCE_FLUSH_S = 10.0
+JANITOR_STOP_S = 1.0
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Daemon:
 
     def __init__(self, config: Config, once: bool = False) -> None:
         self._config, self._once = config, once
-        self._stopping = threading.Event()
+        self._stop = StopRequest()
         self._embedded: EmbeddedServer | None = None
         self._observer = Observer()
         http = config.http
@@ -86,12 +86,12 @@ class Daemon:
             self._model = self._runtime.start().info
             self._janitor = self._clean(settings)
             try:
-                self._catch_signals()  # after ray.init, which sets its own
+                self._stop.catch_signals()  # after ray.init, which sets its own
                 log.info("models loaded", model=self._model.id, device=self._model.device)
                 return self._watch()
             finally:
-                self._janitor.stop(JANITOR_STOP_S)
-                self._runtime.stop()
+                self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
+                self._runtime.stop(self._stop.left(STOPPED_UNTIL_S))
         finally:
             self._http.stop()
             if self._embedded is not None:
@@ -113,28 +113,29 @@ class Daemon:
     def _watch(self) -> Outcome:
         """Supervise until the end, then drain."""
         supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
-        self._runtime.end_open()
+        self._end_open()
         for camera in self._config.camera_specs():
             supervisor.watch(camera, self._config.event_specs(camera.name))
-        while not self._stopping.is_set():
+        while not self._stop.came:
             supervisor.step()
             if uploads is not None:
                 uploads.step(supervisor)
             self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
             if self._once and self._files_done(supervisor) and (uploads is None or uploads.idle):
                 break
-            self._stopping.wait(STEP_S)
+            self._stop.wait(STEP_S)
         log.info("draining", step=1, of=3)
-        supervisor.drain(STREAMS_DEADLINE_S)
+        supervisor.drain(self._stop.left(STREAMS_UNTIL_S))
         log.info("draining", step=2, of=3)
-        interrupted = self._stopping.is_set()
-        flushed = self._runtime.flush(FLUSH_DEADLINE_S if interrupted else ONCE_FLUSH_DEADLINE_S)
+        flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S
+        flushed = self._runtime.flush(flush_s)
         self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
         if not flushed:
             log.warning("Redis did not take every event in time: the rest waits in the spool")
         log.info("draining", step=3, of=3)
         failed = {w.camera.name: w.snapshot.error or "" for w in supervisor.watched if w.snapshot.state == "failed"}
-        return Outcome(self._runtime.take_events(), failed | (uploads.failed if uploads else {}), flushed)
+        events = self._runtime.take_events() if self._once else ()
+        return Outcome(events, failed | (uploads.failed if uploads else {}), flushed)
 
     def _files_done(self, supervisor: Supervisor) -> bool:
         """Whether every file has ended; live streams never do, so ``--once`` does not wait for them."""
@@ -157,11 +158,9 @@ class Daemon:
             state_dir=config.state_dir,
         )
 
-    def _catch_signals(self) -> None:
-        def handle(number: int, frame: FrameType | None) -> None:
-            if self._stopping.is_set():
-                os._exit(INTERRUPTED)
-            self._stopping.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, handle)
+    def _end_open(self) -> None:
+        """End what the last run left open; a full disk keeps it open until the camera's stream has its turn."""
+        try:
+            self._runtime.end_open()
+        except SpoolError as error:
+            log.error("events left open cannot be ended yet", code=error.code, error=str(error))

@@ -6,7 +6,7 @@ Only media are decoded elsewhere, in a process for each source (``workers/source
 import structlog
 
 from daemon.logs import LOGGING, worker_environment
-from daemon.runtime import ServicesSnapshot, StreamHandle
+from daemon.runtime import STOP_S, ServicesSnapshot, StreamHandle
 from workers.aligner_service import AlignerService
 from workers.encoder_service import EncoderService, StreamEncoder
 from workers.errors import ModelUnavailable
@@ -20,8 +20,6 @@ from workers.speech_queue import SpeechQueue
 from workers.stream_worker import StreamWorker
 from workers.turns import turn_of
 from workers.types import CameraSpec, Event, EventSpec
-
-STOP_S = 2.0
 
 log = structlog.get_logger()
 
@@ -97,12 +95,12 @@ class LocalRuntime:
         """Wait until every event is published."""
         return self._sink.flush(timeout_s)
 
-    def stop(self) -> None:
-        """End the services."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End the services; a model at work cannot be interrupted, and is left behind."""
         self._decoders.close()
         self._sink.close()
         if self._speech is not None:
-            self._speech.close(drain=False, timeout_s=STOP_S)
+            self._speech.close(drain=False, timeout_s=timeout_s / 2)
         if self._network is not None:
             self._network.close()
-        self._encoder.close()
+        self._encoder.close(timeout_s / 2)

@@ -133,6 +133,11 @@ def adopt_libraries() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each malformed request that anyone sends
 
 
+def chosen_format() -> str:
+    """Return ``json`` or ``console``: how this process logs."""
+    return _chosen[0]
+
+
 def worker_environment() -> dict[str, str]:
     """Return what a worker process needs in its environment to log as this one does.
 

@@ -17,7 +17,7 @@ class Observer:
         self._clock = clock or SystemClock()
         self._latest = DaemonSnapshot()
         self._overload = OverloadWatch(self._clock)
-        self._encoder_progress = (0, self._clock.wall())  # frames, since when
+        self._encoder_progress = (0, self._clock.monotonic())  # frames, since when
 
     def snapshot(self) -> DaemonSnapshot:
         """Return the latest snapshot. From any thread."""
@@ -35,7 +35,8 @@ class Observer:
             encoder=self._encoder(services, model),
             speech=services.speech,
             publisher=services.sink,
-            beat_wall=self._clock.wall(),
+            beat=self._clock.monotonic(),
+            idle_s={w.camera.name: w.idle_s for w in watched},
             restarts={w.camera.name: w.restarts for w in watched},
             removed=dict(removed),
             degraded=frozenset(w.camera.name for w in watched if w.degraded),
@@ -46,9 +47,9 @@ class Observer:
         """Progress is a frame more than last time, or nothing to do."""
         counters = services.encoder
         if counters is None:
-            return EncoderSnapshot(model=model, progress_wall=self._encoder_progress[1])
+            return EncoderSnapshot(model=model, progress=self._encoder_progress[1])
         if counters.frames != self._encoder_progress[0] or not counters.queue_depth:
-            self._encoder_progress = (counters.frames, self._clock.wall())
+            self._encoder_progress = (counters.frames, self._clock.monotonic())
         return EncoderSnapshot(
             model, counters.batches, counters.queue_depth, counters.failures, self._encoder_progress[1]
         )

@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,8 @@ import ray
 import structlog
 
 from daemon.logs import adopt_libraries, worker_environment
-from daemon.runtime import ServicesSnapshot, StreamHandle
+from daemon.output import adopt_output
+from daemon.runtime import STOP_S, ServicesSnapshot, StreamHandle
 from workers.actors import (
     EncoderActor,
     Handle,
@@ -22,13 +25,17 @@ from workers.actors import (
     StreamActor,
     get,
 )
-from workers.errors import ClusterUnreachable, ModelUnavailable, ServiceLost
+from workers.clock import Rounds, SystemClock
+from workers.errors import ClusterUnreachable, ModelUnavailable, ServiceDied, ServiceLost
 from workers.services import EncoderDescription
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec, Event, EventSpec
 
-SNAPSHOT_TIMEOUT_S = 5.0
+CLOSE_S = 2.0
+SILENT_S = 15.0  # an actor that has answered before and is silent for so long hangs
+LOAD_S = 120.0  # how long one that loads its models may be
+START_S = 45.0  # and how long a stream, which loads none
 KEPT = {
     "max_restarts": -1,
     "max_task_retries": -1,
@@ -42,16 +49,62 @@ UNREACHABLE_HINT = (
 CONNECT_TIMEOUT_S = 5.0
 
 
+class Poll:
+    """The latest snapshot of an actor that is asked again and again, but never waited for."""
+
+    def __init__(self, actor: Handle, start_s: float) -> None:
+        self._ask = actor.snapshot.options(max_task_retries=0)
+        self._start_s = self._limit_s = start_s
+        self._answer: Handle | None = None
+        self._latest: Any = None
+        self._silent_s = 0.0
+        self._rounds = Rounds(SystemClock())
+
+    def latest(self) -> Any:
+        """Return its last answer, None before the first; raise ``ServiceDied``, or ``ServiceLost`` for a silence."""
+        self._silent_s += self._rounds.passed()
+        if self._answer is None:
+            self._answer = self._ask.remote()
+        ready, _ = ray.wait([self._answer], timeout=0)
+        if ready:
+            self._answer, self._silent_s, self._limit_s = None, 0.0, self._start_s
+            self._latest = get(ready[0])
+            self._limit_s = SILENT_S
+        elif self._silent_s > self._limit_s:
+            raise ServiceLost(f"an actor has not answered for {self._silent_s:.0f} s", "it is replaced")
+        return self._latest
+
+
+class Service:
+    """An actor that Ray starts again when it has died; one that hangs is killed for that."""
+
+    def __init__(self, name: str, actor: Handle) -> None:
+        self.actor = actor
+        self._name, self._poll = name, Poll(actor, LOAD_S)
+
+    def snapshot(self) -> Any:
+        """Return its latest snapshot; None while there is none."""
+        try:
+            return self._poll.latest()
+        except ServiceDied:
+            return None
+        except ServiceLost as error:
+            log.error("service hangs and is replaced", service=self._name, error=str(error))
+            ray.kill(self.actor, no_restart=False)
+            self._poll = Poll(self.actor, LOAD_S)
+            return None
+
+
 class RayStream:
     """``StreamHandle`` over a ``StreamActor``."""
 
-    def __init__(self, actor: Handle) -> None:
-        self._actor = actor
+    def __init__(self, camera: str, actor: Handle) -> None:
+        self._actor, self._poll = actor, Poll(actor, START_S)
+        self._none_yet = StreamSnapshot(camera)
 
     def snapshot(self) -> StreamSnapshot:
-        """Return how it is; raise ``ServiceLost``."""
-        found: StreamSnapshot = get(self._actor.snapshot.remote(), SNAPSHOT_TIMEOUT_S)
-        return found
+        """Return how it was last; raise ``ServiceLost``."""
+        return self._poll.latest() or self._none_yet
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -68,9 +121,18 @@ class RayRuntime:
     def __init__(self, settings: ServiceSettings, address: str | None = None) -> None:
         self._settings, self._address = settings, address
         self._speech: Handle | None = None
+        self._services: dict[str, Service] = {}
+        self._give_back_output: Callable[[], None] = lambda: None
 
     def start(self) -> EncoderDescription:
         """Start or join Ray, load models, open the spool."""
+        try:
+            return self._start()
+        except BaseException:
+            self._give_back_output()
+            raise
+
+    def _start(self) -> EncoderDescription:
         settings = self._settings
         self._init()
         # Ray sets OMP_NUM_THREADS to an actor's CPUs: the encoder says itself how many it wants
@@ -87,6 +149,8 @@ class RayRuntime:
         self._sink.snapshot()
         description = RayEncoder(encoder).describe()
         self._check_speech()
+        actors = {"encoder": encoder, "speech": self._speech, "publisher": publisher}
+        self._services = {name: Service(name, actor) for name, actor in actors.items() if actor is not None}
         return description
 
     def _init(self) -> None:
@@ -98,6 +162,7 @@ class RayRuntime:
             "env_vars": worker_environment(),
             "worker_process_setup_hook": "daemon.logs.configure_worker",
         }
+        self._give_back_output = adopt_output()
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             ray.init(
@@ -129,20 +194,13 @@ class RayRuntime:
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Begin to watch."""
         services = (self._encoder, self._speech, self._sink.actor)
-        return RayStream(
-            _remote(StreamActor, num_cpus=0, max_restarts=0).remote(camera, events, self._settings, *services)
-        )
+        actor = _remote(StreamActor, num_cpus=0, max_restarts=0).remote(camera, events, self._settings, *services)
+        return RayStream(camera.name, actor)
 
     def snapshot(self) -> ServicesSnapshot:
-        """Return how the services are; None for one that does not answer in time."""
-
-        def ask(actor: Handle | None) -> Handle:
-            try:
-                return get(actor.snapshot.remote(), SNAPSHOT_TIMEOUT_S) if actor is not None else None
-            except ServiceLost:
-                return None
-
-        return ServicesSnapshot(ask(self._encoder), ask(self._speech), ask(self._sink.actor))
+        """Return how the services were last; None for one that is being started again."""
+        found = {name: service.snapshot() for name, service in self._services.items()}
+        return ServicesSnapshot(found["encoder"], found.get("speech"), found["publisher"])
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""
@@ -158,12 +216,17 @@ class RayRuntime:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published."""
-        return self._sink.flush(timeout_s)
+        try:
+            return self._sink.flush(timeout_s)
+        except ServiceLost:
+            return False
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """End the services and leave Ray."""
-        self._sink.close()
+        with suppress(ServiceLost):  # what waits is on disk
+            self._sink.close(min(timeout_s, CLOSE_S))
         ray.shutdown()
+        self._give_back_output()
 
 
 def _check_reachable(address: str) -> None:

@@ -10,6 +10,8 @@ from workers.snapshots import StreamSnapshot
 from workers.speech_queue import SpeechSnapshot
 from workers.types import CameraSpec, Event, EventSpec
 
+STOP_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class ServicesSnapshot:
@@ -24,7 +26,7 @@ class StreamHandle(Protocol):
     """One running attempt at one camera."""
 
     def snapshot(self) -> StreamSnapshot:
-        """Return how it is; raise ``ServiceLost`` if it died or does not answer."""
+        """Return how it was last, without waiting; raise ``ServiceLost`` if it died or has long been silent."""
         ...
 
     def stop(self) -> None:
@@ -67,6 +69,6 @@ class Runtime(Protocol):
         """Wait until every event is published; return whether that came true in time."""
         ...
 
-    def stop(self) -> None:
-        """End the services; streams have been stopped before."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End the services within about this time; streams have been stopped before."""
         ...

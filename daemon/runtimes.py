@@ -14,6 +14,8 @@ RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_task_events_report_interval_ms": "0",  # a history of every call, for a dashboard that is not there
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DISABLE_WORKER_LOG_PREFIX": "1",  # a log line of an actor is one of ours, and says itself whose it is
+    "RAY_kill_worker_timeout_milliseconds": "500",  # one that hangs is gone before its successor begins
 }
 
 

@@ -16,18 +16,19 @@ class EncoderSnapshot:
     batches: dict[int, int] = field(default_factory=dict)  # frames in a forward pass -> how many such passes
     queue_depth: int = 0  # requests that wait
     failures: int = 0
-    progress_wall: float | None = None  # Unix time when it last finished work or had none
+    progress: float | None = None  # monotonic time when it last finished work or had none
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonSnapshot:
-    """Everything. ``beat_wall``: Unix time of the supervisor's last round; None where nothing supervises."""
+    """Everything. ``beat``: monotonic time of the supervisor's last round; None where nothing supervises."""
 
     streams: tuple[StreamSnapshot, ...] = ()
     encoder: EncoderSnapshot = field(default_factory=EncoderSnapshot)
     speech: SpeechSnapshot | None = None
     publisher: SinkSnapshot | None = None
-    beat_wall: float | None = None
+    beat: float | None = None
+    idle_s: dict[str, float] = field(default_factory=dict)  # camera -> without progress, at ``beat``
     restarts: dict[str, int] = field(default_factory=dict)  # camera -> how often its stream was started again
     degraded: frozenset[str] = frozenset()  # cameras whose restart budget is used up
     removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed

@@ -1,7 +1,7 @@
 """Desired against actual: every camera that should run has a stream, and one that fails is started again.
 
 A stream that fails is restarted after a jittered back-off. Five restarts within a minute use up its budget: it is
-then *degraded*, tried again only once a minute until it has run for as long, and never given up silently. A file that
+then *degraded*, tried again ever more rarely, at most once a minute, and never given up silently. A file that
 is no media at all will not become one, so it is not tried again. *Stuck* means no progress for several stall timeouts
 while the source says it is up: such a stream is asked to stop, given a deadline, killed, and started again.
 """
@@ -15,18 +15,18 @@ import structlog
 from alignment.errors import WatchwordError
 from daemon.runtime import Runtime, StreamHandle
 from workers.backoff import Backoff
-from workers.clock import Clock, SystemClock
-from workers.errors import ServiceDied, ServiceLost
+from workers.clock import Clock, Rounds, SystemClock
+from workers.errors import ServiceLost
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec, EventSpec
 
 RESTARTS = 5
 BUDGET_S = 60.0
-DEGRADED_RETRY_S = 60.0
+RETRY_S = 10.0  # the longest wait while an outage is young: after one of a minute, streams run within 15 s
+DEGRADED_RETRY_S = 60.0  # and when it has lasted ten minutes; in between, a tenth of how long it has lasted
 STUCK_STALLS = 4  # stall timeouts without progress
 STOP_DEADLINE_S = 10.0
 START_DEADLINE_S = 300.0  # for opening, once; models may have to be loaded before
-LOST_SNAPSHOTS = 3  # unanswered in a row before an actor counts as dead
 
 log = structlog.get_logger()
 
@@ -43,12 +43,16 @@ class Watched:
     retry_at: float | None = 0.0  # monotonic; None: not to be started again
     restarts: int = 0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
-    degraded: bool = False
+    degraded_at: float | None = None  # monotonic
     stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
-    lost: int = 0
     attempts: int | None = None  # how often its process may end or stand still before it is given up; None: ever again
     deaths: int = 0
-    started_wall: float = 0.0
+    idle_s: float = 0.0  # without progress, by the supervisor's own clock: other processes' may be stepped
+
+    @property
+    def degraded(self) -> bool:
+        """Whether its restart budget is used up."""
+        return self.degraded_at is not None
 
     @property
     def done(self) -> bool:
@@ -65,6 +69,7 @@ class Supervisor:
         self._clock = clock or SystemClock()
         self._retry = retry
         self._watched: dict[str, Watched] = {}
+        self._rounds = Rounds(self._clock)
 
     @property
     def watched(self) -> tuple[Watched, ...]:
@@ -77,7 +82,7 @@ class Supervisor:
         ``attempts``: how often its process may end or stand still before it is given up, for a file that others wait
         behind; None: it is never given up.
         """
-        backoff = Backoff(self._clock, max_s=DEGRADED_RETRY_S)
+        backoff = Backoff(self._clock, max_s=RETRY_S)
         snapshot = StreamSnapshot(camera.name)
         self._watched[camera.name] = Watched(camera, events, backoff, snapshot=snapshot, attempts=attempts)
 
@@ -87,12 +92,13 @@ class Supervisor:
 
     def step(self) -> None:
         """Look at every stream once, and start, restart or kill what needs it."""
+        passed = self._rounds.passed()
         for entry in self._watched.values():
             if entry.handle is not None:
-                self._look(entry)
+                self._look(entry, passed)
             elif entry.retry_at is not None and self._clock.monotonic() >= entry.retry_at:
                 entry.handle = self._runtime.start_stream(entry.camera, entry.events)
-                entry.stop_by, entry.lost, entry.started_wall = None, 0, self._clock.wall()
+                entry.stop_by, entry.idle_s = None, 0.0
 
     def drain(self, deadline_s: float) -> bool:
         """Ask every stream for an orderly end and wait; kill what has not ended by then; return whether all did."""
@@ -103,9 +109,9 @@ class Supervisor:
         end = self._clock.monotonic() + deadline_s
         while self._running() and self._clock.monotonic() < end:
             self._clock.sleep(0.1)
+            passed = self._rounds.passed()
             for entry in self._running():
-                if self._clock.monotonic() < end:  # one that does not answer takes its time to look at
-                    self._look(entry, retry=False)
+                self._look(entry, passed, retry=False)
         late = self._running()
         for entry in late:
             log.warning("stream did not stop in time", camera=entry.camera.name, deadline_s=deadline_s)
@@ -116,17 +122,16 @@ class Supervisor:
     def _running(self) -> list[Watched]:
         return [e for e in self._watched.values() if e.handle is not None]
 
-    def _look(self, entry: Watched, retry: bool = True) -> None:
-        """Take a stream's snapshot and act on it."""
+    def _look(self, entry: Watched, passed: float, retry: bool = True) -> None:
+        """Take a stream's snapshot and act on it; ``passed``: seconds since the last one."""
         assert entry.handle is not None
+        before = entry.snapshot.progress_wall
         try:
             entry.snapshot = entry.handle.snapshot()
-            entry.lost = 0
         except ServiceLost as error:
-            entry.lost += 1
-            if isinstance(error, ServiceDied) or entry.lost >= LOST_SNAPSHOTS:
-                self._died(entry, error, retry)
+            self._died(entry, error, retry)
             return
+        entry.idle_s = entry.idle_s + passed if entry.snapshot.progress_wall == before else 0.0
         state = entry.snapshot.state
         if state == "finished" and entry.stop_by is not None:  # it was stuck and obeyed: not the end of its source
             self._died(entry, ServiceLost("no progress", "the stream is started again"), retry)
@@ -139,7 +144,7 @@ class Supervisor:
         elif state == "running":
             entry.backoff.succeeded()
             if entry.degraded and self._clock.monotonic() - entry.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
-                entry.degraded = False
+                entry.degraded_at = None
             self._check_stuck(entry, STUCK_STALLS * entry.snapshot.stall_timeout_s, entry.snapshot.source.up)
         else:
             self._check_stuck(entry, START_DEADLINE_S, True)
@@ -147,14 +152,14 @@ class Supervisor:
     def _check_stuck(self, entry: Watched, patience_s: float, up: bool) -> None:
         assert entry.handle is not None
         now = self._clock.monotonic()
-        idle = self._clock.wall() - max(entry.snapshot.progress_wall, entry.started_wall)
         if entry.stop_by is None:
-            if up and idle > patience_s:
-                log.error("stream is stuck, stopping it", camera=entry.camera.name, idle_s=round(idle, 1))
+            if up and entry.idle_s > patience_s:
+                log.error("stream is stuck, stopping it", camera=entry.camera.name, idle_s=round(entry.idle_s, 1))
                 entry.handle.stop()
                 entry.stop_by = now + STOP_DEADLINE_S
         elif now > entry.stop_by:
-            self._died(entry, ServiceLost(f"no progress for {idle:.0f} s", "the stream is started again"), True)
+            error = ServiceLost(f"no progress for {entry.idle_s:.0f} s", "the stream is started again")
+            self._died(entry, error, True)
 
     def _died(self, entry: Watched, error: WatchwordError, retry: bool) -> None:
         """Note that it did not end by itself; what does so again and again is given up where that is wanted."""
@@ -174,8 +179,11 @@ class Supervisor:
         now = self._clock.monotonic()
         entry.recent.append(now)
         entry.restarts += 1
-        entry.degraded |= len(entry.recent) == RESTARTS and now - entry.recent[0] < BUDGET_S
-        wait = DEGRADED_RETRY_S if entry.degraded else entry.backoff.failed()
+        if not entry.degraded and len(entry.recent) == RESTARTS and now - entry.recent[0] < BUDGET_S:
+            entry.degraded_at = now
+        wait = entry.backoff.failed()
+        if entry.degraded_at is not None:
+            wait = min(max(RETRY_S, (now - entry.degraded_at) / 10), DEGRADED_RETRY_S)
         entry.retry_at = now + wait
         log.error(
             "stream failed, starting it again",

@@ -5,6 +5,7 @@ an error for the first caller, for an exception in a Ray constructor arrives as 
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import cached_property
@@ -41,24 +42,34 @@ Handle = Any  # Ray's actor handles and references carry no types
 
 
 T = TypeVar("T")
+ROUND_TRIP_S = 0.5
+TAKE_S = 30.0
 
 
 class Kept(Generic[T]):
-    """A service, or the error with which it failed to load."""
+    """A service, or the error with which it failed to load. ``again``: every call then tries once more."""
 
-    def __init__(self, build: Callable[[], T]) -> None:
+    def __init__(self, build: Callable[[], T], again: bool = False) -> None:
+        self._build, self._again = build, again
+        self._lock = threading.Lock()
         self._value: T | None = None
         self._error: WatchwordError | None = None
-        try:
-            self._value = build()
-        except WatchwordError as error:
-            self._error = error
+        self._load()
 
     def __call__(self) -> T:
         """Return the service; raise the error."""
+        with self._lock:
+            if self._value is None and self._again:
+                self._load()
         if self._value is None:
             raise self._error or WatchwordError("the service did not load")
         return self._value
+
+    def _load(self) -> None:
+        try:
+            self._value = self._build()
+        except WatchwordError as error:
+            self._error = error
 
 
 class EncoderActor:
@@ -125,7 +136,8 @@ class PublisherActor:
     """The spool and the connection to Redis."""
 
     def __init__(self, settings: RedisSettings | None, spool_folder: Path | None) -> None:
-        self._service = Kept(lambda: open_publisher(settings, spool_folder))
+        # a disk may come back, and a predecessor let go of it at last
+        self._service = Kept(lambda: open_publisher(settings, spool_folder), again=True)
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         return self._service().publish(events)
@@ -263,11 +275,11 @@ class RaySink:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the spool."""
-        return bool(get(self.actor.flush.remote(timeout_s)))
+        return bool(get(self.actor.flush.remote(timeout_s), timeout_s + ROUND_TRIP_S))
 
     def take(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""
-        events: tuple[Event, ...] = get(self.actor.take.remote())
+        events: tuple[Event, ...] = get(self.actor.take.remote(), TAKE_S)
         return events
 
     def snapshot(self) -> SinkSnapshot:
@@ -275,9 +287,9 @@ class RaySink:
         counters: SinkSnapshot = get(self.actor.snapshot.remote())
         return counters
 
-    def close(self) -> None:
-        """Stop publishing."""
-        get(self.actor.close.remote())
+    def close(self, timeout_s: float | None = None) -> None:
+        """Stop publishing; raise ``ServiceLost`` where that is not answered in time."""
+        get(self.actor.close.remote(), timeout_s)
 
 
 def get(ref: Handle, timeout_s: float | None = None) -> Any:

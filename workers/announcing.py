@@ -19,6 +19,8 @@ from workers.telemetry import Histogram
 from workers.types import Event, EventSpec
 
 RETRY_S = 1.0
+NEVER = float("-inf")
+SET_BACK_S = 60.0  # a span that begins so long before the last one ended: the clock was set back
 MUTED = 256  # suppressed spans that are remembered, for what happens to them later is suppressed as well
 
 log = structlog.get_logger()
@@ -43,8 +45,9 @@ class Announcer:
         self._specs = {s.name: s for s in specs}
         self._writer, self._sink, self._evidence = writer, sink, evidence
         self._clock, self._stopping, self._erasures = clock, stopping, erasures
-        self._quiet_until: dict[str, float] = {}
+        self._ended: dict[str, float] = {}  # event -> stream second where the last published span ends
         self._muted: deque[tuple[str, float]] = deque(maxlen=MUTED)
+        self.waiting = False  # for the sink to take an event: no standstill that a new stream could end
 
     def announce(self, changes: Iterable[SpanChange], epoch: Epoch) -> None:
         """Publish what is not suppressed; return once all of it is safe."""
@@ -76,12 +79,17 @@ class Announcer:
         if key in self._muted:
             return False
         cooldown = self._specs[name].cooldown_s
-        if cooldown and change.type == "new" and change.span.start < self._quiet_until.get(name, float("-inf")):
+        if change.type == "new" and self._is_quiet(name, change.span.start, cooldown):
             self._muted.append(key)
             self.suppressed["cooldown"] += 1
             return False
-        self._quiet_until[name] = max(change.span.end + cooldown, self._quiet_until.get(name, float("-inf")))
+        before = self._ended.get(name, NEVER)
+        self._ended[name] = change.span.end if before - change.span.end > SET_BACK_S else max(change.span.end, before)
         return True
+
+    def _is_quiet(self, name: str, start: float, cooldown: float) -> bool:
+        """Tell whether a span begins too soon after the last one; not where its clock was set back since."""
+        return bool(cooldown) and -SET_BACK_S < start - self._ended.get(name, NEVER) < cooldown
 
     def _write(self, change: SpanChange, epoch: Epoch) -> Event:
         now = self._clock.wall()
@@ -101,9 +109,11 @@ class Announcer:
         while True:
             try:
                 self._sink.publish(events)
+                self.waiting = False
                 return
             except SpoolError as error:
                 if self._stopping.is_set():
                     raise
+                self.waiting = True
                 log.error("events cannot be kept, trying again", code=error.code, error=str(error))
                 self._clock.sleep(RETRY_S)

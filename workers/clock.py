@@ -20,6 +20,24 @@ class Clock(Protocol):
         ...
 
 
+class Rounds:
+    """Time between looks, of someone who looks again and again and judges others by it.
+
+    A gap longer than ``LONGEST_S`` is his own standstill (a stopped process, a machine asleep): only so much counts.
+    """
+
+    LONGEST_S = 2.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = clock.monotonic()
+
+    def passed(self) -> float:
+        """Return the seconds since the last call that count."""
+        before, self._last = self._last, self._clock.monotonic()
+        return min(self._last - before, self.LONGEST_S)
+
+
 class SystemClock:
     """The machine's clocks."""
 

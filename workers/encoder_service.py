@@ -64,9 +64,9 @@ class EncoderService:
         """Return the counters."""
         return self._batcher.snapshot()
 
-    def close(self) -> None:
-        """Finish what was asked for and stop."""
-        self._batcher.close()
+    def close(self, timeout_s: float | None = None) -> None:
+        """Finish what was asked for and stop; wait no longer than ``timeout_s`` for it."""
+        self._batcher.close(timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ class StreamPipeline:
             return replace(self._state, source=source)
         return replace(
             self._state,
+            progress_wall=self._clock.wall() if self._announcer.waiting else self._state.progress_wall,
             source=source,
             stages={k: h.snapshot() for k, h in self._stages.items()},
             latency=self._announcer.latency.snapshot(),

@@ -19,7 +19,7 @@ class StreamSnapshot:
     live: bool = False
     position_s: float = 0.0  # how far the stream is decided, stream seconds
     duration_s: float | None = None  # of a file
-    progress_wall: float = 0.0  # when it last got on
+    progress_wall: float = 0.0  # when it last got on; whoever looks for standstills asks only whether it changes
     stall_timeout_s: float = 15.0
     source: SourceSnapshot = field(default_factory=SourceSnapshot)
     stages: dict[str, HistogramSnapshot] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Column, Table
@@ -33,6 +34,9 @@ def run(
         outcome = Daemon(loaded, once).run()
     except WatchwordError as error:
         raise ended(error) from error
+    except Exception as error:  # a traceback on standard error would be no log line
+        structlog.get_logger("daemon").exception("the daemon failed: this is a bug, please report it")
+        raise typer.Exit(1) from error
     if once:
         show(outcome.events, as_json)
     if once and outcome.failed:

@@ -1,6 +1,5 @@
 """What can be asked for. Each path says which permission it needs, and shows only the cameras of who asks."""
 
-import time
 from collections.abc import Callable
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from daemon.http.guard import Guard, refused
 from daemon.logs import redact
 from daemon.metrics import CONTENT_TYPE, render_metrics
 from daemon.snapshots import DaemonSnapshot
+from workers.clock import SystemClock
 
 
 def build_app(get_snapshot: Callable[[], DaemonSnapshot], access: Access) -> ASGIApp:
@@ -28,12 +28,12 @@ def build_app(get_snapshot: Callable[[], DaemonSnapshot], access: Access) -> ASG
     @app.get("/healthz", tags=["health"])
     def healthz(seen: Annotated[DaemonSnapshot, Depends(health_view)]) -> Response:
         """Answer 200 while everything gets on, else 503."""
-        return _answer(health(seen, time.time()))
+        return _answer(health(seen, SystemClock()))
 
     @app.get("/readyz", tags=["health"])
     def readyz(seen: Annotated[DaemonSnapshot, Depends(health_view)]) -> Response:
         """Answer 200 once models are loaded and events can be kept, else 503."""
-        return _answer(ready(seen, time.time()))
+        return _answer(ready(seen, SystemClock()))
 
     @app.get("/metrics", tags=["health"])
     def metrics(seen: Annotated[DaemonSnapshot, Depends(metrics_view)]) -> Response:

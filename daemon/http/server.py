@@ -14,7 +14,7 @@ from daemon.http.connections import HEAD_BYTES, BoundedConnection
 from daemon.http.tls import TlsFiles
 
 START_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 2.0
 TLS_REFRESH_S = 30
 
 
@@ -45,7 +45,7 @@ class HttpServer:
             proxy_headers=False,  # who connects counts, not who somebody says it is
             lifespan="off",
             h11_max_incomplete_event_size=HEAD_BYTES,
-            timeout_graceful_shutdown=int(STOP_TIMEOUT_S) - 2,
+            timeout_graceful_shutdown=int(STOP_TIMEOUT_S) - 1,
             callback_notify=self._refresh_tls,
             timeout_notify=TLS_REFRESH_S,
         )

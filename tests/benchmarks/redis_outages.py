@@ -1,17 +1,14 @@
 """How soon events go on after Redis was away for a minute: every fault of ``tests/support/redis_faults.py``, real time.
 
-python tests/benchmarks/redis_outages.py [--seconds 60]
+PYTHONPATH=tests/support python tests/benchmarks/redis_outages.py [--seconds 60]
 Prints a table for docs/faults.md; status 1 where an event was lost, doubled, or out of order, or took over 15 s.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from publish_kit import BINARIES, ids_in, make_event
 from redis_faults import FAULTS, HARMLESS, Fault, Stage, restarted_empty

@@ -15,6 +15,7 @@ from daemon_process import json_lines, published, running, watchword, write_conf
 from hostile_media import gigapixel, playlist
 
 from workers.publish.embedded import EmbeddedServer
+from workers.publish.spool import Spool
 
 SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample" / "sample.mp4"
 CAT = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
@@ -224,3 +225,18 @@ def test_ten_mistakes_are_told_at_once(command: str, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("config.yaml:") == 10, done.stderr
     assert 'did you mean "fps"' in done.stderr
+
+
+def test_it_ends_within_ten_seconds_though_redis_never_answers(tmp_path: Path) -> None:
+    with silent() as mute:
+        config = write_config(
+            tmp_path, cameras={"endless": {"url": ENDLESS}}, events=ALWAYS, redis={"url": f"redis://{mute}/0"}
+        )
+        with running(config, tmp_path) as daemon:
+            daemon.wait_for('"type": "new"')
+            began = time.monotonic()
+            assert daemon.end() == 4  # not everything is in Redis
+            assert time.monotonic() - began <= 10.0, daemon.log()
+    spool = Spool(tmp_path / "state" / "spool")
+    assert [r.event.type for r in spool.pending(100)][-1] == "end"
+    spool.close()

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 from fake_clock import FakeClock
 
-from daemon.supervisor import DEGRADED_RETRY_S, RESTARTS, START_DEADLINE_S, STOP_DEADLINE_S, Supervisor, all_done
+from daemon.supervisor import (
+    DEGRADED_RETRY_S,
+    RESTARTS,
+    RETRY_S,
+    START_DEADLINE_S,
+    STOP_DEADLINE_S,
+    Supervisor,
+    all_done,
+)
 from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.snapshots import StreamSnapshot
@@ -23,11 +31,8 @@ class Stream:
         self.asked = self.killed = False
         self.dead = False
         self.obeys = True
-        self.answers_after_s = 0.0
-        self.clock = clock
 
     def snapshot(self) -> StreamSnapshot:
-        self.clock.sleep(self.answers_after_s)
         if self.dead:
             raise ServiceDied("an actor died")
         return self.state
@@ -93,9 +98,17 @@ def test_five_restarts_in_a_minute_degrade_and_it_is_never_given_up(clock: FakeC
         advance(supervisor, clock, 1)
         assert len(streams.started) <= RESTARTS + 1
     seen = len(streams.started)
-    advance(supervisor, clock, DEGRADED_RETRY_S / 2 - 2)
+    advance(supervisor, clock, RETRY_S - 1)
     assert len(streams.started) == seen
-    advance(supervisor, clock, DEGRADED_RETRY_S)
+    advance(supervisor, clock, 2)
+    assert len(streams.started) == seen + 1
+    for _ in range(1200):
+        streams.started[-1].fail()
+        advance(supervisor, clock, 0.5)
+    seen = len(streams.started)
+    for _ in range(2 * round(DEGRADED_RETRY_S) + 2):
+        streams.started[-1].fail()
+        advance(supervisor, clock, 0.5)
     assert len(streams.started) == seen + 1
 
 
@@ -172,16 +185,49 @@ def test_a_live_source_that_reconnects_by_itself_is_not_stuck(clock: FakeClock) 
     assert not first.asked
 
 
-def test_drain_keeps_its_deadline_where_streams_do_not_answer(clock: FakeClock) -> None:
+def test_drain_keeps_its_deadline_where_streams_do_not_obey(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
     for number in range(8):
         supervisor.watch(replace(CAMERA, name=f"slow{number}"), ())
     supervisor.step()
     for stream in streams.started:
-        stream.obeys, stream.answers_after_s = False, 5.0
+        stream.obeys = False
     began = clock.now
-    supervisor.drain(6.0)
-    assert clock.now - began <= 6.0 + 5.0
+    supervisor.drain(5.0)
+    assert clock.now - began <= 5.2
+    assert all(stream.killed for stream in streams.started)
+
+
+def test_after_an_outage_of_a_minute_a_stream_runs_within_fifteen_seconds(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    for _ in range(120):
+        streams.started[-1].fail()
+        advance(supervisor, clock, 0.5)
+    seen = len(streams.started)
+    advance(supervisor, clock, RETRY_S + 0.5)
+    assert len(streams.started) > seen
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_stepped_clock_neither_hides_a_standstill_nor_makes_one(clock: FakeClock, hours: int) -> None:
+    supervisor, streams = supervised(clock)
+    first = streams.started[0]
+    for _ in range(120):  # it gets on, by a clock of its own that is stepped now and then
+        first.state = replace(first.state, progress_wall=first.state.progress_wall + 0.5)
+        advance(supervisor, clock, 0.5)
+    first.state = replace(first.state, progress_wall=first.state.progress_wall + 3600 * hours)
+    advance(supervisor, clock, 39)
+    assert not first.asked
+    advance(supervisor, clock, 3)
+    assert first.asked
+
+
+def test_a_supervisor_that_was_stopped_blames_no_stream(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    clock.now += 3600
+    supervisor.step()
+    advance(supervisor, clock, 30)
+    assert not streams.started[0].asked
 
 
 def test_drain_asks_everyone_and_kills_the_late(clock: FakeClock) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,19 @@ def watchword(
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
-    """Parse output of one JSON document a line; Ray puts an actor's name before what it logs."""
-    found = (line[line.index("{") :] for line in text.splitlines() if "{" in line)
-    return [json.loads(line) for line in found if line.endswith("}")]
+    """Parse output of which every line is a JSON document, but for a last one that tells people why it ended."""
+    lines = text.splitlines()
+    if lines and not (lines[-1].startswith("{") and lines[-1].endswith("}")):
+        lines.pop()
+    return [json.loads(line) for line in lines]
 
 
 def published(folder: Path, all_revisions: bool = False) -> list[dict[str, Any]]:
     """Return the events that are in the embedded server of ``folder``."""
     options = ["--all-revisions"] if all_revisions else []
-    done = watchword("events", "list", "--json", "--since", "365d", "--state-dir", folder / "state", *options)
+    done = watchword(
+        "events", "list", "--json", "--since", "365d", "--limit", "10000", "--state-dir", folder / "state", *options
+    )
     assert done.returncode == 0, done.stderr
     return json_lines(done.stdout)
 
@@ -51,10 +55,10 @@ def published(folder: Path, all_revisions: bool = False) -> list[dict[str, Any]]
 class Running:
     """A daemon in the background."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, program: Sequence[str]) -> None:
         self._log = log
         with log.open("w") as out:
-            command = [*WATCHWORD, "run", str(config)]
+            command = [*program, "run", str(config)]
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=out)
 
     def log(self) -> str:
@@ -76,9 +80,9 @@ class Running:
 
 
 @contextmanager
-def running(config: Path, folder: Path) -> Iterator[Running]:
+def running(config: Path, folder: Path, program: Sequence[str] = WATCHWORD) -> Iterator[Running]:
     """Start a daemon and make sure that it is gone at the end."""
-    daemon = Running(config, folder / "daemon.log")
+    daemon = Running(config, folder / "daemon.log", program)
     try:
         yield daemon
     finally:

@@ -56,6 +56,7 @@ class SyntheticSource:
         self._values = self._parse()
         self._grid = make_grid(camera)
         self._start = clock.wall() if self._values["pace"] else 0.0
+        self._began = clock.monotonic()
 
     def open(self) -> SourceInfo:
         """Return what the URL asks for."""
@@ -123,7 +124,7 @@ class SyntheticSource:
     def _pace(self, t: float) -> None:
         """In real time, wait until ``t`` is due."""
         while self._values["pace"] and not self._stop.is_set():
-            ahead = self._start + t - self._clock.wall()
+            ahead = self._began + t - self._clock.monotonic()
             if ahead <= 0:
                 return
             self._clock.sleep(min(ahead, 0.5))

@@ -47,8 +47,8 @@ def test_each_token_sees_its_cameras_only(serve: Serve, state: Any) -> None:
 
 
 def test_trouble_of_other_cameras_is_none_of_its_business(serve: Serve, state: Any) -> None:
-    stuck = StreamSnapshot("bedroom", state="running", live=False, progress_wall=0.0)
-    state.now = DaemonSnapshot(streams=(StreamSnapshot("door"), stuck))
+    stuck = StreamSnapshot("bedroom", state="running", live=False)
+    state.now = DaemonSnapshot(streams=(StreamSnapshot("door"), stuck), idle_s={"bedroom": 1e5})
     client = serve(token=ALL, tokens=TOKENS)
     assert client.get("/healthz", headers=bearer(ALL)).status_code == 503
     assert client.get("/healthz", headers=bearer(DOOR)).status_code == 200

@@ -32,14 +32,14 @@ def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: A
     state.now = DaemonSnapshot(
         encoder=EncoderSnapshot(MODEL),
         publisher=SinkSnapshot(),
-        beat_wall=time.time(),
+        beat=time.monotonic(),
         streams=(StreamSnapshot("a"),),
     )
     assert client.get("/readyz").json()["encoder"]["profile"] == "lite"
     metrics = client.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert 'watchword_stream_up{camera="a"} 0.0' in metrics.text
-    state.now = replace(state.now, beat_wall=time.time() - 3600)
+    state.now = replace(state.now, beat=time.monotonic() - 3600)
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "failing")
 

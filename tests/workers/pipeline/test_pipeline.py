@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -346,3 +346,27 @@ def test_stop_closes_and_publishes_what_is_open() -> None:
     assert not thread.is_alive()
     last = {e.id: e.type for e in sink.events}
     assert set(last.values()) == {"end"}
+
+
+def test_waiting_for_room_on_the_disk_is_no_standstill(colour_video: Callable[..., Path]) -> None:
+    room = threading.Event()
+
+    class Full(MemorySink):
+        def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+            if not room.is_set():
+                raise SpoolError("full")
+            return super().publish(events)
+
+    stream, sink = pipeline(colour_video(SCENES), sink=Full())
+    thread = threading.Thread(target=stream.run)
+    thread.start()
+    seen: set[float] = set()
+    deadline = time.monotonic() + 20
+    while len(seen) < 30 and time.monotonic() < deadline:  # it goes on "getting on" though nothing moves
+        seen.add(stream.snapshot().progress_wall)
+        time.sleep(0.02)
+    assert not sink.events
+    assert len(seen) == 30
+    room.set()
+    thread.join(20)
+    assert {w[0] for w in windows(sink)} == {"red", "blue"}
