@@ -35,11 +35,8 @@ def watchword(
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
-    """Parse output of which every line is a JSON document, but for a last one that tells people why it ended."""
-    lines = text.splitlines()
-    if lines and not (lines[-1].startswith("{") and lines[-1].endswith("}")):
-        lines.pop()
-    return [json.loads(line) for line in lines]
+    """Parse what are JSON documents among lines: native libraries and last words are for people."""
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
 def published(folder: Path, all_revisions: bool = False) -> list[dict[str, Any]]:
