@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from broadcast import Camera, broadcasting
-from daemon_process import Running, json_lines, write_config
+from daemon_process import WATCHWORD, Running, json_lines, write_config
 from faults import RECOVERY_S, Fault, Happened, Site, schedule
 from media_servers import free_port
 from oracle import ROUND_S, Verdict, judge, shown
@@ -83,7 +83,7 @@ def run(
     try:
         with broadcasting(folder, apart_s) as cameras:
             path = config(folder, cameras, redis, port)
-            site = Site(cameras, redis, lambda: Running(path, folder / f"daemon-{time.time():.0f}.log"))
+            site = Site(cameras, redis, lambda: Running(path, folder / f"daemon-{time.time():.0f}.log", WATCHWORD))
             try:
                 with Watching(f"http://127.0.0.1:{port}", lambda: site.daemon.process.pid) as watching:
                     site.daemon.wait_for("models loaded", 180)
