@@ -24,7 +24,7 @@ TOGETHER = 128  # descriptions in one pass: with more, copying what is remembere
 
 # As the table of `similarity`, on the same 50 streams, by a training like the shipped one's (the same seed, an older
 # class table); recall falls from 0.86 to 0.49.
-STRAY_ALERTS_PER_HOUR: Rates = (
+CROSS_ATTENTION_STRAYS_PER_HOUR: Rates = (
     (0.3, 5.08),
     (0.4, 3.29),
     (0.5, 2.15),
@@ -41,7 +41,7 @@ class CrossAttentionAligner:
     """Scores windows by a trained network. One instance may serve any number of streams and threads."""
 
     lookahead = LOOKAHEAD
-    rates = STRAY_ALERTS_PER_HOUR
+    rates = CROSS_ATTENTION_STRAYS_PER_HOUR
 
     def __init__(
         self, model: CrossAttention, calibration: SimilarityCalibration, name: str = "cross_attention"
