@@ -12,8 +12,8 @@ from pathlib import Path
 
 import structlog
 
+from alignment.durable import replacing
 from workers.errors import SpoolError
-from workers.publish.durable import replace_file
 from workers.publish.spool import FULL, SpoolFull
 from workers.types import Event
 
@@ -62,7 +62,8 @@ class OpenEvents:
         return tuple(e for e in self._open.values() if camera in (None, e.camera))
 
     def _write(self) -> None:
-        replace_file(self._path, json.dumps([asdict(e) for e in self._open.values()]))
+        with replacing(self._path, private=True) as part:
+            part.write_text(json.dumps([asdict(e) for e in self._open.values()]), encoding="ascii")
 
 
 def interrupted(event: Event, unix_s: float) -> Event:
