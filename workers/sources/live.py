@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
 import numpy as np
@@ -13,6 +14,7 @@ from av.error import FFmpegError, InvalidDataError
 from workers.backoff import Backoff
 from workers.clock import Clock, SteadyWall
 from workers.errors import SourceError, SourceTimeout, SourceUnreachable
+from workers.sources.anchor import anchored
 from workers.sources.base import RETRY_S
 from workers.sources.buffering import MAX_FRAMES, FreshBuffer
 from workers.sources.counters import Counters
@@ -44,8 +46,17 @@ UNDECODABLE = 10  # packets
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An opened stream, and the Unix time at which opening it began."""
+
+    media: Media
+    wall: SteadyWall
+    at: float
+
+
 class LiveSource:
-    """Reads one live stream; see ``Source``. Stream seconds are Unix time: of connecting, plus the stream's clock.
+    """Reads one live stream; see ``Source``. Stream seconds are Unix time: of its beginning, plus the stream's clock.
 
     There is no way to interrupt FFmpeg: after ``stop`` the thread may sit in a read until its time limit,
     while ``items`` ends at once.
@@ -71,7 +82,7 @@ class LiveSource:
         self._lock = Lock()
         self._thread: Thread | None = None
         self._failure: BaseException | None = None
-        self._opened: tuple[Media, float] | None = None
+        self._opened: Connected | None = None
         self._info: SourceInfo | None = None
         self._state = ""
         self._resume_s, self._epoch = 0.0, 0
@@ -116,15 +127,16 @@ class LiveSource:
             if self._thread is not None:
                 self._thread.join(self._camera.read_timeout_s)
             if self._opened is not None:
-                self._opened[0].close()
+                self._opened.media.close()
             self._opened = None
 
-    def _connect(self) -> tuple[Media, float]:
-        wall = self._clock.wall()
+    def _connect(self) -> Connected:
+        wall = SteadyWall(self._clock)
+        at = wall()
         media = Media(self._camera, self._target)
         if self._info is None:
-            self._info = media.info(self._session_key(wall))
-        return media, wall
+            self._info = media.info(self._session_key(at))
+        return Connected(media, wall, at)
 
     def _session_key(self, wall: float) -> str:
         session = f"{self._camera.name} {self._camera.url} {wall:.3f}"
@@ -136,9 +148,9 @@ class LiveSource:
             while not self._stop.is_set():
                 try:
                     opened, self._opened = self._opened, None
-                    media, wall = opened or self._connect()
-                    with closing(media), within_memory(self._camera):
-                        self._session(media, wall)
+                    connected = opened or self._connect()
+                    with closing(connected.media), within_memory(self._camera):
+                        self._session(connected)
                 except SourceError as e:
                     self._down(e)
         except BaseException as e:  # a fault of ours: the reader must see it, a thread would die unheard
@@ -171,15 +183,19 @@ class LiveSource:
             self._state = "up"
             log.info("source_up", camera=self._camera.name, url=str(self._camera.url))
 
-    def _session(self, media: Media, opened_wall: float) -> None:
+    def _session(self, connected: Connected) -> None:
         """Read one connection to its end; raises a ``SourceError`` unless stopped."""
-        wall = SteadyWall(self._clock)
-        start = self._start(wall() if media.untimed else opened_wall)
+        media, wall = connected.media, connected.wall
+        packets = self._packets(media)
+        began = wall()
+        if not media.untimed:
+            began, packets = anchored(packets, wall, connected.at)
+        start = self._start(began)
         timebase = Timebase(None, start, self._epoch, FORWARD_S, wall, self._offset if media.replays else None)
         reader = Reader(self._camera, media, self._grid, self._counters)
         heard, damaged = self._clock.monotonic(), 0
         try:
-            for packet in self._packets(media):
+            for packet in packets:
                 entry = media.place(packet, timebase) if packet is not None else None
                 for found in reader.feed(entry) if entry is not None and not self._is_heard(entry, media) else ():
                     if isinstance(found, Sampled) or media.video is None:

@@ -60,6 +60,12 @@ def read_limit_s(camera: CameraSpec, target: Target) -> float:
     return max(camera.read_timeout_s, camera.stall_timeout_s if target.playlists else 0.0)
 
 
+def stamp_s(packet: StreamPacket) -> float | None:
+    """Return the time stamp by which packets are in order, in seconds; None if there is none."""
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return stamp * float(packet.time_base) if stamp is not None else None
+
+
 class Media:
     """An opened input. Use ``close``; errors of opening are already ours."""
 
@@ -206,8 +212,8 @@ class Media:
             return Entry(packet, at + place.offset, at + place.offset, place, True)
         unit = float(packet.time_base)
         duration = (packet.duration or 0) * unit
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        at = stamp * unit if stamp is not None else self._ends.get(packet.stream_index, 0.0)
+        stamp = stamp_s(packet)
+        at = stamp if stamp is not None else self._ends.get(packet.stream_index, 0.0)
         self._ends[packet.stream_index] = at + duration
         place = timebase.place(packet.stream.type, at, duration)
         t = at if packet.pts is None else packet.pts * unit

@@ -88,6 +88,15 @@ def away(camera: Camera) -> None:
     camera.clock.now += 60.0
 
 
+def test_silence_before_the_first_picture_is_no_part_of_the_stream(place: Studio) -> None:
+    def visit(camera: Camera) -> None:
+        camera.clock.now += 30.0
+        camera.send(encoded(SCENES))
+
+    got = place.watch(visit)
+    assert_times(got, [(44, 52), (60, 68), (76, 82)])
+
+
 def rest(since: float, **how: object) -> Visit:
     """Send the scenes from ``since`` on; the camera's own clock went on."""
     return sending(encoded(scenes(since), **{"stamp_s": since, **how}))

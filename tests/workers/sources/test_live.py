@@ -138,6 +138,24 @@ def test_what_came_before_a_break_is_given_and_then_the_break_is_told(stream_ts:
     assert {i.epoch for i in items[:-1]} == {0}
 
 
+@pytest.mark.parametrize("breaks_off", [False, True])
+def test_a_camera_that_was_silent_after_accepting_is_in_time(breaks_off: bool, stream_ts: bytes) -> None:
+    """What FFmpeg reads to find out about a stream hides when it came."""
+    began: list[float] = []
+
+    def serve(connection: socket.socket) -> None:
+        time.sleep(4)
+        began.append(time.time())
+        paced(connection.sendall, stream_ts, 10.0, stop_at=0.15 if breaks_off else 1.0)
+
+    with tcp(serve) as port:
+        source = live(f"tcp://127.0.0.1:{port}", open_timeout_s=10.0, read_timeout_s=10.0)
+        items = take(source, lambda got: len(frames(got)) >= (5 if breaks_off else 12))
+    first = frames(items)[0]
+    assert number_of(first.frames[0]) == 0
+    assert began[0] - 0.2 < first.pts_s[0] < began[0] + (1.7 if breaks_off else 0.7)
+
+
 def test_streams_that_are_numbered_anew_go_on(tmp_path: Path) -> None:
     """The encoder behind a relay was started again: the connection stays, the transport stream's PIDs change."""
     anew = {"mpegts_start_pid": "512"}
