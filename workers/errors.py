@@ -37,6 +37,12 @@ class SourceTimeout(SourceError):
     code = "source_timeout"
 
 
+class SourceChanged(SourceError):
+    """A camera came back with sound or pictures that it did not have, or without: its stream is started anew."""
+
+    code = "source_changed"
+
+
 class SourceInvalid(SourceError):
     """The bytes are no media that can be decoded."""
 

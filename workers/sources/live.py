@@ -13,7 +13,7 @@ from av.error import FFmpegError, InvalidDataError
 
 from workers.backoff import Backoff
 from workers.clock import Clock, SteadyWall
-from workers.errors import SourceError, SourceTimeout, SourceUnreachable
+from workers.errors import SourceChanged, SourceError, SourceTimeout, SourceUnreachable
 from workers.sources.anchor import anchored
 from workers.sources.base import RETRY_S
 from workers.sources.buffering import MAX_FRAMES, FreshBuffer
@@ -89,7 +89,10 @@ class LiveSource:
         self._offset: float | None = None
 
     def open(self) -> SourceInfo:
-        """Connect and probe once; raise a ``SourceError``. ``items`` needs no open and never raises these."""
+        """Connect and probe once; raise a ``SourceError``.
+
+        ``items`` needs no open, and raises only ``SourceChanged``.
+        """
         with self._lock:
             if self._info is None or (self._opened is None and self._thread is None):
                 try:
@@ -134,8 +137,11 @@ class LiveSource:
         wall = SteadyWall(self._clock)
         at = wall()
         media = Media(self._camera, self._target)
-        if self._info is None:
-            self._info = media.info(self._session_key(at))
+        info = media.info(self._session_key(at))
+        first = self._info = self._info or info
+        if (info.has_audio, info.has_video) != (first.has_audio, first.has_video):
+            media.close()
+            raise make(SourceChanged, self._camera.name, self._camera.url, f"it now has {_content(info)}")
         return Connected(media, wall, at)
 
     def _session_key(self, wall: float) -> str:
@@ -151,6 +157,8 @@ class LiveSource:
                     connected = opened or self._connect()
                     with closing(connected.media), within_memory(self._camera):
                         self._session(connected)
+                except SourceChanged:  # who reads has prepared for what was there at first
+                    raise
                 except SourceError as e:
                     self._down(e)
         except BaseException as e:  # a fault of ours: the reader must see it, a thread would die unheard
@@ -270,3 +278,7 @@ class LiveSource:
                 if not damaged or errors > MAX_READ_ERRORS:
                     raise classify(e, self._camera.name, self._camera.url, waited, limit) from e
                 self._counters.dropped("corrupt")
+
+
+def _content(info: SourceInfo) -> str:
+    return " and ".join(name for name, has in (("pictures", info.has_video), ("sound", info.has_audio)) if has)

@@ -9,6 +9,7 @@ import errno
 import av.error as ff
 
 from workers.errors import (
+    SourceChanged,
     SourceCrashed,
     SourceError,
     SourceInvalid,
@@ -45,6 +46,7 @@ _HINTS: dict[type[SourceError], tuple[str, str]] = {
     SourceUnauthorized: ("refuses these credentials", "check user name, password and access rights"),
     SourceUnreachable: ("cannot be reached", "check host, port and network; it is tried again"),
     SourceTimeout: ("sends nothing in time", "check that the stream runs, or raise the time limits"),
+    SourceChanged: ("sends other streams than before", "its stream is started again by itself"),
     SourceInvalid: (
         "holds no video or sound that can be decoded",
         "check that it plays elsewhere; re-encode or re-copy it",

@@ -15,6 +15,7 @@ from media_servers import free_port, http, paced, start, tcp
 from source_media import every, make_video, number_of
 
 from workers.errors import (
+    SourceChanged,
     SourceError,
     SourceInvalid,
     SourceNotFound,
@@ -154,6 +155,22 @@ def test_a_camera_that_was_silent_after_accepting_is_in_time(breaks_off: bool, s
     first = frames(items)[0]
     assert number_of(first.frames[0]) == 0
     assert began[0] - 0.2 < first.pts_s[0] < began[0] + (1.7 if breaks_off else 0.7)
+
+
+def test_a_camera_that_comes_back_with_sound_is_a_change(stream_ts: bytes, tmp_path: Path) -> None:
+    mute = make_video(tmp_path / "mute.ts", every(40, 50), options=X264, gop=25).read_bytes()
+    visits = iter([(mute, 2.0), (mute, 2.0), (stream_ts, 10.0)])
+
+    def serve(connection: socket.socket) -> None:
+        paced(connection.sendall, *next(visits))
+
+    with tcp(serve) as port:
+        source = live(f"tcp://127.0.0.1:{port}")
+        with pytest.raises(SourceChanged, match="it now has pictures and sound"):
+            list(source.items())
+        source.close()
+    assert next(visits, None) is None
+    assert source.snapshot().frames_sampled > 10
 
 
 def test_streams_that_are_numbered_anew_go_on(tmp_path: Path) -> None:
