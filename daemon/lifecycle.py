@@ -7,6 +7,7 @@ Drain, within ten seconds of the first SIGTERM or SIGINT (a second one exits at 
 3. the HTTP port, the runtime, the embedded server
 """
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -123,7 +124,7 @@ class Daemon:
             self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
             if self._once and self._files_done(supervisor) and (uploads is None or uploads.idle):
                 break
-            self._stop.wait(STEP_S)
+            self._rest(supervisor)
         log.info("draining", step=1, of=3)
         supervisor.drain(self._stop.left(STREAMS_UNTIL_S))
         log.info("draining", step=2, of=3)
@@ -136,6 +137,16 @@ class Daemon:
         failed = {w.camera.name: w.snapshot.error or "" for w in supervisor.watched if w.snapshot.state == "failed"}
         events = self._runtime.take_events() if self._once else ()
         return Outcome(events, failed | (uploads.failed if uploads else {}), flushed)
+
+    def _rest(self, supervisor: Supervisor) -> None:
+        """Wait for the next round; go on with uploads meanwhile, for many small ones fit between two rounds."""
+        uploads, end = self._uploads, time.monotonic() + STEP_S
+        while not self._stop.came and (left := end - time.monotonic()) > 0:
+            if uploads is None or uploads.pause_s >= left:
+                self._stop.wait(left)
+            else:
+                self._stop.wait(uploads.pause_s)
+                uploads.step(supervisor)
 
     def _files_done(self, supervisor: Supervisor) -> bool:
         """Whether every file has ended; live streams never do, so ``--once`` does not wait for them."""

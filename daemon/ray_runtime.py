@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 import ray
 import structlog
 
+from daemon.config.cameras import UPLOADS
 from daemon.logs import adopt_libraries, worker_environment
 from daemon.output import adopt_output
 from daemon.runtime import STOP_S, ServicesSnapshot, StreamHandle
@@ -26,13 +28,14 @@ from workers.actors import (
     get,
 )
 from workers.clock import Rounds, SystemClock
-from workers.errors import ClusterUnreachable, ModelUnavailable, ServiceDied, ServiceLost
+from workers.errors import ClusterUnreachable, ModelUnavailable, ServiceDied, ServiceLost, SourceError
 from workers.services import EncoderDescription
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec, Event, EventSpec
 
 CLOSE_S = 2.0
+SPARE_S = 30.0  # how long an actor waits for the next upload
 SILENT_S = 15.0  # an actor that has answered before and is silent for so long hangs
 LOAD_S = 120.0  # how long one that loads its models may be
 START_S = 45.0  # and how long a stream, which loads none
@@ -96,23 +99,33 @@ class Service:
 
 
 class RayStream:
-    """``StreamHandle`` over a ``StreamActor``."""
+    """``StreamHandle`` over a ``StreamActor``. ``keep`` is given the actor once it has ended a stream in good order."""
 
-    def __init__(self, camera: str, actor: Handle) -> None:
-        self._actor, self._poll = actor, Poll(actor, START_S)
-        self._none_yet = StreamSnapshot(camera)
+    def __init__(self, camera: str, actor: Handle, keep: Callable[[Handle], None] | None = None) -> None:
+        self._actor, self._poll, self._keep = actor, Poll(actor, START_S), keep
+        self._last = StreamSnapshot(camera)
+        self._kept = False
 
     def snapshot(self) -> StreamSnapshot:
         """Return how it was last; raise ``ServiceLost``."""
-        return self._poll.latest() or self._none_yet
+        if self._kept:
+            return self._last
+        self._last = last = self._poll.latest() or self._last
+        unread = last.state == "failed" and isinstance(last.failure, SourceError)
+        if self._keep is not None and (last.state == "finished" or unread):
+            self._kept = True
+            self._keep(self._actor)
+        return last
 
     def stop(self) -> None:
         """Ask for an orderly end."""
-        self._actor.stop.remote()
+        if not self._kept:
+            self._actor.stop.remote()
 
     def kill(self) -> None:
-        """End the actor's process."""
-        ray.kill(self._actor)
+        """End the actor's process, unless it has ended its work and waits for other."""
+        if not self._kept:
+            ray.kill(self._actor)
 
 
 class RayRuntime:
@@ -123,6 +136,8 @@ class RayRuntime:
         self._speech: Handle | None = None
         self._services: dict[str, Service] = {}
         self._give_back_output: Callable[[], None] = lambda: None
+        self._spare: Handle | None = None  # an actor that waits for the next upload: starting one takes seconds
+        self._spare_until = 0.0  # monotonic
 
     def start(self) -> EncoderDescription:
         """Start or join Ray, load models, open the spool."""
@@ -193,12 +208,23 @@ class RayRuntime:
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Begin to watch."""
-        services = (self._encoder, self._speech, self._sink.actor)
-        actor = _remote(StreamActor, num_cpus=0, max_restarts=0).remote(camera, events, self._settings, *services)
-        return RayStream(camera.name, actor)
+        keep = self._keep if camera.name == UPLOADS else None
+        actor = self._spare if keep else None
+        if actor is None:
+            services = (self._encoder, self._speech, self._sink.actor)
+            actor = _remote(StreamActor, num_cpus=0, max_restarts=0).remote(self._settings, *services)
+        else:
+            self._spare = None
+        actor.watch.remote(camera, events)
+        return RayStream(camera.name, actor, keep)
+
+    def _keep(self, actor: Handle) -> None:
+        self._spare, self._spare_until = actor, time.monotonic() + SPARE_S
 
     def snapshot(self) -> ServicesSnapshot:
         """Return how the services were last; None for one that is being started again."""
+        if time.monotonic() > self._spare_until:
+            self._spare = None  # Ray ends what nobody refers to
         found = {name: service.snapshot() for name, service in self._services.items()}
         return ServicesSnapshot(found["encoder"], found.get("speech"), found["publisher"])
 

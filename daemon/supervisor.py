@@ -38,6 +38,7 @@ class Watched:
     camera: CameraSpec
     events: tuple[EventSpec, ...]
     backoff: Backoff
+    rounds: Rounds
     handle: StreamHandle | None = None
     snapshot: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))
     retry_at: float | None = 0.0  # monotonic; None: not to be started again
@@ -69,7 +70,6 @@ class Supervisor:
         self._clock = clock or SystemClock()
         self._retry = retry
         self._watched: dict[str, Watched] = {}
-        self._rounds = Rounds(self._clock)
 
     @property
     def watched(self) -> tuple[Watched, ...]:
@@ -84,21 +84,22 @@ class Supervisor:
         """
         backoff = Backoff(self._clock, max_s=RETRY_S)
         snapshot = StreamSnapshot(camera.name)
-        self._watched[camera.name] = Watched(camera, events, backoff, snapshot=snapshot, attempts=attempts)
+        rounds = Rounds(self._clock)
+        self._watched[camera.name] = Watched(camera, events, backoff, rounds, snapshot=snapshot, attempts=attempts)
 
     def forget(self, name: str) -> None:
         """Drop a camera that is done."""
         del self._watched[name]
 
-    def step(self) -> None:
-        """Look at every stream once, and start, restart or kill what needs it."""
-        passed = self._rounds.passed()
-        for entry in self._watched.values():
+    def step(self, only: str | None = None) -> None:
+        """Look at every stream once, or at ``only`` that camera's, and start, restart or kill what needs it."""
+        for entry in [e for e in self._watched.values() if only in (None, e.camera.name)]:
             if entry.handle is not None:
-                self._look(entry, passed)
+                self._look(entry)
             elif entry.retry_at is not None and self._clock.monotonic() >= entry.retry_at:
                 entry.handle = self._runtime.start_stream(entry.camera, entry.events)
                 entry.stop_by, entry.idle_s = None, 0.0
+                entry.rounds.passed()
 
     def drain(self, deadline_s: float) -> bool:
         """Ask every stream for an orderly end and wait; kill what has not ended by then; return whether all did."""
@@ -109,9 +110,8 @@ class Supervisor:
         end = self._clock.monotonic() + deadline_s
         while self._running() and self._clock.monotonic() < end:
             self._clock.sleep(0.1)
-            passed = self._rounds.passed()
             for entry in self._running():
-                self._look(entry, passed, retry=False)
+                self._look(entry, retry=False)
         late = self._running()
         for entry in late:
             log.warning("stream did not stop in time", camera=entry.camera.name, deadline_s=deadline_s)
@@ -122,10 +122,10 @@ class Supervisor:
     def _running(self) -> list[Watched]:
         return [e for e in self._watched.values() if e.handle is not None]
 
-    def _look(self, entry: Watched, passed: float, retry: bool = True) -> None:
-        """Take a stream's snapshot and act on it; ``passed``: seconds since the last one."""
+    def _look(self, entry: Watched, retry: bool = True) -> None:
+        """Take a stream's snapshot and act on it."""
         assert entry.handle is not None
-        before = entry.snapshot.progress_wall
+        passed, before = entry.rounds.passed(), entry.snapshot.progress_wall
         try:
             entry.snapshot = entry.handle.snapshot()
         except ServiceLost as error:

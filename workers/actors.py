@@ -5,6 +5,7 @@ an error for the first caller, for an exception in a Ray constructor arrives as 
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -44,6 +45,7 @@ Handle = Any  # Ray's actor handles and references carry no types
 T = TypeVar("T")
 ROUND_TRIP_S = 0.5
 TAKE_S = 30.0
+JOIN_S = 5.0
 
 
 class Kept(Generic[T]):
@@ -162,28 +164,29 @@ class PublisherActor:
 
 
 class StreamActor:
-    """One camera. It is not restarted by Ray: the supervisor starts another."""
+    """One camera, or one upload after the other. It is not restarted by Ray: the supervisor starts another."""
 
-    def __init__(
-        self,
-        camera: CameraSpec,
-        events: tuple[EventSpec, ...],
-        settings: ServiceSettings,
-        encoder: Handle,
-        speech: Handle | None,
-        publisher: Handle,
-    ) -> None:
-        hears = RaySpeech(speech) if speech is not None else None
-        network = RayAligner(encoder) if settings.aligner.served else None
-        encodes = RayEncoder(encoder, turn_of(camera, events))
-        services = (encodes, hears, network, RaySink(publisher), build_confined)
-        self._worker = StreamWorker(camera, events, settings, *services)
+    def __init__(self, settings: ServiceSettings, encoder: Handle, speech: Handle | None, publisher: Handle) -> None:
+        self._settings, self._encoder = settings, encoder
+        self._hears = RaySpeech(speech) if speech is not None else None
+        self._network = RayAligner(encoder) if settings.aligner.served else None
+        self._sink = RaySink(publisher)
+        self._worker: StreamWorker | None = None
+
+    def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> None:
+        if self._worker is not None and not self._worker.join(JOIN_S):
+            os._exit(1)  # two would share the memory that one may have: the supervisor starts another actor
+        encodes = RayEncoder(self._encoder, turn_of(camera, events))
+        services = (encodes, self._hears, self._network, self._sink, build_confined)
+        self._worker = StreamWorker(camera, events, self._settings, *services)
         self._worker.start()
 
     def stop(self) -> None:
+        assert self._worker is not None
         self._worker.stop()
 
     def snapshot(self) -> StreamSnapshot:
+        assert self._worker is not None
         return self._worker.snapshot()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from workers.types import U8, EventSpec
 
 WARM_UP_WORDS = (128, 32, 8, 1)  # lengths of sentence that the allocator meets at load rather than over hours
 WARM_UP_BATCH = 8  # sentences
+KEPT_QUERIES = 256  # embedding a description takes as long as a frame; every upload asks for the same
 CPU_BATCH = 16  # a processor gains nothing beyond, and a file's next frames are decoded while these are encoded
 
 
@@ -31,6 +33,7 @@ class EncoderService:
         on_cpu = self._encoder.info.device == "cpu"
         most = min(options.batch_size, CPU_BATCH) if on_cpu else options.batch_size
         self._batcher = FrameBatcher(self._encoder.encode_frames, max_frames=most)
+        self._query = lru_cache(KEPT_QUERIES)(lambda spec: build_query(spec, self._encoder))
         sentence_dim = _warm_up(self._encoder, most)
         self._description = EncoderDescription(
             self._encoder.info,
@@ -50,7 +53,7 @@ class EncoderService:
 
     def build_queries(self, specs: Sequence[EventSpec], turn: Turn = ANYONE) -> tuple[EventQuery, ...]:
         """Embed descriptions, in their turn between the frames."""
-        return self._batcher.call(lambda: tuple(build_query(s, self._encoder) for s in specs), turn).result()
+        return self._batcher.call(lambda: tuple(map(self._query, specs)), turn).result()
 
     def encode_frames(self, frames: U8, turn: Turn = ANYONE) -> "Future[F32]":
         """Embed RGB frames u8[N, H, W, 3] as f32[N, D]; raises ``Overloaded`` where a live turn did not come."""

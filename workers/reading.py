@@ -118,6 +118,7 @@ class Reader:
         self._speech, self._listener, self._evidence, self._clock = speech, listener, evidence, clock
         self._heard_until: float | None = None  # stream seconds, of this epoch
         self._slots = threading.Semaphore(0 if live else FILE_IN_FLIGHT)
+        self._abandoned = False
 
     def taken(self, item: Seen | Said) -> None:
         """Say that an answer was taken, so that the next may be asked for."""
@@ -131,7 +132,13 @@ class Reader:
 
     def abandon(self) -> None:
         """Free a reader that waits for answers which nobody will take."""
-        self._slots.release(1 << 20)
+        self._abandoned = True
+        self._slots.release()
+
+    def _await_slot(self) -> None:
+        self._slots.acquire()
+        if self._abandoned:
+            self._slots.release()  # for the next time
 
     def run(self) -> None:
         """Read to the end of the source."""
@@ -157,13 +164,13 @@ class Reader:
 
     def _look(self, batch: FrameBatch) -> None:
         if not self._live:
-            self._slots.acquire()
+            self._await_slot()
         self._evidence.keep(batch)
         asked = Seen(batch, self._encoder.encode_frames(batch.frames), self._clock.monotonic())
         self.ledger.ask(batch.epoch)  # only now: what could not be asked is never answered
         self._put(asked)
         if self._live:
-            self._slots.acquire()  # only then take the next, which is fresher than one taken now
+            self._await_slot()  # only then take the next, which is fresher than one taken now
 
     def _listen(self, chunk: AudioChunk) -> None:
         if self._listener is not None:
@@ -182,7 +189,7 @@ class Reader:
     def _transcribe(self, chunks: list[VoicedChunk]) -> None:
         for chunk in chunks if self._speech is not None else ():
             if not self._live:
-                self._slots.acquire()
+                self._await_slot()
             assert self._speech is not None
             asked = Said(chunk, self._speech.submit(chunk, wait=not self._live), self._clock.monotonic())
             self.ledger.ask(chunk.epoch, chunk.start_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from alignment.durable import replacing
+from alignment.durable import append_line, replacing
 from daemon.config.cameras import UPLOADS
 from daemon.privacy.places import EXPIRE_LIMIT, Limits, Places, remove_files
 from workers.forgetting import Scope
@@ -35,18 +35,20 @@ class UploadRecords:
 
     def all(self) -> list[WatchedUpload]:
         """Return what is noted; damaged lines are said and left out."""
-        found = []
+        found: dict[str, WatchedUpload] = {}
         with suppress(FileNotFoundError):
             for line in self._path.read_text(encoding="utf-8").splitlines():
                 try:
-                    found.append(WatchedUpload(**json.loads(line)))
+                    upload = WatchedUpload(**json.loads(line))
+                    found[upload.file] = upload
                 except (ValueError, TypeError) as error:
                     log.error("a watched upload cannot be read", path=str(self._path), error=repr(error))
-        return found
+        return list(found.values())
 
     def note(self, upload: WatchedUpload) -> None:
-        """Add an upload, in place of one that lay there before; raise ``OSError``."""
-        self._change(lambda noted: [*(u for u in noted if u.file != upload.file), upload])
+        """Add an upload; of two that lay at one place the later counts. Raise ``OSError``."""
+        with _WRITING:
+            append_line(self._path, json.dumps(asdict(upload)))
 
     def drop(self, files: Sequence[str]) -> None:
         """Forget where uploads were; raise ``OSError``."""

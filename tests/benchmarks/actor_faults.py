@@ -31,6 +31,8 @@ def upload(daemon: Running, folder: Path, name: str, number: int, kind: str | No
     command = ["ffmpeg", "-v", "error", "-y", "-i", SAMPLE, *cut, part]
     subprocess.run(command, check=True)
     part.rename(folder / "inbox" / f"{name}.mp4")
+    while daemon.log().count("tagging upload") < number:
+        time.sleep(0.02)
     pids = wait_for(daemon.process.pid, "StreamActor")
     began = time.monotonic()
     if kind is not None:

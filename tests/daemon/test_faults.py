@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -87,17 +88,21 @@ def test_uploads_are_tagged_and_put_away(tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     shutil.copy(SAMPLE, inbox / "sample.mp4")
-    (inbox / "text.mp4").write_text("no video at all")
+    for n in range(20):  # one a second once, however small they were
+        (inbox / f"text-{n:02}.mp4").write_text("no video at all")
     config = write_config(tmp_path, uploads={"folder": "inbox", "done": "done"}, events=CAT)
     done = watchword("run", config, "--once", "--json")
     assert done.returncode == 3
     told = done.stderr.strip().splitlines()[-1]
-    assert told.startswith("input could not be read: uploads: 1 file(s), first text.mp4: source_invalid")
+    assert told.startswith("input could not be read: uploads: 20 file(s), first text-00.mp4: source_invalid")
     assert [e["camera"] for e in json_lines(done.stdout)] == ["uploads", "uploads"]
-    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.glob("done/**/*.mp4")) == [
-        "done/failed/text.mp4",
-        "done/sample.mp4",
+    assert sorted(str(p.relative_to(tmp_path / "done")) for p in tmp_path.glob("done/**/*.mp4")) == [
+        *(f"failed/text-{n:02}.mp4" for n in range(20)),
+        "sample.mp4",
     ]
+    put_away = [line for line in json_lines(done.stderr) if line["event"] == "upload done" and line["failed"]]
+    at = [datetime.fromisoformat(line["timestamp"]) for line in put_away]
+    assert (at[-1] - at[0]).total_seconds() < 10
     assert list(inbox.iterdir()) == []
 
 

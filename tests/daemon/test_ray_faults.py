@@ -91,6 +91,12 @@ def test_actors_are_killed_then_hang_and_nothing_is_lost_or_doubled(calm: Facts,
             time.sleep(0.2)
         wait_until(lambda: not any(map(stopped, pids.values())))  # they cannot come back and publish once more
         assert daemon.log().count("service hangs and is replaced") == 3
+
+        pids = wait_for(daemon.process.pid, "StreamActor")  # it waits for the next upload, and reads junk as well
+        for name in ("x.mp4", "y.mp4"):
+            (tmp_path / "inbox" / name).write_text("no video at all")
+        wait_until(lambda: len(list((tmp_path / "done" / "failed").glob("*.mp4"))) == 2, 30)
+        assert actors(daemon.process.pid)["StreamActor"] == pids["StreamActor"]
         assert daemon.end() == 0
         for line in daemon.log().splitlines():
             assert isinstance(json.loads(line), dict)  # also those about actors that died

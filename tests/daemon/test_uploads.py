@@ -10,9 +10,9 @@ import pytest
 from fake_clock import FakeClock
 
 from daemon.exports import ExportError
-from daemon.privacy.uploads import UploadRecords
+from daemon.privacy.uploads import UploadRecords, WatchedUpload
 from daemon.supervisor import Supervisor
-from daemon.uploads import CAMERA, SETTLE_STEPS, UploadFolder
+from daemon.uploads import CAMERA, UploadFolder
 from workers.errors import SourceError, SourceInvalid, SourceNotFound
 from workers.snapshots import StreamSnapshot
 from workers.types import CameraSpec
@@ -50,14 +50,14 @@ class Inbox:
 
     def __init__(self, folder: Path, done: Path | None = None) -> None:
         self.inbox, self.done = folder / "inbox", done or folder / "done"
-        self.uploads = UploadFolder(self.inbox, self.done, (), UploadRecords(folder / "uploads.jsonl"))
-        self.streams = Streams()
-        self._clock = FakeClock()
-        self._supervisor = Supervisor(self.streams, self._clock)  # type: ignore[arg-type]  # only start_stream is asked
+        self.streams, self.clock = Streams(), FakeClock()
+        records = UploadRecords(folder / "uploads.jsonl")
+        self.uploads = UploadFolder(self.inbox, self.done, (), records, clock=self.clock)
+        self._supervisor = Supervisor(self.streams, self.clock)  # type: ignore[arg-type]  # only start_stream is asked
 
-    def steps(self, count: int = SETTLE_STEPS + 2) -> None:
+    def steps(self, count: int = 4, apart_s: float = 0.5) -> None:
         for _ in range(count):
-            self._clock.now += 0.5
+            self.clock.now += apart_s
             self._supervisor.step()
             self.uploads.step(self._supervisor)
         self._supervisor.step()
@@ -91,6 +91,46 @@ def test_a_file_that_grows_is_waited_for(inbox: Inbox) -> None:
     assert inbox.names() == []
     inbox.steps()
     assert inbox.names() == ["a.mp4"]
+
+
+def test_a_file_is_whole_by_time_however_often_the_folder_is_looked_at(inbox: Inbox) -> None:
+    path = inbox.inbox / "a.mp4"
+    for size in range(1, 40):  # by a slow writer, half a second between two of its writes
+        path.write_bytes(b"x" * size)
+        inbox.steps(5, 0.1)
+    assert inbox.names() == []
+    inbox.steps(15, 0.1)
+    assert inbox.names() == ["a.mp4"]
+
+
+def test_a_file_that_was_changed_since_it_was_looked_at_waits_again(inbox: Inbox) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4", "d.mp4"):
+        (inbox.inbox / name).write_bytes(b"1")
+    inbox.steps()
+    (inbox.inbox / "b.mp4").write_bytes(b"and more")
+    (inbox.inbox / "c.mp4").unlink()
+    (inbox.inbox / "c.mp4").symlink_to("d.mp4")
+    inbox.streams.started[-1].end()
+    inbox.steps(1, 0.01)
+    assert inbox.names() == ["a.mp4", "d.mp4"]
+    inbox.streams.started[-1].end()
+    inbox.steps()
+    assert inbox.names() == ["a.mp4", "d.mp4", "b.mp4"]
+
+
+def test_many_short_ones_are_not_waited_for_longer_than_their_work_takes(inbox: Inbox) -> None:
+    for n in range(50):
+        (inbox.inbox / f"{n:02}.mp4").write_bytes(b"1")
+    inbox.steps()
+    began = inbox.clock.now
+    for n in range(49):
+        inbox.clock.now += 0.02
+        inbox.streams.started[n].end()
+        inbox.steps(1, inbox.uploads.pause_s)
+    assert len(inbox.streams.started) == 50
+    assert inbox.clock.now - began < 50 * 0.04
+    inbox.clock.now += 60
+    assert inbox.uploads.pause_s == 0.5
 
 
 def test_one_at_a_time_in_order_and_only_videos(inbox: Inbox) -> None:
@@ -147,6 +187,19 @@ def test_done_may_lie_on_another_disk(tmp_path: Path) -> None:
         inbox.streams.started[0].end()
         inbox.steps()
         assert (Path(other) / "a.mp4").read_bytes() == b"1"
+
+
+def test_a_torn_note_spoils_no_other(tmp_path: Path) -> None:
+    records = UploadRecords(tmp_path / "uploads.jsonl")
+    noted = [WatchedUpload(f"{n}.mp4", 1.0 * n, 2.0 * n) for n in range(4)]
+    for upload in noted[:2]:
+        records.note(upload)
+    os.truncate(tmp_path / "uploads.jsonl", (tmp_path / "uploads.jsonl").stat().st_size - 5)
+    for upload in noted[2:]:
+        records.note(upload)
+    records.note(WatchedUpload("2.mp4", 7.0, 8.0))
+    assert records.all() == [noted[0], WatchedUpload("2.mp4", 7.0, 8.0), noted[3]]
+    assert (tmp_path / "uploads.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_cannot_be_made_is_said_at_once(tmp_path: Path) -> None:

@@ -18,10 +18,13 @@ from alignment.cross_attention import CrossAttentionAligner
 from alignment.model import CrossAttention
 from alignment.similarity import SimilarityAligner
 from alignment.types import F32
+from workers.clock import SystemClock
 from workers.errors import ModelUnavailable, ServiceLost, SourceInvalid, SpoolError
+from workers.evidence import EvidenceStore
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.publish.memory import MemorySink
 from workers.publish.schema import validate_body
+from workers.reading import FILE_IN_FLIGHT, Reader
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.types import U8, CameraSpec, Event, EventSpec, FrameBatch, Receipt, SourceInfo
@@ -61,6 +64,27 @@ def test_a_file_gives_each_occurrence_once_with_its_times(colour_video: Callable
         assert [e.revision for e in life] == list(range(len(life)))
         assert (life[0].type, life[-1].type) == ("new", "end")
     assert stream.snapshot().state == "finished"
+
+
+def test_a_reader_that_is_abandoned_reads_to_the_end_without_waiting_for_answers(
+    colour_video: Callable[..., Path],
+) -> None:
+    encoder = ColourEncoder()
+    camera = CameraSpec("cam", RedactedUrl(str(colour_video(SCENES))), fps=10.0, audio=False)
+    source = build_source(camera, encoder.describe().frame_spec)
+    reader = Reader(source, False, encoder, None, None, EvidenceStore(None, "cam"), SystemClock())
+    thread = threading.Thread(target=reader.run)
+    thread.start()
+    while encoder.calls < FILE_IN_FLIGHT:
+        time.sleep(0.01)
+    thread.join(0.3)
+    assert (thread.is_alive(), encoder.calls) == (True, FILE_IN_FLIGHT)
+    began = time.thread_time()
+    reader.abandon()
+    assert time.thread_time() - began < 0.05  # it was 0.2 s
+    thread.join(20)
+    assert not thread.is_alive()
+    assert encoder.calls > 2 * FILE_IN_FLIGHT
 
 
 @pytest.mark.parametrize("aligner", [SimilarityAligner, partial(CrossAttentionAligner, CrossAttention())])
