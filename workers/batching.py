@@ -26,9 +26,6 @@ class BatcherSnapshot:
 
     frames: int = 0
     batches: dict[int, int] = field(default_factory=dict)  # frames in a forward pass -> how many such passes
-    last_batch: int = 0
-    failures: int = 0
-    busy_s: float = 0.0  # time spent in the model
     queue_depth: int = 0  # requests that wait
 
 
@@ -68,8 +65,7 @@ class FrameBatcher:
         self._changed = threading.Condition()  # guards everything below
         self._queue: TurnQueue[_Frames | _Call] = TurnQueue(self._clock)
         self._closed = False
-        self._frames = self._last = self._failures = 0
-        self._busy_s = 0.0
+        self._frames = 0
         self._batches: dict[int, int] = {}
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
         self._thread.start()
@@ -95,9 +91,6 @@ class FrameBatcher:
             return BatcherSnapshot(
                 frames=self._frames,
                 batches=dict(self._batches),
-                last_batch=self._last,
-                failures=self._failures,
-                busy_s=self._busy_s,
                 queue_depth=len(self._queue),
             )
 
@@ -177,11 +170,11 @@ class FrameBatcher:
             if len(rows) != sum(sizes):
                 raise FeatureError(f"the encoder gave {len(rows)} rows for {sum(sizes)} frames")
         except Exception as error:  # boundary: whatever the model raises belongs to those who asked
-            self._count(sum(sizes), self._clock.monotonic() - started, failed=True)
+            self._count(sum(sizes))
             for request, _ in wanted:
                 request.future.set_exception(error)
             return
-        self._count(sum(sizes), self._clock.monotonic() - started, failed=False)
+        self._count(sum(sizes), self._clock.monotonic() - started)
         for (request, _), part in zip(wanted, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
             request.rows.append(part)
             if not len(request.frames):
@@ -190,23 +183,18 @@ class FrameBatcher:
     def _call(self, call: _Call) -> None:
         if not call.future.set_running_or_notify_cancel():
             return
-        started = self._clock.monotonic()
         try:
             result = call.fn()
         except Exception as error:  # boundary: as above
             call.future.set_exception(error)
         else:
             call.future.set_result(result)
-        with self._changed:
-            self._busy_s += self._clock.monotonic() - started
 
-    def _count(self, frames: int, seconds: float, failed: bool) -> None:
+    def _count(self, frames: int, seconds: float | None = None) -> None:
+        """Count a pass and how long it took; None: it failed."""
         with self._changed:
-            self._busy_s += seconds
-            self._last = frames
             self._batches[frames] = self._batches.get(frames, 0) + 1
-            self._failures += failed
-            if frames and not failed:
+            if frames and seconds is not None:
                 self._frames += frames
                 self._queue.took(frames, seconds)
 

@@ -90,7 +90,6 @@ class SourceInfo:
     has_audio: bool
     width: int = 0
     height: int = 0
-    native_fps: float = 0.0
     duration_s: float | None = None  # None: unknown or endless
 
 

@@ -1,4 +1,4 @@
-"""Memory and processor time of a process with all its descendants."""
+"""Memory of a process with all its descendants."""
 
 import threading
 import time
@@ -23,18 +23,6 @@ def memory_mib(pid: int) -> float:
     for process in tree(pid):
         try:
             total += process.memory_full_info().pss / MIB
-        except psutil.Error:
-            continue
-    return total
-
-
-def cpu_s(pid: int) -> float:
-    """Return user and system seconds that the living processes of a tree have used."""
-    total = 0.0
-    for process in tree(pid):
-        try:
-            times = process.cpu_times()
-            total += times.user + times.system
         except psutil.Error:
             continue
     return total

@@ -119,7 +119,7 @@ def test_an_error_goes_to_its_batch_only() -> None:
         failing.result(LONG_S)
     assert len(batcher.submit(_frames(3, 2)).result(LONG_S)) == 3
     seen = batcher.snapshot()
-    assert (seen.failures, seen.frames, seen.last_batch) == (1, 5, 3)
+    assert (seen.frames, seen.batches) == (5, {2: 1, 1: 1, 3: 1})
     assert batcher.close(LONG_S)
 
 
@@ -237,7 +237,6 @@ def test_many_threads_at_once_lose_nothing() -> None:
     assert not wrong
     assert seen.frames == sum(size * n for size, n in seen.batches.items()) == 8 * 50 * 3
     assert max(seen.batches) > 3, "streams must have shared a batch"
-    assert seen.busy_s > 0
 
 
 def test_the_important_camera_is_looked_at_first_then_the_others_then_the_file(gate: Gate) -> None:

@@ -45,7 +45,6 @@ class SpoolSnapshot:
     waiting: int = 0  # events
     bytes: int = 0  # of the events that wait
     oldest_s: float = 0.0  # age of the oldest event that waits
-    refused: int = 0  # events not taken: cap or disk full
     damaged: int = 0  # lines that could not be read back
 
 
@@ -81,7 +80,7 @@ class Spool:
         self._sizes: dict[Path, int] = {}  # segment -> bytes on disk, oldest first
         self._last: dict[Path, int] = {}  # segment -> its last sequence number
         self._file: BinaryIO | None = None  # the segment being written, unbuffered
-        self._bytes = self._refused = self._damaged = 0
+        self._bytes = self._damaged = 0
         self._next = 1  # sequence number of the next event
         try:
             make_folder(folder, 0o700)  # it holds what people said
@@ -106,7 +105,6 @@ class Spool:
             first, at = self._next, self._clock.wall()
             lines = [encode(Record(first + i, at, event)) for i, event in enumerate(events)]
             if sum(self._sizes.values()) + sum(map(len, lines)) > self._max_bytes:
-                self._refused += len(events)
                 text = f"spool {self._folder} is full: {len(self._waiting)} events wait, {self._max_bytes} bytes"
                 raise SpoolFull(text, "bring Redis back, or raise the cap of the spool")
             # Never used twice, even when the write fails: half of it may be read back after a crash.
@@ -164,7 +162,7 @@ class Spool:
         """Return the counters."""
         with self._mutex:
             age = self._clock.monotonic() - self._waiting[0].since if self._waiting else 0.0
-            return SpoolSnapshot(len(self._waiting), self._bytes, age, self._refused, self._damaged)
+            return SpoolSnapshot(len(self._waiting), self._bytes, age, self._damaged)
 
     def close(self) -> None:
         """Let another owner in. What waits stays."""
@@ -249,7 +247,6 @@ class Spool:
             os.fsync(file.fileno())
         except OSError as error:
             self._abandon()
-            self._refused += len(lines)
             text = f"spool {self._folder} cannot be written: {error.strerror}"
             raise (SpoolFull if error.errno in FULL else SpoolError)(text, _HINT) from error
         since = self._clock.monotonic()

@@ -173,7 +173,6 @@ class Media:
         """Return what probing told."""
         video = self.video
         context = video.codec_context if video else None
-        rate = (video.average_rate or video.guessed_rate) if video else None
         return SourceInfo(
             key=key,
             live=self.live,
@@ -181,7 +180,6 @@ class Media:
             has_audio=self.audio is not None,
             width=context.width if context else 0,
             height=context.height if context else 0,
-            native_fps=float(rate) if rate else 0.0,
             duration_s=None if self.live else self.duration_s(),
         )
 

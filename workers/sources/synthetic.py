@@ -68,7 +68,6 @@ class SyntheticSource:
             has_audio=self._sounds,
             width=int(v["width"]),
             height=int(v["height"]),
-            native_fps=v["fps"],
             duration_s=v["seconds"] or None,
         )
 
