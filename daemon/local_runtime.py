@@ -76,8 +76,9 @@ class LocalRuntime:
 
     def snapshot(self) -> ServicesSnapshot:
         """Return how the services are."""
+        aligner = self._network.snapshot() if self._network else None
         speech = self._speech.snapshot() if self._speech else None
-        return ServicesSnapshot(self._encoder.snapshot(), speech, self._sink.snapshot())
+        return ServicesSnapshot(self._encoder.snapshot(), aligner, speech, self._sink.snapshot())
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""

@@ -48,6 +48,7 @@ class WatchwordCollector(Collector):
         yield from _source_metrics(snapshot.streams)
         yield from _decision_metrics(snapshot.streams)
         yield from _service_metrics(snapshot)
+        yield from _aligner_metrics(snapshot)
 
 
 def render_metrics(snapshot: DaemonSnapshot) -> bytes:
@@ -152,11 +153,12 @@ def _budget_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
 
 
 def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
-    encoder, speech, publisher = snapshot.encoder, snapshot.speech, snapshot.publisher
+    encoder, aligner, speech, publisher = snapshot.encoder, snapshot.aligner, snapshot.speech, snapshot.publisher
     yield _histogram(
         "batch_size", "Frames in one forward pass of the encoder.", [], [((), _batch_sizes(encoder.batches))]
     )
     depths = {"stream": sum(s.queue_depth for s in snapshot.streams), "encode": encoder.queue_depth}
+    depths |= {"align": aligner.queue_depth} if aligner else {}
     depths |= {"speech": speech.depth} if speech else {}
     depths |= {"publish": publisher.waiting} if publisher else {}
     yield _gauge(
@@ -204,6 +206,22 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     )
     models = [encoder.model.id] if encoder.model else []
     yield _gauge("model_info", "The encoder that is loaded; always 1.", ["model"], [((m,), 1) for m in models])
+
+
+def _aligner_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
+    networks = [snapshot.aligner] if snapshot.aligner else []
+    yield _histogram(
+        "aligner_batch_size",
+        "Cameras that one pass of the trained aligner answered.",
+        [],
+        [((), _batch_sizes(n.batches)) for n in networks],
+    )
+    yield _histogram(
+        "aligner_pass_seconds", "Time a pass of the trained aligner took.", [], [((), n.seconds) for n in networks]
+    )
+    yield _gauge(
+        "aligner_windows", "Windows that the trained aligner remembers.", [], [((), n.sessions) for n in networks]
+    )
 
 
 def _one(sources: Iterable[tuple[str, S]], value: Callable[[S], float | None]) -> Rows:

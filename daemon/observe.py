@@ -33,6 +33,7 @@ class Observer:
         self._latest = DaemonSnapshot(
             streams=streams,
             encoder=self._encoder(services, model),
+            aligner=services.aligner,
             speech=services.speech,
             publisher=services.sink,
             beat=self._clock.monotonic(),
@@ -50,6 +51,4 @@ class Observer:
             return EncoderSnapshot(model=model, progress=self._encoder_progress[1])
         if counters.frames != self._encoder_progress[0] or not counters.queue_depth:
             self._encoder_progress = (counters.frames, self._clock.monotonic())
-        return EncoderSnapshot(
-            model, counters.batches, counters.queue_depth, counters.failures, self._encoder_progress[1]
-        )
+        return EncoderSnapshot(model, counters.batches, counters.queue_depth, self._encoder_progress[1])

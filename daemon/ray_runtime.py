@@ -226,7 +226,8 @@ class RayRuntime:
         if time.monotonic() > self._spare_until:
             self._spare = None  # Ray ends what nobody refers to
         found = {name: service.snapshot() for name, service in self._services.items()}
-        return ServicesSnapshot(found["encoder"], found.get("speech"), found["publisher"])
+        encoder, aligner = found["encoder"] or (None, None)
+        return ServicesSnapshot(encoder, aligner, found.get("speech"), found["publisher"])
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from workers.aligner_service import AlignerSnapshot
 from workers.batching import BatcherSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services import EncoderDescription
@@ -18,6 +19,7 @@ class ServicesSnapshot:
     """The services that all streams share; None where one does not answer or does not exist."""
 
     encoder: BatcherSnapshot | None
+    aligner: AlignerSnapshot | None
     speech: SpeechSnapshot | None
     sink: SinkSnapshot | None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from workers.aligner_service import AlignerSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
 from workers.speech_queue import SpeechSnapshot
@@ -15,7 +16,6 @@ class EncoderSnapshot:
     model: ModelInfo | None = None
     batches: dict[int, int] = field(default_factory=dict)  # frames in a forward pass -> how many such passes
     queue_depth: int = 0  # requests that wait
-    failures: int = 0
     progress: float | None = None  # monotonic time when it last finished work or had none
 
 
@@ -25,6 +25,7 @@ class DaemonSnapshot:
 
     streams: tuple[StreamSnapshot, ...] = ()
     encoder: EncoderSnapshot = field(default_factory=EncoderSnapshot)
+    aligner: AlignerSnapshot | None = None  # the trained one's network, once it is loaded
     speech: SpeechSnapshot | None = None
     publisher: SinkSnapshot | None = None
     beat: float | None = None

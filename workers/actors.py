@@ -20,7 +20,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from alignment.errors import WatchwordError
 from alignment.sliding import Logits, Traits, Unread
 from alignment.types import F32, EventQuery, FeatureWindow
-from workers.aligner_service import AlignerService
+from workers.aligner_service import AlignerService, AlignerSnapshot
 from workers.aligners import AlignerOptions
 from workers.batching import BatcherSnapshot
 from workers.encoder_service import EncoderService
@@ -29,6 +29,7 @@ from workers.errors import ServiceDied, ServiceLost
 from workers.publish.base import SinkSnapshot
 from workers.publish.redis_settings import RedisSettings
 from workers.publisher_service import open_publisher
+from workers.queries import without_vocabulary
 from workers.services import EncoderDescription
 from workers.settings import ServiceSettings
 from workers.snapshots import StreamSnapshot
@@ -89,7 +90,8 @@ class EncoderActor:
         return self._service().describe()
 
     async def build_queries(self, specs: Sequence[EventSpec], turn: Turn) -> tuple[EventQuery, ...]:
-        return await asyncio.to_thread(self._service().build_queries, specs, turn)
+        queries = await asyncio.to_thread(self._service().build_queries, specs, turn)
+        return tuple(map(without_vocabulary, queries))
 
     async def encode_frames(self, frames: U8, turn: Turn) -> F32:
         # a copy: Ray's arrays are read-only and pin the object store
@@ -98,23 +100,24 @@ class EncoderActor:
     async def encode_sentences(self, texts: Sequence[str], turn: Turn) -> F32:
         return await asyncio.wrap_future(self._service().encode_sentences(texts, turn))
 
-    async def snapshot(self) -> BatcherSnapshot:
-        return self._service().snapshot()
+    async def snapshot(self) -> tuple[BatcherSnapshot, AlignerSnapshot | None]:
+        network: AlignerService | None = vars(self).get("_network")  # the first stream loads it
+        return self._service().snapshot(), network.snapshot() if network else None
 
     async def traits(self) -> Traits:
         return self._network.traits()
 
     async def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn) -> None:
-        await asyncio.to_thread(self._network.begin, session, queries, turn)
+        await asyncio.wrap_future(self._network.begin(session, queries, turn))
 
     async def read(self, session: str, asked: Unread) -> Logits:
-        return await asyncio.wrap_future(self._network.submit(session, asked))
+        return await asyncio.wrap_future(self._network.read(session, asked))
 
     async def end(self, session: str) -> None:
         self._network.end(session)
 
     async def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
-        return await asyncio.to_thread(self._network.attend, window, query)
+        return await asyncio.wrap_future(self._network.attend(window, query))
 
 
 class SpeechActor:
@@ -226,23 +229,21 @@ class RayAligner:
         found: Traits = get(self._actor.traits.remote())
         return found
 
-    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> None:
+    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> "Future[None]":
         """Open a session."""
-        get(self._actor.begin.remote(session, queries, turn))
+        return _future(self._actor.begin.remote(session, queries, turn))
 
-    def read(self, session: str, asked: Unread) -> Logits:
+    def read(self, session: str, asked: Unread) -> "Future[Logits]":
         """Read what is new."""
-        found: Logits = get(self._actor.read.remote(session, asked))
-        return found
+        return _future(self._actor.read.remote(session, asked))
 
     def end(self, session: str) -> None:
         """Forget a session."""
         self._actor.end.remote(session)
 
-    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
-        """Return the network's attention to each word."""
-        found: F32 = get(self._actor.attend.remote(window, query))
-        return found
+    def attend(self, window: FeatureWindow, query: EventQuery) -> "Future[F32]":
+        """Ask for the network's attention to each word."""
+        return _future(self._actor.attend.remote(window, query))
 
 
 class RaySpeech:

@@ -5,6 +5,7 @@ frames if it must.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from workers.aligners import AlignerOptions, load_network
 from workers.clock import Clock, SystemClock
 from workers.encoders.device import one_core
 from workers.errors import ModelUnavailable, SessionLost
+from workers.telemetry import Histogram, HistogramSnapshot
 from workers.turns import ANYONE, Turn, TurnQueue
 
 if TYPE_CHECKING:  # loads torch: with the first service, not in every actor
@@ -44,12 +46,12 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class AlignerSnapshot:
-    """A service's counters, copied at one moment. ``largest``: the most requests that one turn answered."""
+    """A service's counters, copied at one moment."""
 
-    sessions: int
-    requests: int
-    turns: int
-    largest: int
+    sessions: int  # windows that it remembers
+    batches: dict[int, int]  # requests answered by a pass -> how many such passes
+    seconds: HistogramSnapshot  # a pass
+    queue_depth: int  # requests that wait
 
 
 class AlignerService:
@@ -61,20 +63,21 @@ class AlignerService:
         self._aligner, self._vocabulary = load_network(options, calibration), vocabulary
         self._clock = clock or SystemClock()
         self._sessions: dict[str, _Session] = {}
-        self._lock = threading.Lock()  # of the queue
+        self._lock = threading.Lock()  # of the queue and the counters
         self._queue: TurnQueue[_Request] = TurnQueue(self._clock)
-        self._requests = self._turns = self._largest = 0
+        self._batches: Counter[int] = Counter()
+        self._seconds = Histogram()
         self._thread = one_core("aligner")
 
     def traits(self) -> Traits:
         """Return what the network is."""
         return self._aligner.traits
 
-    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> None:
+    def begin(self, session: str, queries: Sequence[EventQuery], turn: Turn = ANYONE) -> "Future[None]":
         """Open a session, or open it anew; those that nobody uses any more are forgotten."""
-        self._do(self._begin, session, queries, turn).result()
+        return self._do(self._begin, session, queries, turn)
 
-    def submit(self, session: str, asked: Unread) -> "Future[Logits]":
+    def read(self, session: str, asked: Unread) -> "Future[Logits]":
         """Ask for what is new of a session's window; the answer is ``SessionLost`` where it is not open."""
         request, known = _Request(session, asked, Future()), self._sessions.get(session)
         with self._lock:
@@ -82,21 +85,18 @@ class AlignerService:
         self._do(self._turn)
         return request.answer
 
-    def read(self, session: str, asked: Unread) -> Logits:
-        """Wait for the answer to ``submit``."""
-        return self.submit(session, asked).result()
-
     def end(self, session: str) -> None:
         """Forget a session."""
         self._sessions.pop(session, None)
 
-    def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
-        """Return f32[T, W]: the network's attention to each word."""
-        return self._do(self._aligner.attend, window, self._known(query)).result()
+    def attend(self, window: FeatureWindow, query: EventQuery) -> "Future[F32]":
+        """Ask for f32[T, W]: the network's attention to each word."""
+        return self._do(self._aligner.attend, window, self._known(query))
 
     def snapshot(self) -> AlignerSnapshot:
         """Return the counters."""
-        return AlignerSnapshot(len(self._sessions), self._requests, self._turns, self._largest)
+        with self._lock:
+            return AlignerSnapshot(len(self._sessions), dict(self._batches), self._seconds.snapshot(), len(self._queue))
 
     def close(self) -> None:
         """Answer what was asked for and stop."""
@@ -161,6 +161,5 @@ class AlignerService:
     def _count(self, requests: int, seconds: float) -> None:
         with self._lock:
             self._queue.took(requests, seconds)
-        self._requests += requests
-        self._turns += 1
-        self._largest = max(self._largest, requests)
+            self._batches[requests] += 1
+            self._seconds.observe(seconds)

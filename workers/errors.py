@@ -111,6 +111,12 @@ class ServiceLost(WatchwordError):
     retryable = True
 
 
+class ServiceSilent(ServiceLost):
+    """A service took a request and does not answer; asked again it would be as silent, so the stream begins anew."""
+
+    code = "service_silent"
+
+
 class SessionLost(ServiceLost):
     """A service has forgotten what it was told: it was started again, or the asker was silent for long."""
 

@@ -25,7 +25,7 @@ from workers.backoff import Backoff
 from workers.budget_store import BudgetStore, Keys
 from workers.clock import Clock, SystemClock
 from workers.epoch import Epoch
-from workers.errors import ModelUnavailable, Overloaded, ServiceLost, SourceError
+from workers.errors import ModelUnavailable, Overloaded, ServiceLost, ServiceSilent, SourceError
 from workers.events import EventWriter
 from workers.evidence import EvidenceStore
 from workers.forgetting import Erasures
@@ -33,7 +33,7 @@ from workers.listening import Listener
 from workers.publish.base import Sink
 from workers.queries import query_warnings
 from workers.reading import Listened, Over, Reader, Said, Seen
-from workers.services import EncoderClient, SpeechClient
+from workers.services import EncoderClient, SpeechClient, answered
 from workers.snapshots import StreamSnapshot
 from workers.sources.base import RETRY_S, Source
 from workers.sources.url import is_live
@@ -41,7 +41,6 @@ from workers.telemetry import Histogram
 from workers.types import CameraSpec, EventSpec, SourceInfo, Utterance
 from workers.watch import build_watch
 
-ANSWER_TIMEOUT_S = 300.0
 RETRIES = 5
 READER_STOP_S = 10.0  # how long a reader that is told to stop may take
 STALL_HOPS = 2.5  # rare frames are no standstill
@@ -231,7 +230,7 @@ class StreamPipeline:
         """Take answers until the last; return the error with which the source ended."""
         error, ended = None, False
         while not (ended and not self._reader.ledger.pending()):
-            item = self._reader.answers.get()
+            item = self._reader.next()
             if isinstance(item, Over):
                 self._over.add(item.epoch)
                 ended, error = ended or item.last, error or item.error
@@ -278,11 +277,11 @@ class StreamPipeline:
         try:
             for attempt in range(RETRIES):
                 try:
-                    features = answer.result(ANSWER_TIMEOUT_S)
+                    features = answered(answer, "encoder")
                     self._lost["not_finite"] += int((~np.isfinite(features).all(axis=1)).sum())
                     return features
                 except WatchwordError as error:
-                    if not error.retryable or attempt == RETRIES - 1:
+                    if not error.retryable or isinstance(error, ServiceSilent) or attempt == RETRIES - 1:
                         raise
                     self._clock.sleep(0.5 * 2**attempt)
                     answer = self._tools.encoder.encode_frames(item.batch.frames)
@@ -290,7 +289,7 @@ class StreamPipeline:
             self._lost["overload"] += len(item.batch.frames)
             self._state = replace(self._state, progress_wall=self._clock.wall())  # it waits, it is not stuck
         except WatchwordError as error:
-            if not self._info.live:
+            if not self._info.live or isinstance(error, ServiceSilent):
                 raise
             self._lost["encoder_failed"] += len(item.batch.frames)
             log.warning("frames lost", camera=self._camera.name, code=error.code, error=str(error))
@@ -302,14 +301,14 @@ class StreamPipeline:
     def _words(self, item: Said) -> tuple[tuple[Utterance, ...], F32]:
         """Wait for a transcript and its features."""
         try:
-            said = item.answer.result(ANSWER_TIMEOUT_S)
+            said = answered(item.answer, "transcriber")
         except CancelledError:
             raise ServiceLost("the transcriber was closed", "the stream is started again") from None
         finally:
             self._reader.taken(item)
             self._stages["speech"].observe(self._clock.monotonic() - item.asked)
         texts = [u.text for u in said]
-        return said, self._tools.encoder.encode_sentences(texts).result(ANSWER_TIMEOUT_S)
+        return said, answered(self._tools.encoder.encode_sentences(texts), "encoder")
 
     def _epoch(self, number: int, start_s: float) -> Epoch:
         """Return an epoch's state; the first item tells where it begins."""

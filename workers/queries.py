@@ -6,6 +6,7 @@ and is compared with the words, without the frame around them; "music is playing
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,6 +43,11 @@ def build_query(spec: EventSpec, encoder: TextEncoder) -> EventQuery:
         vocabulary=encoder.vocabulary,
         likeness=encoder.likeness(seen_rows),
     )
+
+
+def without_vocabulary(query: EventQuery) -> EventQuery:
+    """Return a query as streams get it: the vocabulary, of a megabyte and more, stays beside the network."""
+    return replace(query, vocabulary=query.vocabulary[:0])
 
 
 def modalities_of(text: str, spec: EventSpec) -> tuple[Modality, ...]:

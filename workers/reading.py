@@ -11,10 +11,11 @@ from alignment.types import F32
 from workers.clock import Clock
 from workers.evidence import EvidenceStore
 from workers.listening import Heard, Listener
-from workers.services import EncoderClient, SpeechClient
+from workers.services import EncoderClient, SpeechClient, require_answer
 from workers.sources.base import Source
 from workers.types import AudioChunk, FrameBatch, SoundTags, Utterance, VoicedChunk
 
+LOOK_S = 1.0
 FILE_IN_FLIGHT = 4  # batches of frames and voiced chunks asked for and not yet taken
 
 
@@ -95,7 +96,7 @@ class Ledger:
 
 
 class Reader:
-    """Asks for the features of everything a source yields; the answers come out of ``answers``.
+    """Asks for the features of everything a source yields; the answers come out of ``next``.
 
     A file's answers come in the order of asking, a live stream's when they are there. One request for frames at a time
     is a live stream's backpressure: nothing is taken from the source meanwhile, which keeps the freshest. ``error`` of
@@ -112,13 +113,23 @@ class Reader:
         evidence: EvidenceStore,
         clock: Clock,
     ) -> None:
-        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self.ledger = Ledger()
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._waiting: Seen | None = None  # a live stream's frames, for whose answer it waits
         self._source, self._live, self._encoder = source, live, encoder
         self._speech, self._listener, self._evidence, self._clock = speech, listener, evidence, clock
         self._heard_until: float | None = None  # stream seconds, of this epoch
         self._slots = threading.Semaphore(0 if live else FILE_IN_FLIGHT)
         self._abandoned = False
+
+    def next(self) -> Answer:
+        """Wait for an answer; raise ``ServiceSilent`` where that to a live stream's frames does not come."""
+        while True:
+            try:
+                return self._answers.get(timeout=LOOK_S)
+            except queue.Empty:
+                if (frames := self._waiting) is not None:
+                    require_answer(frames.answer, self._clock.monotonic() - frames.asked, "encoder")
 
     def taken(self, item: Seen | Said) -> None:
         """Say that an answer was taken, so that the next may be asked for."""
@@ -147,7 +158,7 @@ class Reader:
             for item in self._source.items():
                 if item.epoch != epoch:
                     self._flush(epoch)
-                    self.answers.put(Over(epoch))
+                    self._answers.put(Over(epoch))
                     epoch = item.epoch
                 if isinstance(item, FrameBatch):
                     self._look(item)
@@ -160,7 +171,7 @@ class Reader:
             error = WatchwordError(f"reading failed: {failure!r}", "this is a bug: please report it")
             raise
         finally:
-            self.answers.put(Over(epoch, True, error))
+            self._answers.put(Over(epoch, True, error))
 
     def _look(self, batch: FrameBatch) -> None:
         if not self._live:
@@ -170,7 +181,9 @@ class Reader:
         self.ledger.ask(batch.epoch)  # only now: what could not be asked is never answered
         self._put(asked)
         if self._live:
+            self._waiting = asked
             self._await_slot()  # only then take the next, which is fresher than one taken now
+            self._waiting = None
 
     def _listen(self, chunk: AudioChunk) -> None:
         if self._listener is not None:
@@ -184,7 +197,7 @@ class Reader:
     def _tell(self, heard: Heard, epoch: int, start_s: float, end_s: float) -> None:
         self._heard_until = end_s
         self._transcribe(heard.voiced)
-        self.answers.put(Listened(epoch, start_s, end_s, heard.settled_s, heard.tags))
+        self._answers.put(Listened(epoch, start_s, end_s, heard.settled_s, heard.tags))
 
     def _transcribe(self, chunks: list[VoicedChunk]) -> None:
         for chunk in chunks if self._speech is not None else ():
@@ -197,6 +210,6 @@ class Reader:
 
     def _put(self, item: Seen | Said) -> None:
         if self._live:
-            item.answer.add_done_callback(lambda _: self.answers.put(item))
+            item.answer.add_done_callback(lambda _: self._answers.put(item))
         else:
-            self.answers.put(item)
+            self._answers.put(item)

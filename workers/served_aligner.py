@@ -5,17 +5,16 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from alignment.errors import WatchwordError
 from alignment.sliding import Logits, SlidingScorer, Unread
 from alignment.types import F32, EventQuery, FeatureWindow
 from workers.clock import Clock, SystemClock
-from workers.errors import SessionLost
-from workers.services import AlignerClient
+from workers.errors import ServiceSilent, SessionLost
+from workers.services import AlignerClient, answered
 from workers.turns import ANYONE, Turn
 
 TRIES = 5
+SERVICE = "aligner"
 
 
 class ServedAligner:
@@ -32,14 +31,14 @@ class ServedAligner:
 
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
         """Return the network's attention to each word."""
-        return self._client.attend(window, _light(query))
+        return answered(self._client.attend(window, query), SERVICE)
 
 
 class _Session:
     """``Network`` of one window: a session there, which is begun anew wherever it was lost."""
 
     def __init__(self, client: AlignerClient, queries: Sequence[EventQuery], clock: Clock, turn: Turn) -> None:
-        self._client, self._queries, self._clock, self._turn = client, [_light(q) for q in queries], clock, turn
+        self._client, self._queries, self._clock, self._turn = client, queries, clock, turn
         self._name = uuid.uuid4().hex
         self._open = False
         # at the end of its epoch, or of a stream that failed; not at exit, when there may be nobody to call
@@ -53,20 +52,15 @@ class _Session:
             except SessionLost:
                 self._open = False
             except WatchwordError as error:
-                if not error.retryable or attempt == TRIES - 1:
+                if not error.retryable or isinstance(error, ServiceSilent) or attempt == TRIES - 1:
                     raise
                 self._clock.sleep(0.5 * 2**attempt)
         raise SessionLost("the aligner forgets its sessions at once", "its actor is restarted again and again: see why")
 
     def _ask(self, window: Unread, first: int) -> Logits:
         if self._open:
-            return self._client.read(self._name, window.since(first))
-        self._client.begin(self._name, self._queries, self._turn)
-        found = self._client.read(self._name, window)
+            return answered(self._client.read(self._name, window.since(first)), SERVICE)
+        answered(self._client.begin(self._name, self._queries, self._turn), SERVICE)
+        found = answered(self._client.read(self._name, window), SERVICE)
         self._open = True
         return replace(found, seen=found.seen[:, first - window.at :])
-
-
-def _light(query: EventQuery) -> EventQuery:
-    """Return a query without its vocabulary, a megabyte and more that the service has from its encoder."""
-    return replace(query, vocabulary=np.zeros((0, query.vision.shape[1]), np.float32))

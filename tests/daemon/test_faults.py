@@ -75,6 +75,7 @@ def test_health_metrics_and_an_orderly_end(runtime: str, tmp_path: Path) -> None
             assert http.get("/readyz").status_code == 200
             assert http.get("/healthz").status_code == 200
             text = until(http, 'watchword_events_total{camera="endless",type="new"} 1.0')
+            assert "watchword_aligner_pass_seconds_sum 0.0\n" not in until(http, "watchword_aligner_windows 1.0")
             health = http.get("/readyz").text
         assert 'watchword_stream_up{camera="endless"} 1.0' in text
         assert 'watchword_stream_up{camera="down"} 0.0' in text

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, SPEECH_DROP_REASONS, SUPPRESS_REASONS, render_metrics
 from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
+from workers.aligner_service import AlignerSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
 from workers.speech_queue import SpeechSnapshot
@@ -25,6 +26,9 @@ CONTRACT = {
     "stage_seconds": {"stage"},
     "batch_size": set(),
     "queue_depth": {"stage"},
+    "aligner_batch_size": set(),
+    "aligner_pass_seconds": set(),
+    "aligner_windows": set(),
     "event_latency_seconds": set(),
     "events_total": {"camera", "type"},
     "alerts_suppressed_total": {"camera", "reason"},
@@ -82,6 +86,7 @@ def stream(camera: str = "front") -> StreamSnapshot:
 FULL = DaemonSnapshot(
     streams=(stream("front"), stream("back")),
     encoder=EncoderSnapshot(MODEL, {1: 2, 8: 3, 500: 1}, queue_depth=1),
+    aligner=AlignerSnapshot(sessions=2, batches={1: 5, 3: 2}, seconds=seconds(0.004, 0.004, 2.0), queue_depth=6),
     speech=SpeechSnapshot(depth=4, dropped={"back": 6, "gone": 1}, failed=0, audio_s=100.0, busy_s=12.0),
     publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5),
     removed={("evidence", "retention"): 3},
@@ -122,6 +127,8 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "score", camera="front", event="cat") == 0.75
     assert value(FULL, "queue_depth", stage="stream") == 4
     assert value(FULL, "queue_depth", stage="publish") == 9
+    assert value(FULL, "queue_depth", stage="align") == 6
+    assert value(FULL, "aligner_windows") == 2
     assert value(FULL, "publish_retries_total") == 7
     assert value(FULL, "overloaded", camera="back") == 1
     assert value(FULL, "overloaded", camera="front") == 0
@@ -140,6 +147,10 @@ def test_histograms_add_up_over_streams() -> None:
     assert value(FULL, "batch_size_count") == 6
     assert value(FULL, "batch_size_sum") == 2 + 24 + 500
     assert value(FULL, "batch_size_bucket", le="8.0") == 5
+    assert value(FULL, "aligner_batch_size_count") == value(FULL, "aligner_batch_size_bucket", le="4.0") == 7
+    assert value(FULL, "aligner_batch_size_sum") == 5 + 6
+    assert value(FULL, "aligner_pass_seconds_bucket", le="0.005") == 2
+    assert value(FULL, "aligner_pass_seconds_sum") == pytest.approx(2.008)
 
 
 def test_unknown_reasons_fold_into_other() -> None:

@@ -1,9 +1,18 @@
 """What the actor shells add to the classes that they wrap."""
 
+import asyncio
+import pickle
+
+import numpy as np
 import pytest
 
-from workers.actors import Kept
+from alignment.sliding import Unread
+from workers.actors import EncoderActor, Kept
+from workers.aligners import AlignerOptions, load_network
+from workers.encoders.options import EncoderOptions
 from workers.errors import ModelUnavailable, SpoolError
+from workers.turns import ANYONE
+from workers.types import EventSpec
 
 
 def test_a_service_that_cannot_load_says_why_to_every_caller() -> None:
@@ -31,3 +40,25 @@ def test_one_that_may_load_later_is_tried_again() -> None:
         kept()
     room.append(True)
     assert kept() == "open"
+
+
+@pytest.mark.usefixtures("one_core")
+def test_streams_are_not_sent_all_that_the_encoder_knows_by_name() -> None:
+    actor = EncoderActor(EncoderOptions(threads=1), AlignerOptions())
+    cat = EventSpec("cat", ("a cat",))
+    (sent,) = asyncio.run(actor.build_queries([cat], ANYONE))
+    (whole,) = actor._service().build_queries([cat])
+    assert len(pickle.dumps(sent)) < 20_000 < 1_000_000 < len(pickle.dumps(whole))
+    np.testing.assert_array_equal(sent.vision, whole.vision)
+
+    async def ask() -> np.ndarray:
+        """Return what the network thinks, which looks at the names."""
+        await actor.begin("here", [sent], ANYONE)
+        return (await actor.read("here", unread)).seen
+
+    unread = Unread(0, sent.vision, np.ones(1, bool))
+    own = load_network(AlignerOptions(), actor._service().describe().calibration)
+    (expected,) = own.read([(own.remember([whole]), unread)])
+    np.testing.assert_allclose(asyncio.run(ask()), expected.seen, atol=1e-5)
+    actor._network.close()
+    actor._service().close()

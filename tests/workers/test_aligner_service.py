@@ -18,9 +18,10 @@ from alignment.checkpoint import save_checkpoint
 from alignment.errors import FeatureError
 from alignment.sliding import Logits, Unread
 from alignment.types import EventQuery, FeatureWindow
+from workers import services
 from workers.aligner_service import IDLE_S, AlignerService
 from workers.aligners import AlignerOptions, load_network
-from workers.errors import ServiceDied, SessionLost
+from workers.errors import ServiceDied, ServiceSilent, SessionLost
 from workers.served_aligner import ServedAligner
 from workers.turns import MAX_PASS_S, Turn
 
@@ -73,7 +74,7 @@ def test_streams_get_the_scores_of_a_network_of_their_own(service: AlignerServic
         thread.join()
     for seed in range(8):
         np.testing.assert_allclose(found[seed], watch(own, seed), atol=1e-5)
-    assert service.snapshot().requests == 8 * CLIPS
+    assert answered(service) == 8 * CLIPS
 
 
 def test_the_shared_network_tells_the_same_of_itself_and_of_its_attention(
@@ -84,6 +85,10 @@ def test_the_shared_network_tells_the_same_of_itself_and_of_its_attention(
     attention = served.attend(window(CLIPS), queries()[0])
     np.testing.assert_allclose(attention, own.attend(window(CLIPS), queries()[0]), atol=1e-6)
     assert attention.max() > 0
+
+
+def answered(service: AlignerService) -> int:
+    return sum(requests * passes for requests, passes in service.snapshot().batches.items())
 
 
 def unread(clips: int = 2, width: int = FRAME_DIM) -> Unread:
@@ -108,16 +113,18 @@ class Gate:
 def test_what_waits_together_is_answered_by_one_pass(service: AlignerService) -> None:
     gate, names = Gate(service), [f"s{i}" for i in range(5)]
     for name in names:
-        service.begin(name, queries())
-    first = service.submit("s0", unread())
+        service.begin(name, queries()).result()
+    first = service.read("s0", unread())
     assert gate.entered.wait(60)
-    others = [service.submit(name, unread()) for name in names]
-    twice = service.submit("s1", unread())  # waits for the first of this session, and for no other
+    others = [service.read(name, unread()) for name in names]
+    twice = service.read("s1", unread())  # waits for the first of this session, and for no other
+    assert service.snapshot().queue_depth == 6
     gate.open.set()
     answers: list[Future[Logits]] = [first, *others, twice]
     assert all(a.result(60).seen.shape == (3, 2) for a in answers)
     snapshot = service.snapshot()
-    assert (snapshot.turns, snapshot.largest, snapshot.requests) == (3, 5, 7)
+    assert snapshot.batches == {1: 2, 5: 1}
+    assert snapshot.seconds.count == 3
 
 
 def test_beside_live_streams_a_pass_is_short_and_the_important_are_read_first(options: AlignerOptions) -> None:
@@ -125,11 +132,11 @@ def test_beside_live_streams_a_pass_is_short_and_the_important_are_read_first(op
     service = AlignerService(options, CALIBRATION, NAMES, clock)
     gate = Gate(service)
     for name, priority in (("first", 9), ("yard", 1), ("street", 5), ("door", 9)):
-        service.begin(name, queries(), Turn(name, (priority, 5), live=True))
-    blocked = service.submit("first", unread())
+        service.begin(name, queries(), Turn(name, (priority, 5), live=True)).result()
+    blocked = service.read("first", unread())
     assert gate.entered.wait(60)
     order: list[str] = []
-    waiting = {name: service.submit(name, unread()) for name in ("yard", "street", "door")}
+    waiting = {name: service.read(name, unread()) for name in ("yard", "street", "door")}
     for name, answer in waiting.items():
         answer.add_done_callback(lambda _, name=name: order.append(name))
     clock.sleep(0.6 * MAX_PASS_S)  # so long takes the first pass, so that each further one has room for one
@@ -138,19 +145,19 @@ def test_beside_live_streams_a_pass_is_short_and_the_important_are_read_first(op
     assert all(answer.result(60).seen.shape == (3, 2) for answer in waiting.values())
     service.close()
     assert order[0] == "door"
-    assert service.snapshot().largest < 3
+    assert max(service.snapshot().batches) < 3
 
 
 def test_a_mistake_costs_only_who_made_it(service: AlignerService) -> None:
     gate = Gate(service)
-    service.begin("good", queries())
-    service.begin("bad", queries())
-    blocked = service.submit("good", unread())
+    service.begin("good", queries()).result()
+    service.begin("bad", queries()).result()
+    blocked = service.read("good", unread())
     assert gate.entered.wait(60)
     asked = [
-        service.submit("bad", unread(width=99)),
-        service.submit("stranger", unread()),
-        service.submit("good", unread()),
+        service.read("bad", unread(width=99)),
+        service.read("stranger", unread()),
+        service.read("good", unread()),
     ]
     gate.open.set()
     assert blocked.result(60).seen.shape == (3, 2)
@@ -169,10 +176,10 @@ class Restarted:
         self._service = build()  # type: ignore[operator]  # a test's own lambda
         self.traits, self.attend = self._service.traits, self._service.attend
 
-    def begin(self, session: str, asked: Sequence[EventQuery], turn: Turn) -> None:
-        self._service.begin(session, asked, turn)
+    def begin(self, session: str, asked: Sequence[EventQuery], turn: Turn) -> "Future[None]":
+        return self._service.begin(session, asked, turn)
 
-    def read(self, session: str, asked: Unread) -> Logits:
+    def read(self, session: str, asked: Unread) -> "Future[Logits]":
         self._reads += 1
         if self._reads % self._every == 0:
             self._service.close()
@@ -203,6 +210,21 @@ def test_a_service_that_stays_away_is_an_error(options: AlignerOptions) -> None:
     client.close()
 
 
+def test_a_network_that_takes_a_question_and_never_answers_is_an_error(
+    service: AlignerService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = ServedAligner(service).begin(queries())
+    scorer.score(window(5), 0)
+    gate = Gate(service)
+    monkeypatch.setattr(services, "ANSWER_TIMEOUT_S", 0.2)
+    with pytest.raises(ServiceSilent, match="aligner has not answered"):
+        scorer.score(window(6), 0)
+    with pytest.raises(ServiceSilent):  # not even a new session is begun
+        ServedAligner(service).begin(queries()).score(window(5), 0)
+    gate.open.set()
+    assert answered(service) == 1  # what was asked in vain was not asked again
+
+
 def test_sessions_end_with_their_epoch(service: AlignerService) -> None:
     scorer = ServedAligner(service).begin(queries())
     scorer.score(window(5), 0)
@@ -216,12 +238,12 @@ def test_sessions_of_killed_streams_are_forgotten_after_a_while(options: Aligner
     clock = FakeClock()
     service = AlignerService(options, CALIBRATION, NAMES, clock)
     for name in ("killed", "alive"):
-        service.begin(name, queries())
+        service.begin(name, queries()).result()
     clock.sleep(IDLE_S)
-    service.read("alive", unread())
+    service.read("alive", unread()).result()
     clock.sleep(1)
-    service.begin("new", queries())
+    service.begin("new", queries()).result()
     assert service.snapshot().sessions == 2
     with pytest.raises(SessionLost):
-        service.read("killed", unread())
+        service.read("killed", unread()).result()
     service.close()
