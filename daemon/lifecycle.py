@@ -17,7 +17,7 @@ from daemon.config.cameras import UploadsConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.observe import Observer
 from daemon.privacy.janitor import Janitor
-from daemon.privacy.places import Places
+from daemon.privacy.places import Places, nothing_halted
 from daemon.privacy.uploads import UploadRecords
 from daemon.runtimes import build_runtime
 from daemon.state import StateFolder
@@ -106,7 +106,8 @@ class Daemon:
     def _clean(self, settings: ServiceSettings) -> Janitor:
         """Start what keeps data within its retention, and forgets on demand."""
         layout = StateLayout(self._config.state_dir)
-        places = Places(layout, settings.redis, self._embedded is not None, self._runtime.erase)
+        halted = self._uploads.halted if self._uploads else nothing_halted
+        places = Places(layout, settings.redis, self._embedded is not None, self._runtime.erase, halted)
         janitor = Janitor(places, self._config.retention)
         janitor.start()
         return janitor

@@ -48,6 +48,7 @@ class Watched:
     stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
     attempts: int | None = None  # how often its process may end or stand still before it is given up; None: ever again
     deaths: int = 0
+    retired: bool = False  # nobody wants it any more: it is asked to end, and not started again
     idle_s: float = 0.0  # without progress, by the supervisor's own clock: other processes' may be stepped
 
     @property
@@ -86,6 +87,13 @@ class Supervisor:
         snapshot = StreamSnapshot(camera.name)
         rounds = Rounds(self._clock)
         self._watched[camera.name] = Watched(camera, events, backoff, rounds, snapshot=snapshot, attempts=attempts)
+
+    def retire(self, name: str) -> None:
+        """Ask a camera's stream for an orderly end, for good; it is ``done`` after that."""
+        entry = self._watched[name]
+        entry.retired, entry.retry_at = True, None
+        if entry.handle is not None:
+            entry.handle.stop()
 
     def forget(self, name: str) -> None:
         """Drop a camera that is done."""
@@ -172,7 +180,7 @@ class Supervisor:
         entry.handle.kill()
         entry.handle = None
         entry.snapshot = replace(entry.snapshot, state="failed", error=entry.snapshot.error or str(error))
-        if not (retry and self._retry):
+        if entry.retired or not (retry and self._retry):
             entry.retry_at = None
             log.error("stream failed", camera=entry.camera.name, error=entry.snapshot.error)
             return

@@ -2,16 +2,22 @@
 
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
+from alignment.errors import WatchwordError
 from daemon.config.cameras import UPLOADS as CAMERA
 from daemon.exports import make_writable
 from daemon.inbox import LOOK_S, Inbox
 from daemon.privacy.uploads import UploadRecords, WatchedUpload
 from daemon.supervisor import Supervisor, Watched
 from workers.clock import Clock, SystemClock
+from workers.forgetting import Scope
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, EventSpec
 
@@ -19,7 +25,25 @@ ATTEMPTS = 3  # of a file that ends its stream's process, or makes it stand stil
 QUICK_S = 0.01
 WAITED = 0.1  # how much longer an upload may take than its work, because its end is noticed late
 
+HALT_S = 20.0  # how long the upload that is being watched may take to end
+
 log = structlog.get_logger()
+
+
+class UploadNotEnded(WatchwordError):
+    """The upload that is being watched was asked to end, and has not: its model, or the daemon, is very busy."""
+
+    code = "upload_not_ended"
+    retryable = True
+
+
+@dataclass(slots=True)
+class _Halt:
+    """Another thread's wish that no upload of a scope be watched. ``ended``: when the one that was has ended."""
+
+    scope: Scope
+    heeded: threading.Event = field(default_factory=threading.Event)
+    ended: float | None = None
 
 
 class UploadFolder:
@@ -40,9 +64,14 @@ class UploadFolder:
         self._inbox = Inbox(folder, self._clock)
         self._current: Path | None = None
         self._left: set[str] = set()  # tagged, but they could not be moved away
+        self._halt: _Halt | None = None
+        # whose watching was interrupted, by a crash or by `forget`, and since when they were watched
+        self._interrupted = {u.file: u.since for u in records.all() if u.until is None}
         self._failed, self._first_failure = 0, ""
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
+        if gone := [file for file in self._interrupted if not os.path.lexists(file)]:
+            records.drop(gone)  # another one by that name would be taken for it
 
     @property
     def idle(self) -> bool:
@@ -61,20 +90,75 @@ class UploadFolder:
             return LOOK_S
         return min(LOOK_S, max(QUICK_S, WAITED * (self._clock.monotonic() - self._began)))
 
+    @contextmanager
+    def halted(self, scope: Scope) -> Iterator[float | None]:
+        """Watch no upload for the time of the block, where the current one is of the scope; for another thread.
+
+        Yield until when that one was watched, Unix seconds; None: there is none. Raise ``UploadNotEnded``.
+        """
+        if scope.camera != CAMERA:
+            yield None
+            return
+        self._halt = halt = _Halt(scope)
+        try:
+            if not halt.heeded.wait(HALT_S):
+                raise UploadNotEnded(
+                    f"an upload is being watched that has not ended within {HALT_S:.0f} s; nothing was removed",
+                    "try again; `queue_depth` and the log tell what it waits for",
+                )
+            yield halt.ended
+        finally:
+            self._interrupted = {file: since for file, since in self._interrupted.items() if os.path.lexists(file)}
+            self._halt = None
+
     def step(self, supervisor: Supervisor) -> None:
         """Move a finished file away, start the next one that is whole."""
         supervisor.step(CAMERA)
         running = next((w for w in supervisor.watched if w.camera.name == CAMERA), None)
         if running is not None and (running.done or (running.handle is None and self._is_gone())):
-            self._finish(running)
+            if running.retired:
+                self._set_down()
+            else:
+                self._finish(running)
             supervisor.forget(CAMERA)
+            running = None
+        if (halt := self._halt) is not None and self._heed(halt, running, supervisor):
+            return
         apart = self._left | ({self._current.name} if self._current else set())
         self._inbox.look(apart, busy=self._current is not None)
         if self._current is None and (path := self._inbox.take()) is not None:
             self._begin(path, supervisor)
 
+    def _heed(self, halt: _Halt, running: Watched | None, supervisor: Supervisor) -> bool:
+        """End the current upload where a halt is about it; return whether none may be begun."""
+        if halt.heeded.is_set():
+            return halt.ended is not None
+        if running is None or not halt.scope.overlaps(self._since, self._clock.wall()):
+            halt.heeded.set()
+            return False
+        if not running.retired:
+            log.info("watching an upload ends, for it is to be forgotten")
+            supervisor.retire(CAMERA)
+        return True
+
+    def _set_down(self) -> None:
+        """Leave the current file where it lies: to be forgotten, else to be watched anew."""
+        assert self._current is not None
+        self._interrupted[str(self._current.absolute())] = self._since
+        self._current, now = None, self._clock.wall()
+        if (halt := self._halt) is not None and halt.scope.overlaps(self._since, now):
+            halt.ended = now
+            halt.heeded.set()
+
     def _begin(self, path: Path, supervisor: Supervisor) -> None:
-        self._current, self._since, self._began = path, self._clock.wall(), self._clock.monotonic()
+        file = str(path.absolute())
+        since = self._interrupted.pop(file, self._clock.wall())
+        try:
+            self._records.note(WatchedUpload(file, since, None))
+        except OSError as error:
+            log.error("upload waits, for it cannot be noted", file=path.name, error=str(error))
+            return
+        self._current, self._since, self._began = path, since, self._clock.monotonic()
         log.info("tagging upload", file=path.name, waiting=len(self._inbox))
         events = tuple(e.name for e in self._events)
         upload = CameraSpec(CAMERA, RedactedUrl(str(path)), events=events, blur_faces=self._blur_faces)

@@ -11,6 +11,7 @@ from daemon.config.errors import UnusableSetting
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
 from daemon.exports import ExportError
 from daemon.media_files import printable
+from daemon.privacy.requests import Unreachable
 from workers.errors import ClusterUnreachable, ModelUnavailable, PublishError, SourceError
 from workers.hub import PullError, PullRefused
 from workers.publish.redis_errors import RedisMisused
@@ -36,6 +37,7 @@ _CODES: tuple[tuple[type[WatchwordError], int], ...] = (
     (UnreadableVideosError, INPUT_UNREADABLE),
     (RedisMisused, 2),
     (PublishError, 4),
+    (Unreachable, 4),
     (ClusterUnreachable, 4),
 )
 

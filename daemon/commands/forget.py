@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ import typer
 from alignment.errors import WatchwordError
 from daemon.commands.exits import ended
 from daemon.config import Config, load_config
-from daemon.privacy.forgetting import Finding, find, read_receipt
+from daemon.privacy.forgetting import Finding, find, listed, read_receipt
 from daemon.privacy.forgetting import forget as forget_here
 from daemon.privacy.places import Places
 from daemon.privacy.requests import ask
@@ -37,7 +37,11 @@ def forget(
 ) -> None:
     """Remove pictures, words, events and uploads of a camera's stretch of time, and write a receipt.
 
-    Whole events go that touch it; of files, those that were watched then. The daemon may run or not.
+    Whole events go that touch it; of files, those that were watched then. The daemon may run or not. An upload that is
+    being watched and was then goes as well: watching it ends.
+
+    Exit codes: 0 done, 1 something could not be removed (what, is said), 2 wrong options or configuration, 4 Redis does
+    not answer, and nothing was removed, or the daemon does not.
     """
     try:
         scope = Scope(camera, _moment(since, "--from"), _moment(until, "--to"))
@@ -134,14 +138,11 @@ def _show(found: Finding, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"would_remove": found.counts, "events": sorted(found.ids)}))
         return
-    typer.echo(f"would remove {_listed(found.counts)}; of {len(found.ids)} events")
+    typer.echo(f"would remove {listed(found.counts)}; of {len(found.ids)} events")
     typer.echo("watchword: nothing was removed; say --yes to remove it", err=True)
 
 
 def _told(receipt: Path) -> str:
     told = read_receipt(receipt)
-    return f"removed {_listed(told['removed'])}; nothing is left\nreceipt: {receipt}"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} of {kind}" for kind, n in counts.items() if n) or "nothing"
+    ended = " (an upload was being watched then: that was ended)" if told["reached"]["upload_interrupted"] else ""
+    return f"removed {listed(told['removed'])}{ended}; nothing is left\nreceipt: {receipt}"

@@ -1,14 +1,15 @@
 """Forgetting: find everything of a scope, remember that it is gone, remove it, and look whether anything is left.
 
-Redis is asked before anything is removed, so that a server that is down leaves everything as it was. A second run
-goes on where a first one was interrupted.
+Redis is asked before anything is removed, so that a server that is down leaves everything as it was. An upload of the
+scope that is being watched is ended first, and goes whole, with all that was told of it by then. A second run goes on
+where a first one was interrupted.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +19,7 @@ from alignment.durable import make_folder, replacing
 from alignment.errors import WatchwordError
 from daemon.privacy.kinds import KINDS
 from daemon.privacy.places import Places, Store
+from workers.errors import PublishError
 from workers.forgetting import Erasures, Scope, hashed
 
 FORMAT = "watchword-receipt/1"
@@ -53,9 +55,28 @@ def find(places: Places, scope: Scope, known: frozenset[str] = frozenset()) -> F
 
 
 def forget(places: Places, scope: Scope, pause_s: float = PAUSE_S) -> Path:
-    """Remove everything of a scope; return the receipt. Raise ``NotForgotten``, ``PublishError`` or ``OSError``."""
-    stores, removed = _stores(places), dict.fromkeys(_stores(places), 0)
-    found = find(places, scope)
+    """Remove everything of a scope; return the receipt.
+
+    Raise ``PublishError`` or ``UploadNotEnded`` where nothing was removed, ``NotForgotten`` where not all of it was.
+    """
+    find(places, scope)
+    with places.halted(scope) as ended:
+        reached = replace(scope, until=max(scope.until, ended or scope.until))
+        removed = dict.fromkeys(_stores(places), 0)
+        try:
+            ids = _remove_all(places, reached, removed, pause_s)
+            return _write_receipt(places, scope, reached, removed, ids)
+        except NotForgotten:
+            raise
+        except (OSError, WatchwordError) as error:
+            if isinstance(error, PublishError) and not any(removed.values()):
+                raise
+            raise NotForgotten(f"{_account(scope, removed)}, then: {error}", "mend that, and forget again") from error
+
+
+def _remove_all(places: Places, scope: Scope, removed: dict[str, int], pause_s: float) -> frozenset[str]:
+    """Remove, counting, until nothing is found; return the ids of the events."""
+    stores, found = _stores(places), find(places, scope)
     make_folder(places.layout.privacy, 0o700)
     for _ in range(ROUNDS):
         Erasures(places.layout.erasures).add(scope, found.ids)
@@ -66,9 +87,18 @@ def forget(places: Places, scope: Scope, pause_s: float = PAUSE_S) -> Path:
         time.sleep(pause_s)
         found = find(places, scope, found.ids)
         if not any(found.counts.values()):
-            return _write_receipt(places, scope, removed, found.ids)
-    left = ", ".join(f"{n} of {kind}" for kind, n in found.counts.items() if n)
-    raise NotForgotten(f"of camera {scope.camera} is still there: {left}", "see the log, and forget again")
+            return found.ids
+    text = f"{_account(scope, removed)}, and {listed(found.counts)} is still there"
+    raise NotForgotten(text, "the daemon's log tells why; forget again")
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Return how many items of which kinds, for people."""
+    return ", ".join(f"{n} of {kind}" for kind, n in counts.items() if n) or "nothing"
+
+
+def _account(scope: Scope, removed: Mapping[str, int]) -> str:
+    return f"not all of camera {scope.camera} is forgotten: {listed(removed)} was removed"
 
 
 def read_receipt(path: Path) -> dict[str, Any]:
@@ -83,12 +113,15 @@ def _stores(places: Places) -> dict[str, Store]:
     return {kind.name: kind.store(places) for kind in KINDS if kind.store}
 
 
-def _write_receipt(places: Places, scope: Scope, removed: Mapping[str, int], ids: frozenset[str]) -> Path:
+def _write_receipt(
+    places: Places, scope: Scope, reached: Scope, removed: Mapping[str, int], ids: frozenset[str]
+) -> Path:
     receipt: dict[str, Any] = {
         "format": FORMAT,
         "program": f"watchword {metadata.version('watchword')}",
         "carried_out": _iso(time.time()),
         "asked": {"camera": scope.camera, "from": _iso(scope.since), "to": _iso(scope.until)},
+        "reached": {"to": _iso(reached.until), "upload_interrupted": reached != scope},
         "removed": dict(removed),
         "events_sha256": sorted(map(hashed, ids)),
         "left": dict.fromkeys(removed, 0),  # as the last look said

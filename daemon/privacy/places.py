@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,17 +14,25 @@ from workers.state_layout import StateLayout
 EXPIRE_LIMIT = 2000  # files that one pass removes of one kind: about a second
 
 
+@contextmanager
+def nothing_halted(scope: Scope) -> Iterator[None]:
+    """Be the ``Places.halted`` of where no upload is watched."""
+    yield None
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where one daemon's data lies.
 
     ``redis`` None: there is no server, and never was. ``erase_waiting(ids, before_s)`` erases events that wait for it.
+    ``halted(scope)``: a block in which no upload of the scope is watched; yields until when one was, Unix seconds.
     """
 
     layout: StateLayout
     redis: RedisSettings | None
     embedded: bool
     erase_waiting: Callable[[frozenset[str], float], int]
+    halted: Callable[[Scope], AbstractContextManager[float | None]] = nothing_halted
 
 
 @dataclass(frozen=True, slots=True)

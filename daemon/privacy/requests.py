@@ -14,7 +14,7 @@ import structlog
 
 from alignment.durable import make_folder, replacing
 from alignment.errors import WatchwordError
-from workers.errors import ServiceLost
+from workers.errors import PublishError
 from workers.forgetting import Scope
 from workers.state_layout import StateLayout
 
@@ -32,8 +32,14 @@ class Refused(WatchwordError):
     retryable = True
 
 
+class Unreachable(Refused):
+    """The daemon does not answer, or Redis does not answer it, and nothing was removed."""
+
+    code = "forget_unreachable"
+
+
 def ask(layout: StateLayout, scope: Scope, is_running: Callable[[], bool], wait_s: float = WAIT_S) -> Path | None:
-    """Have the daemon forget; return the receipt, None where it ended before. Raise ``Refused``, ``ServiceLost``."""
+    """Have the daemon forget; return the receipt, None where it ended before. Raise ``Refused``."""
     name = f"{time.time_ns()}-{os.getpid()}"
     request, answer = _folder(layout) / f"{name}.json", _folder(layout) / f"{name}.answer.json"
     make_folder(request.parent, 0o700)
@@ -45,7 +51,7 @@ def ask(layout: StateLayout, scope: Scope, is_running: Callable[[], bool], wait_
                 told = json.loads(answer.read_text(encoding="utf-8"))
                 if "receipt" in told:
                     return Path(told["receipt"])
-                raise Refused(told["error"], told["hint"])
+                raise (Unreachable if told["unreachable"] else Refused)(told["error"], told["hint"])
             if time.monotonic() >= look:
                 if not is_running():
                     return None
@@ -54,7 +60,8 @@ def ask(layout: StateLayout, scope: Scope, is_running: Callable[[], bool], wait_
     finally:
         request.unlink(missing_ok=True)
         answer.unlink(missing_ok=True)
-    raise ServiceLost("the daemon has not carried out the request", "see its log; it may be busy: try again")
+    hint = "see its log; it may be busy, or still be at it: without --yes this command tells what is there"
+    raise Unreachable(f"the daemon has not carried out the request within {wait_s:.0f} s", hint)
 
 
 def answer_all(layout: StateLayout, forget: Callable[[Scope], Path]) -> int:
@@ -62,15 +69,17 @@ def answer_all(layout: StateLayout, forget: Callable[[Scope], Path]) -> int:
     waiting = sorted(p for p in _folder(layout).glob("[!.]*.json") if not p.name.endswith(".answer.json"))
     for request in waiting:
         try:
-            told = {"receipt": str(forget(Scope(**json.loads(request.read_text(encoding="utf-8")))))}
+            receipt = forget(Scope(**json.loads(request.read_text(encoding="utf-8"))))
+            told: dict[str, object] = {"receipt": str(receipt)}
         except FileNotFoundError:
             continue  # withdrawn
         except WatchwordError as error:
             log.warning("forgetting failed", code=error.code, error=str(error))
-            told = {"error": error.message, "hint": error.hint}
+            away = isinstance(error, PublishError)
+            told = {"error": error.message, "hint": error.hint, "unreachable": away}
         except Exception as error:  # a request that cannot be carried out must be answered all the same
             log.exception("forgetting failed unexpectedly")
-            told = {"error": f"unexpected: {error!r}", "hint": "see the daemon's log"}
+            told = {"error": f"unexpected: {error!r}", "hint": "see the daemon's log", "unreachable": False}
         _write(request.with_name(f"{request.stem}.answer.json"), told)
         request.unlink(missing_ok=True)
     return len(waiting)

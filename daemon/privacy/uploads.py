@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,11 +21,14 @@ _WRITING = threading.Lock()  # the daemon notes uploads in one thread and forget
 
 @dataclass(frozen=True, slots=True)
 class WatchedUpload:
-    """One upload: where it lies now, and from when to when it was watched, Unix seconds."""
+    """One upload: where it lies now, and from when to when it was watched, Unix seconds.
+
+    ``until`` None: it is being watched, or was when that was interrupted.
+    """
 
     file: str
     since: float
-    until: float
+    until: float | None
 
 
 class UploadRecords:
@@ -36,17 +40,21 @@ class UploadRecords:
     def all(self) -> list[WatchedUpload]:
         """Return what is noted; damaged lines are said and left out."""
         found: dict[str, WatchedUpload] = {}
+        begun: dict[float, str] = {}  # where what began then lay; only one is watched at a time
         with suppress(FileNotFoundError):
             for line in self._path.read_text(encoding="utf-8").splitlines():
                 try:
                     upload = WatchedUpload(**json.loads(line))
+                    found.pop(begun.pop(upload.since, ""), None)
                     found[upload.file] = upload
+                    if upload.until is None:
+                        begun[upload.since] = upload.file
                 except (ValueError, TypeError) as error:
                     log.error("a watched upload cannot be read", path=str(self._path), error=repr(error))
         return list(found.values())
 
     def note(self, upload: WatchedUpload) -> None:
-        """Add an upload; of two that lay at one place the later counts. Raise ``OSError``."""
+        """Add an upload, in place of one at the same place, and of the one that began then. Raise ``OSError``."""
         with _WRITING:
             append_line(self._path, json.dumps(asdict(upload)))
 
@@ -76,7 +84,7 @@ class UploadData:
         """Return the paths of uploads that were watched in the scope."""
         if scope.camera != UPLOADS:
             return []
-        return [u.file for u in self._records.all() if scope.overlaps(u.since, u.until)]
+        return [u.file for u in self._records.all() if scope.overlaps(u.since, u.until or time.time())]
 
     def remove(self, items: Sequence[str]) -> None:
         """Remove uploads, and what says where they were."""
@@ -85,7 +93,8 @@ class UploadData:
 
     def expire(self, limits: Limits) -> int:
         """Remove uploads that were watched too long ago."""
-        old = [u.file for u in self._records.all() if u.until < (limits.since or 0)][:EXPIRE_LIMIT]
+        since = limits.since or 0
+        old = [u.file for u in self._records.all() if u.until is not None and u.until < since][:EXPIRE_LIMIT]
         if old:
             self.remove(old)
         return len(old)

@@ -23,6 +23,7 @@ from daemon.privacy.forgetting import FORMAT, read_receipt
 from daemon.privacy.janitor import Janitor
 from daemon.privacy.kinds import kind_of_file, kind_of_key
 from daemon.privacy.places import Places
+from daemon.privacy.uploads import UploadRecords, WatchedUpload
 from daemon.state import StateFolder
 from workers.evidence import EvidenceStore
 from workers.explain_picture import Sheet
@@ -181,7 +182,7 @@ def test_a_request_that_fails_says_why(tmp_path: Path) -> None:
         janitor.start()
         answer = forget(config, "door", T0, T0 + 9, "--yes")
         janitor.stop(5)
-    assert answer.returncode == 1
+    assert answer.returncode == 4
     assert "redis" in answer.stderr.lower()
     assert not list((layout.privacy / "requests").iterdir())
 
@@ -214,6 +215,7 @@ def test_the_running_daemon_forgets_and_does_not_tell_again(tmp_path: Path) -> N
         assert not list((state / "evidence").glob("*/*"))
         assert not list((tmp_path / "done").glob("*.mp4"))
         assert published(tmp_path) == []
+        told |= forgotten_while_watched(tmp_path, config)
         assert daemon.end() == 0
     again = watchword("run", config, "--once", "--json")
     assert (again.returncode, json_lines(again.stdout)) == (0, []), again.stderr
@@ -221,10 +223,57 @@ def test_the_running_daemon_forgets_and_does_not_tell_again(tmp_path: Path) -> N
     assert unclaimed(state, None) == []
 
 
-def secrets(events: list[dict[str, Any]]) -> list[str]:
+def forgotten_while_watched(folder: Path, config: Path) -> set[str]:
+    """Forget a long upload while it is watched; the next one is watched as ever. Return what must not be found."""
+    since, inbox, state = datetime.now().timestamp(), folder / "inbox", folder / "state"
+    long, short = ("-stream_loop", "60", "-i", SAMPLE), ("-i", SAMPLE, "-t", "17", "-an")  # 73 minutes, and no word
+    for cut, path in ((long, folder / "long.mp4"), (short, folder / "short.mp4")):
+        subprocess.run(["ffmpeg", "-v", "error", *cut, "-c", "copy", path], check=True)
+    shutil.move(folder / "long.mp4", inbox / "1.mp4")
+    shutil.move(folder / "short.mp4", inbox / "2.mp4")
+    client = redis.Redis.from_url(EmbeddedServer.discover(state) or "", decode_responses=True)
+
+    def stored() -> list[dict[str, Any]]:
+        return [json.loads(entry["body"]) for _, entry in client.xrange("watchword:events")]
+
+    wait_until(lambda: bool(stored()), 60)
+    told = secrets(stored())
+    done = forget(config, "uploads", since, datetime.now().timestamp(), "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    receipt = json.loads(done.stdout)
+    assert receipt["removed"]["uploads"] == 1
+    assert receipt["reached"]["upload_interrupted"]
+    assert datetime.fromisoformat(receipt["reached"]["to"]) > datetime.fromisoformat(receipt["asked"]["to"])
+    wait_until(lambda: (folder / "done" / "2.mp4").exists(), 60)
+    wait_until(lambda: [e["type"] for e in stored()][-1:] == ["end"], 30)
+    assert {e["evidence"]["words"] == [] and e["event"] for e in stored()} == {"cat"}
+    assert len({e["epoch"] for e in stored()}) == 1
+    assert [p.name for p in folder.glob("done/**/*.mp4")] == ["2.mp4"]
+    assert list(inbox.iterdir()) == []
+    wait_until(lambda: residue(state, *told) == {}, 10)
+    return told
+
+
+def secrets(events: list[dict[str, Any]]) -> set[str]:
     """Return what of events must not be found: ids, and what was said, as JSON writes it."""
     said = {json.dumps(w["text"])[1:-1] for e in events for w in e["evidence"]["words"]}
-    return [*{e["id"] for e in events}, *said]
+    return {e["id"] for e in events} | said
+
+
+def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
+    config, layout = write_config(tmp_path, cameras=QUIET, events=EVENTS), StateLayout(tmp_path / "state")
+    picture_of(layout.root, replace(live_event(1, T0, "word"), camera="uploads"), "word", 1)
+    folder = tmp_path / "done" / "a.mp4"  # which cannot be removed as a file is
+    folder.mkdir(parents=True)
+    UploadRecords(layout.uploads).note(WatchedUpload(str(folder), T0, T0 + 1))
+    done = forget(config, "uploads", T0, T0 + 9, "--yes")
+    assert done.returncode == 1
+    assert "not_forgotten" in done.stderr
+    assert "not all of camera uploads is forgotten: 2 of evidence was removed, then: [Errno " in done.stderr
+    assert not (layout.privacy / "receipts").exists()
+    folder.rmdir()
+    assert forget(config, "uploads", T0, T0 + 9, "--yes").returncode == 0
+    assert UploadRecords(layout.uploads).all() == []
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
