@@ -65,7 +65,9 @@ class Daemon:
         self._observer = Observer()
         http = config.http
         tls = TlsFiles(http.tls.certificate, http.tls.key) if http.tls else None
-        self._http = HttpServer(build_app(self._observer.snapshot, Access.of(http)), http.host, http.port, tls)
+        access = Access.of(http)
+        app = build_app(self._observer.snapshot, access)
+        self._http = HttpServer(app, http.host, http.port, tls, access.is_proxy)
 
     def run(self) -> Outcome:
         """Run until stopped, or with ``once`` until every file has ended; return what came of it."""

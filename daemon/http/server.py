@@ -1,16 +1,19 @@
 """A server in a thread of its own, with bounded connections, HTTP or HTTPS."""
 
+import asyncio
 import errno
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from alignment.errors import WatchwordError
 from daemon.config.errors import UnusableSetting
-from daemon.http.connections import HEAD_BYTES, BoundedConnection
+from daemon.http.access import Address
+from daemon.http.connections import HEAD_BYTES, BoundedConnection, Listener, ServerLoop
 from daemon.http.tls import TlsFiles
 
 START_TIMEOUT_S = 10.0
@@ -33,8 +36,16 @@ class HttpAddressError(UnusableSetting):
 class HttpServer:
     """Serves an application from a thread of its own."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, tls: TlsFiles | None = None) -> None:
-        self._host, self._port, self._tls = host, port, tls
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        tls: TlsFiles | None = None,
+        is_trusted: Callable[[Address | None], bool] = lambda address: False,
+    ) -> None:
+        """``is_trusted`` tells which addresses may connect as often as they like: proxies."""
+        self._host, self._port, self._tls, self._is_trusted = host, port, tls, is_trusted
         config = uvicorn.Config(
             app,
             http=BoundedConnection,
@@ -64,7 +75,7 @@ class HttpServer:
         """Listen and serve; raise ``HttpPortError`` or ``HttpAddressError``."""
         listener = self._bind()
         self._port = listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="http", daemon=True)
+        self._thread = threading.Thread(target=self._serve, args=(listener,), name="http", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._server.started:
@@ -81,16 +92,20 @@ class HttpServer:
             self._thread.join(1.0)
             self._thread = None
 
+    def _serve(self, listener: Listener) -> None:
+        with asyncio.Runner(loop_factory=ServerLoop) as runner:
+            runner.run(self._server.serve([listener]))
+
     async def _refresh_tls(self) -> None:
         if self._tls:
             self._tls.refresh()
 
-    def _bind(self) -> socket.socket:
+    def _bind(self) -> Listener:
         try:
             family, kind, proto, _, address = socket.getaddrinfo(
                 self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            listener = socket.socket(family, kind, proto)
+            listener = Listener(family, kind, proto, self._is_trusted)
             try:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(address)

@@ -33,7 +33,8 @@ def serve(state: State) -> Iterator[Callable[..., httpx.Client]]:
 
     def _serve(host: str = "127.0.0.1", tls: TlsFiles | None = None, **settings: object) -> httpx.Client:
         config = HttpConfig.model_validate(settings, context={"folder": Path.cwd()})
-        server = HttpServer(build_app(state.get, Access.of(config)), host, 0, tls)
+        access = Access.of(config)
+        server = HttpServer(build_app(state.get, access), host, 0, tls, access.is_proxy)
         server.start()
         running.append(server)
         return httpx.Client(base_url=server.url, trust_env=False)

@@ -2,16 +2,21 @@
 
 import os
 import shutil
+import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from daemon.http import TlsFiles, TlsFilesError
+from daemon.http import TlsFiles, TlsFilesError, connections
 
 Serve = Callable[..., httpx.Client]
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
@@ -78,6 +83,59 @@ def test_old_protocols_are_refused(serve: Serve, tmp_path: Path) -> None:
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/healthz", verify=context, trust_env=False)
+
+
+def handshakes(url: str, certificate: Path, count: int) -> int:
+    """Connect so often, one after the other; return how many times the server shook hands."""
+    done, context, place = 0, trusting(certificate), ("127.0.0.1", urlsplit(url).port)
+    for _ in range(count):
+        with (
+            suppress(OSError),
+            socket.create_connection(place, 20) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1"),
+        ):
+            done += 1
+    return done
+
+
+def test_no_hands_are_shaken_with_one_who_connects_too_often(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "NEW", (5, 0.001))
+    monkeypatch.setattr(connections, "NEW_OF_ALL", (8, 0.001))
+    address = "203.0.113.7"
+    monkeypatch.setattr(connections, "client_address", lambda _: ip_address(address))
+    proxy = {"header": "Remote-User", "addresses": ["198.51.100.1"]}
+    url = str(serve(tls=make(tmp_path, "one"), proxy=proxy).base_url)
+    assert handshakes(url, tmp_path / "one.pem", 8) == 5
+    address = "203.0.113.8"  # another one still may; but all together have a limit as well
+    assert handshakes(url, tmp_path / "one.pem", 5) == 3
+    address = "198.51.100.1"
+    assert handshakes(url, tmp_path / "one.pem", 10) == 10
+    address = "127.0.0.1"
+    assert handshakes(url, tmp_path / "one.pem", 10) == 10
+
+
+def test_handshakes_that_are_never_finished_are_counted_and_cut(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE_S", 2.0)
+    address = "203.0.113.7"
+    monkeypatch.setattr(connections, "client_address", lambda _: ip_address(address))
+    url = str(serve(tls=make(tmp_path, "one")).base_url)
+    with ExitStack() as stack:
+        place = ("127.0.0.1", urlsplit(url).port)
+        held = [stack.enter_context(socket.create_connection(place, 20)) for _ in range(connections.MOST_OF_ONE)]
+        for connection in held:
+            connection.sendall(b"\x16\x03\x01")  # the begin of a greeting
+        assert handshakes(url, tmp_path / "one.pem", 2) == 0
+        address = "203.0.113.8"
+        assert handshakes(url, tmp_path / "one.pem", 1) == 1
+        address = "203.0.113.7"
+        began = time.monotonic()
+        assert [connection.recv(1) for connection in held] == [b""] * len(held)
+        assert time.monotonic() - began < 15  # it was a minute
+        assert handshakes(url, tmp_path / "one.pem", 1) == 1
 
 
 def test_bad_files_are_one_clear_error(tmp_path: Path) -> None:
