@@ -87,18 +87,24 @@ class Daemon:
             settings = self._settings()
             self._runtime = build_runtime(config.runtime, settings, config.ray.address)
             self._model = self._runtime.start().info
-            self._janitor = self._clean(settings)
             try:
-                self._stop.catch_signals()  # after ray.init, which sets its own
-                log.info("models loaded", model=self._model.id, device=self._model.device)
-                return self._watch()
+                return self._serve(settings)
             finally:
-                self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
                 self._runtime.stop(self._stop.left(STOPPED_UNTIL_S))
         finally:
             self._http.stop()
             if self._embedded is not None:
                 self._embedded.stop()
+
+    def _serve(self, settings: ServiceSettings) -> Outcome:
+        """Run with the services started."""
+        self._janitor = self._clean(settings)
+        try:
+            self._stop.catch_signals()  # after ray.init, which sets its own
+            log.info("models loaded", model=self._model.id, device=self._model.device)
+            return self._watch()
+        finally:
+            self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
     def _upload_folder(self, folders: UploadsConfig) -> UploadFolder:
         config = self._config
