@@ -194,6 +194,8 @@ class StreamPipeline:
             try:
                 return self._source.open()
             except SourceError as error:
+                if self._stopping.is_set():
+                    break
                 if not is_live(self._camera.url):
                     raise
                 wait = backoff.failed(error.retryable)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -84,19 +85,36 @@ def shortened(folder: Path, port: int) -> Path:
     return path
 
 
-def firing(port: int) -> set[str]:
-    """Return the names of the alerts that fire; none while Prometheus starts."""
-    with suppress(httpx.HTTPError):
-        alerts = httpx.get(f"http://127.0.0.1:{port}/api/v1/alerts").json()["data"]["alerts"]
-        return {a["labels"]["alertname"] for a in alerts if a["state"] == "firing"}
-    return set()
+def asked(port: int, path: str, **query: str) -> list[dict[str, Any]]:
+    """Return what Prometheus answers; raise ``HTTPError`` while it starts: its port is open before it is ready."""
+    answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/{path}", params=query).raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["data"]["alerts" if path == "alerts" else "result"]
+    return found
+
+
+def fires(port: int, yes: str = "", no: str = "") -> bool:
+    """Tell whether one alert fires and another does not.
+
+    Both in one answer: on a busy machine a scrape now and then misses its second, and for that moment the daemon is
+    down and its cameras unknown.
+    """
+    firing = {a["labels"]["alertname"] for a in asked(port, "alerts") if a["state"] == "firing"}
+    return (not yes or yes in firing) and no not in firing
+
+
+def delivers(port: int) -> bool:
+    """Tell whether the camera was up at the last scrape."""
+    return bool(asked(port, "query", query='watchword_stream_up{camera="door"} == 1'))
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+    while time.monotonic() < end:
+        with suppress(httpx.HTTPError):
+            if condition():
+                return
         time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
 
 
 def test_a_real_prometheus_fires_for_a_camera_that_is_down_and_clears(tmp_path: Path) -> None:
@@ -126,9 +144,8 @@ def test_a_real_prometheus_fires_for_a_camera_that_is_down_and_clears(tmp_path: 
                 f"--web.listen-address=127.0.0.1:{port}",
             )
             with process("prometheus", *flags):
-                until(lambda: "WatchwordCameraDown" in firing(port))
-                assert "WatchwordDown" not in firing(port)
+                until(lambda: fires(port, "WatchwordCameraDown", no="WatchwordDown"))
                 works.set()
-                until(lambda: "WatchwordCameraDown" not in firing(port))
+                until(lambda: delivers(port) and fires(port, no="WatchwordCameraDown"))
                 assert daemon.end() == 0
-                until(lambda: "WatchwordDown" in firing(port))
+                until(lambda: fires(port, "WatchwordDown"))

@@ -116,7 +116,7 @@ class IsolatedSource:
         self._sending = threading.Lock()
 
     def open(self) -> SourceInfo:
-        """Open and probe; raise a ``SourceError``."""
+        """Open and probe; raise a ``SourceError``, also where ``stop`` comes first: FFmpeg does not hear it."""
         if self._decoder is None:
             self._decoder = self._pool.take()
         self._send(Open(self._camera, self._frames))
@@ -126,6 +126,8 @@ class IsolatedSource:
             answer = self._receive(deadline)
             if isinstance(answer, SourceInfo):
                 return answer
+            if answer is None:
+                raise self._lost(SourceTimeout, "it was stopped while it was being opened")
 
     def items(self) -> Iterator[SourceItem]:
         """Yield what the decoder sends; raise a ``SourceError``, also where it ended or stands still."""

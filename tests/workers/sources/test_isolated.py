@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from bad_servers import silent
 from media_servers import http, paced, start
 from source_media import SPEC, camera, every, make_video, read_all
 
@@ -175,6 +177,18 @@ def test_a_live_stream_stops_at_once_and_drops_what_nobody_takes(pool: DecoderPo
         list(items)
         source.close()
         assert time.monotonic() - began < 8
+
+
+def test_opening_stops_at_once_too(pool: DecoderPool) -> None:
+    with silent() as mute:
+        source = isolated(pool, f"rtsp://{mute}/cam", open_timeout_s=60, read_timeout_s=60)
+        threading.Timer(1.0, source.stop).start()
+        began = time.monotonic()
+        with pytest.raises(SourceTimeout, match="stopped while it was being opened"):
+            source.open()
+        source.close()
+        assert time.monotonic() - began < 15
+        assert decoders() == []
 
 
 def test_a_confined_process(tmp_path: Path) -> None:
