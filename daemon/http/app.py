@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from daemon.config.http import Permission
 from daemon.health import HealthReport, health, ready
 from daemon.http.access import Access, Principal
-from daemon.http.guard import Guard, refused
+from daemon.http.guard import LIVE_PATH, PROBE, Guard, refused
 from daemon.logs import redact
 from daemon.metrics import CONTENT_TYPE, render_metrics
 from daemon.snapshots import DaemonSnapshot
@@ -29,6 +29,13 @@ def build_app(get_snapshot: Callable[[], DaemonSnapshot], access: Access) -> ASG
     def healthz(seen: Annotated[DaemonSnapshot, Depends(health_view)]) -> Response:
         """Answer 200 while everything gets on, else 503."""
         return _answer(health(seen, SystemClock()))
+
+    @app.get(LIVE_PATH, tags=["health"], status_code=204)
+    def livez(request: Request) -> Response:
+        """Answer 204 while everything gets on, else 503, and tell nothing else; this machine needs no token."""
+        principal: Principal = request.state.principal
+        seen = get_snapshot() if principal is PROBE else health_view(request)
+        return Response(status_code=204 if health(seen, SystemClock()).ok else 503)
 
     @app.get("/readyz", tags=["health"])
     def readyz(seen: Annotated[DaemonSnapshot, Depends(health_view)]) -> Response:

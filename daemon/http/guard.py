@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.config.http import LOOPBACK
-from daemon.http.access import Access, Address, Principal, client_address
+from daemon.http.access import Access, Principal, client_address
 from daemon.http.connections import HEAD_BYTES
 from daemon.http.rate import RateLimit, client_key
 
@@ -23,6 +23,9 @@ BODY_BYTES = 1 << 20
 BODY_PAUSE_S = 10.0  # for the next part of a body
 REQUESTS = (100, 20.0)  # at once, and a second, from one address
 FAILURES = (20, 1 / 3)  # wrong credentials, the same way: 20 at once, 20 a minute
+
+LIVE_PATH = "/livez"  # one bit, for this machine's supervisor, who need not have a token
+PROBE = Principal("probe", frozenset())
 
 SECURITY_HEADERS = {
     "cache-control": "no-store",
@@ -65,20 +68,23 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             _check_head(scope)
-            scope.setdefault("state", {})["principal"] = self._admit(headers, client_address(scope["client"]))
+            scope.setdefault("state", {})["principal"] = self._admit(headers, scope)
             receive = _bounded(headers, receive)
         except HTTPException as error:
             await (await refused(Request(scope), error))(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
 
-    def _admit(self, headers: Headers, address: Address | None) -> Principal:
+    def _admit(self, headers: Headers, scope: Scope) -> Principal:
         """Return who asks; raise ``HTTPException``."""
-        limited = not (address and address.is_loopback) and not self._access.is_proxy(address)
-        client = client_key(address)
+        address = client_address(scope["client"])
+        here = bool(address and address.is_loopback)
+        limited, client = not here and not self._access.is_proxy(address), client_key(address)
         if limited and (wait := self._requests.take(client) or self._failures.wait(client)):
             raise _slow_down(wait)
         principal = self._access.identify(headers, address)
+        if principal is None and here and scope["path"] == LIVE_PATH:
+            return PROBE
         if principal is None:
             if limited and not self._failures.take(client) and self._failures.wait(client):
                 log.warning("too many wrong credentials, not listening to it for a while", client=client)

@@ -1,11 +1,22 @@
 """The Dockerfile and compose.yaml, read closely: no Docker engine is needed, and none builds them here."""
 
+import json
+import os
 import re
+import subprocess
+import sys
+import tomllib
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from daemon.config.http import HttpConfig
+from daemon.http import Access, HttpServer, TlsFiles, build_app
+from daemon.snapshots import DaemonSnapshot
+from workers.snapshots import StreamSnapshot
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -33,10 +44,58 @@ def test_image_runs_as_a_user_that_is_not_root() -> None:
     assert int(users[-1]) >= 1000
 
 
-def test_image_checks_progress_not_the_process() -> None:
+def checked(address: str) -> subprocess.CompletedProcess[str]:
+    """Run the image's health check, for a daemon at this address."""
     (check,) = (rest for word, rest in instructions() if word == "HEALTHCHECK")
-    assert "/healthz" in check
     assert "--start-period" in check
+    program, *arguments = json.loads(check.partition("CMD ")[2])
+    assert program == "python"
+    away = {"http_proxy": "http://127.0.0.1:1", "PYTHONPATH": str(ROOT)}  # it asks this machine, not a proxy
+    env = {**os.environ, **away, "WATCHWORD_HEALTH_ADDRESS": address}
+    return subprocess.run(
+        [sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+DIGEST = sha256(b"a-token-of-which-only-the-digest-is-known").hexdigest()
+STUCK = DaemonSnapshot(streams=(StreamSnapshot("cam", state="running"),), idle_s={"cam": 1e5})
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    "settings", [{}, {"tokens": {"a": {"sha256": DIGEST}}}, {"proxy": {"addresses": ["198.51.100.1"]}}]
+)
+def test_image_checks_progress_whoever_may_ask(tmp_path: Path, settings: dict[str, Any], tls: bool) -> None:
+    config = HttpConfig.model_validate(settings, context={"folder": tmp_path})
+    seen = [DaemonSnapshot()]
+    app = build_app(lambda: seen[-1], Access.of(config))
+    server = HttpServer(app, "127.0.0.1", 0, certificate(tmp_path) if tls else None)
+    server.start()
+    try:
+        address = server.url.partition("://")[2]
+        assert checked(address).returncode == 0
+        seen.append(STUCK)
+        stuck = checked(address)
+        assert (stuck.returncode, "does not get on" in stuck.stderr) == (1, True)
+    finally:
+        server.stop()
+    gone = checked(address)
+    assert (gone.returncode, "does not answer" in gone.stderr) == (1, True)
+
+
+def certificate(folder: Path) -> TlsFiles:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
+    command += ["-nodes", "-subj", "/CN=watchword.example", "-keyout", str(folder / "key"), "-out", str(folder / "pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    return TlsFiles(folder / "pem", folder / "key")
+
+
+def test_image_has_what_hides_faces_without_libraries_of_a_desktop() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    (extras,) = re.findall(r"^ARG EXTRAS=(\S+)$", text, re.M)
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"lite", "embedded", "privacy"} <= set(extras.split(",")) <= set(known)
+    assert 'pip uninstall --yes opencv-python && pip install "opencv-python-headless' in text
 
 
 def test_state_is_a_volume_that_the_user_owns() -> None:
@@ -74,7 +133,7 @@ def test_files_that_compose_mounts_exist(services: dict[str, Any]) -> None:
 
 def test_compose_gives_ray_shared_memory_and_the_drain_time(services: dict[str, Any]) -> None:
     assert services["watchword"]["shm_size"] == "1gb"
-    assert services["watchword"]["stop_grace_period"] == "60s"
+    assert services["watchword"]["stop_grace_period"] == "15s"
 
 
 def test_compose_publishes_ports_to_this_machine_only(services: dict[str, Any]) -> None:

@@ -25,6 +25,6 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 def test_unit_drains_and_never_restarts_into_a_wrong_configuration() -> None:
     settings = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.M))
     assert settings["KillMode"] == "mixed"
-    assert settings["TimeoutStopSec"] == "60s"
+    assert settings["TimeoutStopSec"] == "15s"
     assert settings["RestartPreventExitStatus"] == "2"
     assert settings["DynamicUser"] == "yes"

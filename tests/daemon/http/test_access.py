@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from daemon.config.http import HttpConfig
+from daemon.http import guard
 from daemon.http.access import Access, client_address
 from daemon.snapshots import DaemonSnapshot
 from workers.snapshots import StreamSnapshot
@@ -52,6 +54,34 @@ def test_trouble_of_other_cameras_is_none_of_its_business(serve: Serve, state: A
     client = serve(token=ALL, tokens=TOKENS)
     assert client.get("/healthz", headers=bearer(ALL)).status_code == 503
     assert client.get("/healthz", headers=bearer(DOOR)).status_code == 200
+
+
+STUCK = DaemonSnapshot(streams=(StreamSnapshot("bedroom", state="running"),), idle_s={"bedroom": 1e5})
+
+
+@pytest.mark.parametrize("settings", [{}, {"tokens": TOKENS}, {"proxy": {"addresses": ["198.51.100.1"]}}])
+def test_this_machine_may_ask_whether_it_is_well_and_learns_nothing_else(
+    serve: Serve, state: Any, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    client = serve(**settings)
+    answer = client.get("/livez")
+    assert (answer.status_code, answer.content) == (204, b"")
+    state.now = STUCK
+    answer = client.get("/livez")
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert client.get("/healthz").status_code == (401 if settings else 503)
+    if settings:
+        monkeypatch.setattr(guard, "client_address", lambda _: ip_address("203.0.113.7"))
+        assert client.get("/livez").status_code == 401
+    else:
+        assert client.get("/livez", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_from_elsewhere_it_takes_the_right_to_health_and_tells_of_its_cameras(serve: Serve, state: Any) -> None:
+    state.now = STUCK
+    client = serve(token=ALL, tokens=TOKENS)
+    for token, status in ((ALL, 503), (DOOR, 204), (GRAPHS, 403)):
+        assert client.get("/livez", headers=bearer(token)).status_code == status
 
 
 def test_a_token_may_only_what_it_may(serve: Serve) -> None:
