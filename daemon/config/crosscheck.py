@@ -85,9 +85,14 @@ def _is_open(http: Mapping[str, Any]) -> bool:
 
 
 def _scopes(data: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield tokens that are none or two, and cameras that nobody knows."""
+    """Yield tokens that are none or two, scopes of nobody, and cameras that nobody knows."""
     http, cameras = _mapping(data.get("http")), sorted({*_mapping(data.get("cameras")), "uploads"})
-    scopes: list[tuple[KeyPath, Mapping[str, Any]]] = [(("http", "proxy"), _mapping(http.get("proxy")))]
+    proxy = _mapping(http.get("proxy"))
+    scopes: list[tuple[KeyPath, Mapping[str, Any]]] = [(("http", "proxy"), proxy)]
+    for name, user in _mapping(proxy.get("users")).items():
+        scopes.append((("http", "proxy", "users", name), _mapping(user)))
+    if proxy.get("users") and (beside := sorted({"may", "cameras"} & proxy.keys())):
+        yield ("http", "proxy", beside[0]), "holds for nobody where users are listed", "say it for each of `users`"
     for name, token in _mapping(http.get("tokens")).items():
         scopes.append((("http", "tokens", name), _mapping(token)))
         if len({"token", "sha256"} & {k for k, v in _mapping(token).items() if v is not None}) != 1:

@@ -66,6 +66,9 @@ class TokenConfig(ScopeConfig):
     )
 
 
+UserName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class ProxyConfig(ScopeConfig):
     """A reverse proxy that authenticates users and names them in a header."""
 
@@ -76,6 +79,11 @@ class ProxyConfig(ScopeConfig):
         default="Remote-User",
         pattern=r"^[A-Za-z0-9-]{1,100}$",
         description="The header that names the user; the proxy must remove it from what clients send.",
+    )
+    users: Annotated[dict[UserName, ScopeConfig], Field(max_length=1000)] = Field(
+        default={},
+        description="Users by the name in the header, each with what that one may ask for; then nobody else may ask. "
+        "Default: everybody whom the proxy names, for what is said beside.",
     )
 
 

@@ -5,8 +5,8 @@ bytes nor the place in the list can be found out by timing.
 """
 
 import hmac
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -43,12 +43,13 @@ ANYONE_HERE = Principal("loopback")  # without any credentials configured only l
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The known tokens by digest, and the proxies whose ``header`` names a user."""
+    """The known tokens by digest, and the proxies whose ``header`` names a user: one of ``users``, or if empty any."""
 
     tokens: tuple[tuple[bytes, Principal], ...] = ()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     header: str = ""
     proxied: Principal = ANYONE_HERE
+    users: Mapping[str, Principal] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: HttpConfig) -> "Access":
@@ -63,7 +64,8 @@ class Access:
         proxy = config.proxy
         if proxy is None:
             return cls(tuple(tokens))
-        return cls(tuple(tokens), tuple(proxy.addresses), proxy.header, _principal("proxy", proxy))
+        users = {name: _principal(name, scope) for name, scope in proxy.users.items()}
+        return cls(tuple(tokens), tuple(proxy.addresses), proxy.header, _principal("proxy", proxy), users)
 
     @property
     def is_open(self) -> bool:
@@ -81,9 +83,9 @@ class Access:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._of_token(given.strip())
-        users = headers.getlist(self.header) if self.is_proxy(address) else []
-        if len(users) == 1 and users[0].strip():  # two: the client sent one itself, and the proxy did not remove it
-            return replace(self.proxied, name=users[0].strip())
+        named = headers.getlist(self.header) if self.is_proxy(address) else []
+        if len(named) == 1 and (user := named[0].strip()):  # two: the client's own, which the proxy did not remove
+            return self.users.get(user) if self.users else replace(self.proxied, name=user)
         return None
 
     def _of_token(self, given: str) -> Principal | None:

@@ -134,6 +134,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("http: {proxy: {addresses: [proxy.local]}}", "http.proxy.addresses[0]", "not an address"),
         ("http: {proxy: {addresses: [0.0.0.0/0]}}", "http.proxy.addresses[0]", "everybody"),
         ("http: {proxy: {header: Remote-User}}", "http.proxy.addresses", "missing"),
+        ("http: {proxy: {addresses: [10.0.0.2], may: [health], users: {a: {}}}}", "http.proxy.may", "for nobody"),
+        ("http: {proxy: {addresses: [10.0.0.2], users: {a: {cameras: [x]}}}}", "http.proxy.users.a.cameras[0]", '"x"'),
         ("uploads: {folder: a, done: a}", "uploads.done", "same folder"),
         ("uploads: {folder: a}", "uploads.done", "missing"),
         ("redis: {maxlen: many}", "redis.maxlen", "a whole number"),

@@ -113,6 +113,23 @@ def test_nobody_else_names_a_user(serve: Serve, header: str) -> None:
     assert client.get("/healthz", headers=headers).status_code == 401
 
 
+def test_each_user_of_a_proxy_sees_what_is_theirs(serve: Serve, state: Any) -> None:
+    state.now = TWO_CAMERAS
+    users = {"ann@example.org": {"cameras": ["door"]}, "ops": {}, "graphs": {"may": ["metrics"]}}
+    client = serve(proxy={"addresses": ["127.0.0.0/8"], "users": users})
+
+    def ask(user: str, path: str = "/healthz") -> httpx.Response:
+        return client.get(path, headers={"Remote-User": user})
+
+    assert "bedroom" not in ask("ann@example.org").text
+    assert "door" in ask("ann@example.org").text
+    assert "bedroom" in ask("ops").text
+    assert ask("graphs").status_code == 403
+    assert ask("graphs", "/metrics").status_code == 200
+    for stranger in ("bob", "OPS", "ops,ann@example.org", ""):
+        assert ask(stranger).status_code == 401
+
+
 def test_a_wrong_token_is_not_rescued_by_the_proxys_header() -> None:
     access = Access.of(HttpConfig.model_validate({"proxy": {"addresses": ["10.0.0.2"]}, "token": ALL}))
     proxy = client_address(("10.0.0.2", 1))
