@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from workers.types import CameraSpec, EventSpec
 ATTEMPTS = 3  # of a file that ends its stream's process, or makes it stand still, before it is set aside
 QUICK_S = 0.01
 WAITED = 0.1  # how much longer an upload may take than its work, because its end is noticed late
-
 HALT_S = 20.0  # how long the upload that is being watched may take to end
 
 log = structlog.get_logger()
@@ -70,8 +69,10 @@ class UploadFolder:
         self._failed, self._first_failure = 0, ""
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
-        if gone := [file for file in self._interrupted if not os.path.lexists(file)]:
-            records.drop(gone)  # another one by that name would be taken for it
+        for file in [file for file in self._interrupted if not os.path.lexists(file)]:
+            del self._interrupted[file]  # another one by that name would be taken for it
+            with suppress(OSError):  # a full disk: the next start tries again
+                records.drop([file])
 
     @property
     def idle(self) -> bool:
@@ -108,7 +109,8 @@ class UploadFolder:
                 )
             yield halt.ended
         finally:
-            self._interrupted = {file: since for file, since in self._interrupted.items() if os.path.lexists(file)}
+            if halt.ended is not None:  # until the next line the other thread changes nothing
+                self._interrupted = {file: since for file, since in self._interrupted.items() if os.path.lexists(file)}
             self._halt = None
 
     def step(self, supervisor: Supervisor) -> None:

@@ -185,12 +185,15 @@ class StreamActor:
         self._worker.start()
 
     def stop(self) -> None:
-        assert self._worker is not None
-        self._worker.stop()
+        self._begun().stop()
 
     def snapshot(self) -> StreamSnapshot:
-        assert self._worker is not None
-        return self._worker.snapshot()
+        return self._begun().snapshot()
+
+    def _begun(self) -> StreamWorker:
+        if self._worker is None:  # `watch`, which nobody waits for, has failed
+            raise ServiceDied("a stream could not be begun", "it is started again; see the log for why")
+        return self._worker
 
 
 class RayEncoder:
