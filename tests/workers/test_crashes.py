@@ -11,6 +11,7 @@ from publish_kit import make_event
 from structlog.testing import capture_logs
 
 from alignment.budget import Budget
+from daemon.privacy.uploads import UploadRecords, WatchedUpload
 from workers.budget_store import BudgetStore, Keys
 from workers.publish.spool import Spool
 from workers.types import EventSpec, ModelInfo
@@ -168,3 +169,30 @@ def test_a_replaced_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
         path, last = crash.disk / "a" / "b" / "file.json", max(told(crash, "wrote"), default=-1)
         if last >= 0 or path.exists():
             assert json.loads(path.read_text())["number"] in (last, last + 1), crash
+
+
+def test_notes_of_uploads_are_not_lost_and_a_torn_one_spoils_no_other(tmp_path: Path) -> None:
+    writer = """
+    from daemon.privacy.uploads import UploadRecords, WatchedUpload
+
+    def write(disk, tell):
+        records = UploadRecords(disk / "uploads.jsonl")
+        for number in range(1, 5):
+            records.note(WatchedUpload(f"in/{number}.mp4", number, None))
+            tell(f"began {number}")
+            records.note(WatchedUpload(f"done/{number}.mp4", number, number + 0.5))
+            tell(f"ended {number}")
+    """
+    torn = 0
+    for crash in crashes(tmp_path, writer):
+        path = crash.disk / "uploads.jsonl"
+        torn += path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+        records = UploadRecords(path)
+        records.note(WatchedUpload("done/9.mp4", 9.0, 9.5))
+        noted = {u.file: u for u in records.all()}
+        began, ended = told(crash, "began"), told(crash, "ended")
+        assert {f"done/{n}.mp4" for n in (*ended, 9)} <= set(noted), crash
+        assert not {f"in/{n}.mp4" for n in ended} & set(noted), crash
+        for n in set(began) - set(ended):
+            assert {f"in/{n}.mp4", f"done/{n}.mp4"} & set(noted), crash
+    assert torn
