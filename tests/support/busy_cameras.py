@@ -1,4 +1,4 @@
-"""Live cameras of plain colours and an encoder that takes its time: exactly as much work as a test wants.
+"""Live cameras of two pictures in turns, and an encoder that takes its time: exactly as much work as a test wants.
 
 Everything behind the decoder is real: buffer, reader, batcher, pipeline, spans.
 """
@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from colour_encoder import COLOURS, ColourEncoder
 
+from alignment.aligner import Aligner, Scorer
 from alignment.similarity import SimilarityAligner
 from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
 from workers.batching import FrameBatcher
@@ -20,6 +22,7 @@ from workers.clock import Clock
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
+from workers.services import EncoderClient
 from workers.sources.buffering import FreshBuffer
 from workers.sources.counters import Counters
 from workers.turns import Turn, turn_of
@@ -27,6 +30,8 @@ from workers.types import U8, CameraSpec, Event, EventSpec, FrameBatch, Receipt,
 
 GOLDEN = 0.618034  # multiples of it spread evenly over the time from frame to frame
 RED = EventSpec("red", ("red",), min_duration_s=1.0, merge_gap_s=0.5)
+Pictures = tuple[U8, U8]  # with the event and without, u8[H, W, 3]
+RED_AND_GREY: Pictures = tuple(np.full((32, 32, 3), COLOURS[name], np.uint8) for name in ("red", "grey"))  # type: ignore[assignment]  # two
 
 
 class FastClock:
@@ -45,8 +50,25 @@ class FastClock:
         time.sleep(seconds / self._speed)
 
 
+class Encoding(Protocol):
+    """What all cameras share: an encoder, and pictures in which it does and does not find an event."""
+
+    pictures: Pictures
+    event: EventSpec
+
+    def client(self, turn: Turn) -> EncoderClient:
+        """Return the encoder as one stream sees it."""
+        ...
+
+    def aligner(self, turn: Turn) -> Aligner:
+        """Return a stream's aligner."""
+        ...
+
+
 class BusyEncoder:
     """An encoder that takes ``frame_s`` for each frame, shared by streams through the real batcher."""
+
+    pictures, event = RED_AND_GREY, RED
 
     def __init__(self, frame_s: float, clock: Clock) -> None:
         self._frame_s, self._clock, self._colours = frame_s, clock, ColourEncoder()
@@ -58,16 +80,23 @@ class BusyEncoder:
         client.encode_frames = partial(self.batcher.submit, turn=turn)  # type: ignore[method-assign]  # the one difference
         return client
 
+    def aligner(self, turn: Turn) -> SimilarityAligner:
+        """Return a stream's aligner."""
+        return SimilarityAligner(self._colours.describe().calibration)
+
     def _encode(self, frames: U8) -> F32:
         self._clock.sleep(self._frame_s * len(frames))
         return self._colours.encode_frames(frames).result()
 
 
 class PacedCamera:
-    """A live source: red and grey in turns of ``turn_s``, in the buffer of live streams."""
+    """A live source: two pictures in turns of ``turn_s``, in the buffer of live streams."""
 
-    def __init__(self, camera: CameraSpec, phase: float, turn_s: float, clock: Clock) -> None:
+    def __init__(
+        self, camera: CameraSpec, phase: float, turn_s: float, clock: Clock, pictures: Pictures = RED_AND_GREY
+    ) -> None:
         self._camera, self._phase, self._turn_s, self._clock = camera, phase, turn_s, clock
+        self._pictures = pictures
         self._counters = Counters()
         self._buffer = FreshBuffer(self._counters.dropped, clock)
         self._stop = threading.Event()
@@ -101,8 +130,8 @@ class PacedCamera:
         while not self._stop.is_set():
             t = began + n / fps
             self._clock.sleep(max(0.0, t - self._clock.wall()))
-            red = (t - began + self._phase * self._turn_s) % (2 * self._turn_s) < self._turn_s
-            picture = np.full((1, 32, 32, 3), COLOURS["red" if red else "grey"], np.uint8)
+            turn = (t - began + self._phase * self._turn_s) % (2 * self._turn_s) // self._turn_s
+            picture = self._pictures[int(turn)][None]
             self._counters.sampled(1, 0, t)
             self._buffer.put(FrameBatch(self._camera.name, 0, np.array([t]), np.array([t]), picture))
             n += 1
@@ -123,17 +152,17 @@ class Seen:
 class _Tap:
     """An aligner that notes how old the newest clip is once it has its scores."""
 
-    def __init__(self, aligner: SimilarityAligner, hop_s: float, seen: Seen, clock: Clock) -> None:
+    def __init__(self, aligner: Aligner, hop_s: float, seen: Seen, clock: Clock) -> None:
         self.name, self.lookahead, self.rates, self.attend = "tap", aligner.lookahead, aligner.rates, aligner.attend
         self._aligner, self._hop_s, self._seen, self._clock = aligner, hop_s, seen, clock
         self._latest = 0.0
 
     def begin(self, queries: Sequence[EventQuery]) -> "_Tap":
-        self._queries = queries
+        self._scorer: Scorer = self._aligner.begin(queries)
         return self
 
     def score(self, window: FeatureWindow, first: int) -> tuple[ScoreTrack, ...]:
-        tracks = self._aligner.align(window, self._queries)
+        tracks = self._scorer.score(window, first)
         now, captured = self._clock.wall(), float(window.bounds[-1, 1]) - self._hop_s / 2
         if captured > self._latest:  # not the end of the epoch
             self._latest = captured
@@ -155,21 +184,20 @@ class _TimedSink(MemorySink):
 
 
 def watch(
-    priorities: Sequence[int], fps: float, seconds: float, encoder: BusyEncoder, clock: Clock, turn_s: float = 3.0
+    priorities: Sequence[int], fps: float, seconds: float, encoder: Encoding, clock: Clock, turn_s: float = 3.0
 ) -> dict[str, Seen]:
     """Watch a camera of each priority for so long; return what came of each, by ``number-priority``."""
     running = []
     for number, priority in enumerate(priorities):
         name = f"{number:02}-{priority}"
         camera = CameraSpec(
-            name, RedactedUrl("rtsp://host/a"), fps=fps, audio=False, events=("red",), priority=priority
+            name, RedactedUrl("rtsp://host/a"), fps=fps, audio=False, events=(encoder.event.name,), priority=priority
         )
-        source = PacedCamera(camera, number * GOLDEN % 1, turn_s, clock)
-        seen = Seen()
-        client = encoder.client(turn_of(camera, (RED,)))
-        aligner = _Tap(SimilarityAligner(client.describe().calibration), 1 / fps, seen, clock)
-        sink = _TimedSink(seen, clock)
-        stream = StreamPipeline(camera, (RED,), source, StreamTools(client, None, aligner, sink), clock)
+        source = PacedCamera(camera, number * GOLDEN % 1, turn_s, clock, encoder.pictures)
+        seen, turn = Seen(), turn_of(camera, (encoder.event,))
+        aligner, sink = _Tap(encoder.aligner(turn), 1 / fps, seen, clock), _TimedSink(seen, clock)
+        tools = StreamTools(encoder.client(turn), None, aligner, sink)
+        stream = StreamPipeline(camera, (encoder.event,), source, tools, clock)
         running.append((name, stream, source, sink, seen, threading.Thread(target=stream.run)))
     for *_, thread in running:
         thread.start()
