@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import subprocess
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -111,7 +112,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of each load, after it has settled")
     parser.add_argument("--lite", action="store_true", help="the real encoder and aligner, on Ray")
     options = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    warnings = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=warnings, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     encoder: Encoding = LiteOnRay() if options.lite else BusyEncoder(FRAME_S, SystemClock())
     fps = encoder.frames_per_s() / CAMERAS if isinstance(encoder, LiteOnRay) else FPS
     calm, busy = (measure(encoder, fps, priorities, options.seconds) for priorities in (UNLOADED, OVERLOADED))
