@@ -5,6 +5,7 @@ Ray hands on what its workers print, our own log lines among it, by printing it 
 
 import io
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import structlog
 from daemon.logs import chosen_format
 
 log = structlog.get_logger("output")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LogLines(io.TextIOBase):
@@ -33,7 +35,7 @@ class LogLines(io.TextIOBase):
                 if chosen_format() == "console" or _is_log_line(line):
                     self._out.write(f"{line}\n")
                 elif line.strip():
-                    log.info(line)
+                    log.info(_COLOURS.sub("", line))
         return len(text)
 
     def flush(self) -> None:

@@ -27,11 +27,18 @@ def test_lines_of_others_become_messages_and_ours_stay(out: io.StringIO) -> None
     logs.configure_logs("json", "info", out)
     lines = LogLines(out)
     ours = json.dumps({"event": "started", "level": "info"})
-    for part in (ours[:9], ours[9:] + "\n", "Traceback rtsp://me:s3cret@h/x\n\n", "{not ours\n", "half"):
+    for part in (
+        ours[:9],
+        ours[9:] + "\n",
+        "Traceback rtsp://me:s3cret@h/x\n\n",
+        "{not ours\n",
+        "\x1b[33m(raylet)\x1b[0m died\n",
+        "half",
+    ):
         lines.write(part)
     first, *others = [json.loads(line) for line in out.getvalue().splitlines()]
     assert first == json.loads(ours)
-    assert [x["event"] for x in others] == ["Traceback rtsp://***@h/x", "{not ours"]
+    assert [x["event"] for x in others] == ["Traceback rtsp://***@h/x", "{not ours", "(raylet) died"]
     assert {x["logger"] for x in others} == {"output"}
 
 
