@@ -88,7 +88,7 @@ def tower_data(
     return TowerData(
         options=options,
         vocabulary=vocabulary,
-        validation=TowerValidation(learned, apart, ids, config.device),
+        validation=TowerValidation(learned, apart, ids),
         batches=shuffled(examples, max(1, config.batch_size // workers), config.seed),
         epoch=len(examples),
         task=TowerTask(ids, ImageAugmenter(config.image_augmentations, options.side)),

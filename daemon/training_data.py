@@ -70,7 +70,7 @@ class TrainingData:
         """Return what validates a model; None without held-out examples."""
         if not self.held_out:
             return None
-        return Validation(self.held_out, objective_for(model, config.losses), self.calibration, config.device)
+        return Validation(self.held_out, objective_for(model, config.losses), self.calibration)
 
     def save(self, path: Path, model: nn.Module, card: Mapping[str, Any]) -> None:
         """Write what the daemon reads; other methods' weights as plain safetensors."""

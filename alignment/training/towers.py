@@ -89,11 +89,10 @@ class TowerValidation:
     learned: Sequence[Pictured]
     held_out: Sequence[Pictured]
     ids: Tensor
-    device: str = "cpu"
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Return ``loss`` (cross-entropy), ``f1``, ``precision`` and ``recall`` of frames with descriptions."""
-        cosines, truth = compared(model, self.held_out, self.ids, self.device)
+        cosines, truth = compared(model, self.held_out, self.ids)
         p = self.curve(model)(cosines)
         found = p >= 0.5
         right = float((found & truth).sum())
@@ -108,20 +107,19 @@ class TowerValidation:
     def curve(self, model: nn.Module) -> Platt:
         """Return how probable a description is at a cosine; CLIP's curve where cosines say nothing about it."""
         try:
-            return fit_platt(*compared(model, self.learned, self.ids, self.device, FITTED_FRAMES))
+            return fit_platt(*compared(model, self.learned, self.ids, FITTED_FRAMES))
         except FeatureError:
             return CLIP_CALIBRATION.vision
 
 
 @torch.no_grad()
-def compared(
-    model: nn.Module, videos: Sequence[Pictured], ids: Tensor, device: str, frames: int | None = None
-) -> tuple[F32, Bools]:
+def compared(model: nn.Module, videos: Sequence[Pictured], ids: Tensor, frames: int | None = None) -> tuple[F32, Bools]:
     """Return the cosine f32[M] of each frame with each description of its video, and whether it is true bool[M].
 
     ``frames``: of so many frames at most, evenly of all.
     """
     assert isinstance(model, TwoTowers)
+    device = next(model.parameters()).device
     texts = model.text(ids.to(device))
     step = 1 if frames is None else max(1, -(-sum(len(v.pictures) for v in videos) // frames))
     cosines, truth = [np.zeros(0, np.float32)], [np.zeros(0, bool)]

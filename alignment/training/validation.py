@@ -24,12 +24,11 @@ TIOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Measures a model on ``samples``; callable."""
+    """Measures a model on ``samples``, where the model is; callable."""
 
     samples: Sequence[Sample]
     criterion: Callable[[Outputs, Targets], TotalAndParts]
     calibration: SimilarityCalibration
-    device: str = "cpu"
 
     def __call__(self, model: nn.Module) -> Mapping[str, float]:
         """Return ``loss``, ``clip_f1``, ``f1`` (of events), ``precision``, ``recall`` and ``strays``.
@@ -58,12 +57,13 @@ class Validation:
 
     def _answers(self, model: nn.Module) -> Iterator[tuple[Sequence[Sample], float, F32, Bools]]:
         """Yield samples with their loss, p f32[B, T] and truth bool[B, T]."""
+        device = next(model.parameters()).device
         for i in range(0, len(self.samples), BATCH):
             samples = self.samples[i : i + BATCH]
             batch, targets = collate(samples, self.calibration)
             with torch.no_grad():
-                outputs = model(batch.to(self.device))
-                total, _ = self.criterion(outputs, targets.to(self.device))
+                outputs = model(batch.to(device))
+                total, _ = self.criterion(outputs, targets.to(device))
             p = outputs.foreground.float().sigmoid().cpu().numpy()
             yield samples, float(total), p, foreground_clips(targets).numpy()
 

@@ -179,7 +179,7 @@ def _check_sources(
 
 
 def _check_installed(request: Request) -> None:
-    """Raise ``PackageMissing`` before hours of reading videos rather than after."""
+    """Raise ``PackageMissing`` or ``ModelUnavailable`` before hours of reading videos rather than after."""
     if request.tensorboard:
         from alignment.training.metrics_log import summary_writer
 
@@ -188,6 +188,10 @@ def _check_installed(request: Request) -> None:
         from daemon.ray_training import ray_train
 
         ray_train()
+    else:
+        from workers.encoders.device import pick_device
+
+        pick_device(request.config.device)
 
 
 def _check_towers(options: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -43,6 +44,11 @@ def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 _Told = WrapValidator(_told)
+
+
+def _unread(value: Any) -> Any:
+    """Return ``off`` for what YAML makes of it."""
+    return "off" if value is False else value
 
 
 def _image_augmenter(names: tuple[str, ...]) -> object:
@@ -106,7 +112,9 @@ class TrainConfig(Section):
     validation_share: float = Field(
         default=0.1, ge=0, lt=1, description="Share of the videos held out, where no others are given."
     )
-    amp: Literal["off", "bf16", "fp16"] = Field(default="off", description="Mixed precision.")
+    amp: Annotated[Literal["off", "bf16", "fp16"], BeforeValidator(_unread)] = Field(
+        default="off", description="Mixed precision."
+    )
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d{1,2})?)$", description="cpu, cuda, cuda:1, mps.")
     models: ModelsConfig = Field(default=ModelsConfig(), description="Which encoder; as in a configuration.")
     speech: SpeechConfig = Field(default=SpeechConfig(), description="How speech becomes words; as in a configuration.")

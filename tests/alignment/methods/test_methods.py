@@ -72,6 +72,18 @@ def test_every_method_learns_eight_samples(name: str) -> None:
     assert float(right.float().mean()) > 0.95
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", EACH)
+def test_a_gpu_answers_as_the_processor_does_and_gives_gradients(name: str) -> None:
+    method, (batch, targets) = build(EACH[name]).eval(), collate(make_samples(), CALIBRATION)
+    here = method(batch)
+    there = method.cuda()(batch.to("cuda"))
+    assert torch.allclose(there.foreground.cpu(), here.foreground, atol=1e-3)
+    total, _ = objective_for(method, WEIGHTS)(method.train()(batch.to("cuda")), targets.to("cuda"))
+    total.backward()
+    assert all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in method.parameters())
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_outputs_are_what_the_contract_says(name: str) -> None:
     method = build(EACH[name])

@@ -167,6 +167,31 @@ def test_a_missing_package_is_told_before_anything_is_read(
     assert not (data / "out").exists()
 
 
+def test_a_device_that_is_not_there_is_told_before_anything_is_read(data: Path) -> None:
+    (data / "texts" / "qid3.npz").unlink()
+    (data / "train.yaml").write_text(CONFIG + "device: cuda:98\n")
+    done = train(data)
+    assert done.exit_code == 2
+    assert "device 'cuda:98' is not available" in done.stderr
+
+
+def test_mixed_precision_may_be_written_off(data: Path) -> None:
+    (data / "train.yaml").write_text(CONFIG + "amp: off\n")  # YAML reads False
+    assert load_training(data / "train.yaml").amp == "off"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("amp", ["off", "bf16", "fp16"])
+def test_a_gpu_trains_and_a_run_that_was_stopped_there_is_continued(amp: str, data: Path) -> None:
+    (data / "train.yaml").write_text(CONFIG + f"device: cuda\namp: {amp}\n")
+    document = json.loads(train(data, "--json").stdout)
+    assert document["validation"]["clip_f1"] > 0.8
+    assert document["validation"]["loss"] < 0.5 * document["before"]["loss"]
+    again = train(data, "--resume", "--json")  # it is over: nothing moves
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["validation"] == pytest.approx(document["validation"], abs=1e-3)
+
+
 def test_the_curve_is_fitted_without_the_held_out_videos(data: Path) -> None:
     config = load_training(data / "train.yaml")
     sources = Sources(data / "a.jsonl", None, None, (data / "clips",), data / "texts", data / "cache")

