@@ -12,8 +12,12 @@ Whisper answers silence and noise with words of its own. Those are known by the 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import structlog
 
 from workers.errors import ModelUnavailable
 from workers.types import SAMPLE_RATE_HZ, ModelInfo, Utterance, VoicedChunk
@@ -21,6 +25,8 @@ from workers.types import SAMPLE_RATE_HZ, ModelInfo, Utterance, VoicedChunk
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment
+
+log = structlog.get_logger()
 
 MIN_LOGPROB = -1.0  # mean per token; real speech measured -0.7 and better, noise -1.1 and worse
 MAX_NO_SPEECH = 0.6  # real speech measured at most 0.24, noise 0.68 and more
@@ -133,14 +139,18 @@ def _load(options: SpeechOptions) -> "tuple[WhisperModel, Path | None]":
         hint = "pip install 'watchword[lite]', or set `audio: false` for the cameras"
         raise ModelUnavailable("transcription needs faster-whisper", hint) from error
     folder = _folder(options.model)
+    build = partial(
+        WhisperModel,
+        str(folder or options.model),
+        compute_type=options.compute_type,
+        cpu_threads=options.cpu_threads,
+        local_files_only=not options.download,
+    )
     try:
-        model = WhisperModel(
-            str(folder or options.model),
-            device=options.device,
-            compute_type=options.compute_type,
-            cpu_threads=options.cpu_threads,
-            local_files_only=not options.download,
-        )
+        model = build(device=options.device)
+        if options.device == "auto" and (why := _trouble(model)):
+            log.warning("speech is transcribed by the processor: the GPU cannot", error=why)
+            model = build(device="cpu")
     except Exception as error:  # CTranslate2, the hub and tokenizers each have their own; all mean the same here
         hint = (
             f"fetch it once: python -c \"from faster_whisper import download_model as d; d('{options.model}')\"; "
@@ -148,6 +158,18 @@ def _load(options: SpeechOptions) -> "tuple[WhisperModel, Path | None]":
         )
         raise ModelUnavailable(f"speech model {options.model!r} cannot be loaded: {error}", hint) from error
     return model, folder
+
+
+def _trouble(model: "WhisperModel") -> str:
+    """Return why a pass fails; empty where it does not.
+
+    CTranslate2 looks for CUDA's libraries only then, and for those of one version: torch may come with another.
+    """
+    try:
+        model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE_HZ, np.float32)))
+    except RuntimeError as error:
+        return str(error)
+    return ""
 
 
 def _folder(model: str) -> Path | None:

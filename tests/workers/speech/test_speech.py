@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from structlog.testing import capture_logs
 
 from alignment.types import F32
 from workers.errors import ModelUnavailable
@@ -173,3 +175,29 @@ def test_words_become_sentences() -> None:
     assert run((0, 0.4, "Dr."), (0.4, 1, "No"), (1, 2, "fell.")) == ["Dr. No fell."], "too short to be a sentence"
     assert run((0, 1, "one"), (2.5, 3, "two")) == ["one", "two"], "a long pause"
     assert run() == []
+
+
+def test_where_cuda_cannot_compute_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a GPU and the libraries of another CUDA than CTranslate2 wants: it loads, and fails in each pass."""
+    from faster_whisper import WhisperModel
+
+    built, build = [], WhisperModel.__init__
+
+    def missing(model: WhisperModel, features: object) -> None:
+        raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+
+    def note(model: WhisperModel, *args: object, **options: object) -> None:
+        built.append(options["device"])
+        build(model, *args, **options)
+
+    monkeypatch.setattr(WhisperModel, "encode", missing)
+    monkeypatch.setattr(WhisperModel, "__init__", note)
+    with capture_logs() as logs:
+        assert SpeechRecognizer().info.device == "cpu"
+    assert built == ["auto", "cpu"]
+    assert [line["error"] for line in logs] == ["Library libcublas.so.12 is not found or cannot be loaded"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_with_a_gpu_it_is_found_out_who_can(recognizer: SpeechRecognizer) -> None:
+    assert recognizer.transcribe(VoicedChunk("cam", 0, 0.0, np.zeros(SAMPLE_RATE_HZ, np.float32))) == ()
