@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workers.encoders.checkpoint import find_weights, native_errors
 from workers.encoders.device import limit_threads, pick_device, pick_dtype
 from workers.encoders.options import EncoderOptions
-from workers.encoders.tower import Towers, TwoTowerEncoder
+from workers.encoders.tower import Towers, TwoTowerEncoder, learned_curve
 from workers.models import locate
 from workers.types import FrameSpec
 
@@ -47,11 +47,11 @@ def _load(folder: Path, weights: Path, name: str, options: EncoderOptions) -> To
         model: Any = open_clip.create_model(
             schema, load_weights=False, pretrained_text=False, force_preprocess_cfg=preprocess
         )
+        tokenizer = open_clip.get_tokenizer(schema)
     open_clip.load_checkpoint(model, str(weights))
+    scale, bias = learned_curve(model)
     model = model.to(device=device, dtype=dtype).eval()
-    tokenizer = open_clip.get_tokenizer(schema)
     config = model.visual.preprocess_cfg
-    bias = model.logit_bias
 
     def text(texts: list[str]) -> torch.Tensor:
         encoded: torch.Tensor = model.encode_text(tokenizer(texts).to(device))
@@ -65,8 +65,8 @@ def _load(folder: Path, weights: Path, name: str, options: EncoderOptions) -> To
         std=_three(config["std"]),
         device=device,
         dtype=dtype,
-        scale=model.logit_scale.exp().item(),
-        bias=None if bias is None else bias.item(),
+        scale=scale,
+        bias=bias,
     )
 
 

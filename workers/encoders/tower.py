@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,6 +49,12 @@ class Towers:
     dtype: torch.dtype
     scale: float  # the learned factor before softmax or sigmoid, already exponentiated
     bias: float | None  # the learned bias of a sigmoid loss (SigLIP); None: a softmax loss (CLIP)
+
+
+def learned_curve(model: Any) -> tuple[float, float | None]:
+    """Return ``scale`` and ``bias`` of a loaded checkpoint, before half precision takes digits from them."""
+    bias = getattr(model, "logit_bias", None)
+    return math.exp(model.logit_scale.item()), None if bias is None else bias.item()
 
 
 def calibration_of(towers: Towers) -> SimilarityCalibration:

@@ -11,7 +11,7 @@ from workers.encoders.checkpoint import find_weights, native_errors
 from workers.encoders.device import limit_threads, pick_device, pick_dtype
 from workers.encoders.options import EncoderOptions
 from workers.encoders.preprocess import patchify
-from workers.encoders.tower import Towers, TwoTowerEncoder
+from workers.encoders.tower import Towers, TwoTowerEncoder, learned_curve
 from workers.errors import ModelUnavailable
 from workers.models import locate
 from workers.types import FrameSpec
@@ -45,10 +45,11 @@ def _load(folder: Path, options: EncoderOptions) -> Towers:
     limit_threads(options.threads)
     device = pick_device(options.device)
     dtype = pick_dtype(options.dtype, device)
-    model = _load_model(folder, dtype).to(device).eval()
+    model = _load_model(folder).eval()
+    scale, bias = learned_curve(model)
+    model = model.to(device=device, dtype=dtype)
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    bias = getattr(model, "logit_bias", None)
     return Towers(
         image=_image_tower(model, processor),
         text=_text_tower(model, tokenizer, device),
@@ -57,12 +58,12 @@ def _load(folder: Path, options: EncoderOptions) -> Towers:
         std=tuple(processor.image_std),
         device=device,
         dtype=dtype,
-        scale=math.exp(model.logit_scale.item()),
-        bias=None if bias is None else bias.item(),
+        scale=scale,
+        bias=bias,
     )
 
 
-def _load_model(folder: Path, dtype: torch.dtype) -> Any:
+def _load_model(folder: Path) -> Any:
     """Return the model with every weight from the file: a missing one would silently stay random."""
     from transformers import AutoModel
     from transformers.utils import logging
@@ -71,7 +72,7 @@ def _load_model(folder: Path, dtype: torch.dtype) -> Any:
     logging.set_verbosity_error()  # its load report is a table on stderr; our error says the same in a line
     model, report = AutoModel.from_pretrained(
         folder,
-        dtype=dtype,
+        dtype="float32",
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,

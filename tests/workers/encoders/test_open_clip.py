@@ -133,8 +133,10 @@ def test_frame_specs_info_and_calibration(checkpoints: dict[str, Path]) -> None:
 
 
 def test_loading_does_not_cry_wolf(checkpoints: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     OpenClipEncoder(_options(checkpoints["clip"]))
     assert "randomly" not in caplog.text, "the weights are loaded a line after the library warns that they are not"
+    assert "tokenizer" not in caplog.text, "nor does anybody need to hear how it looked for one"
     logging.warning("the root logger works as before")
     assert "works as before" in caplog.text
 
@@ -160,6 +162,13 @@ def test_a_name_of_the_library_with_pulled_weights_but_no_config(
         theirs = model.eval().encode_image(preprocess(Image.fromarray(frames[0]))[None], normalize=True).numpy()
     np.testing.assert_allclose(encoder.encode_frames(frames[:1]), theirs, atol=1e-4)
     assert encoder.info.name == "Watchword-Tiny/ours"
+
+
+def test_half_precision_takes_no_digits_from_the_curve(checkpoints: dict[str, Path]) -> None:
+    full, half = (
+        OpenClipEncoder(_options(checkpoints["siglip"], dtype=d)).calibration for d in ("float32", "bfloat16")
+    )
+    assert half == full
 
 
 @pytest.fixture
