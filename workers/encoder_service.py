@@ -11,6 +11,7 @@ from alignment.types import F32, EventQuery
 from workers.batching import BatcherSnapshot, FrameBatcher
 from workers.encoders.allocator import tune_allocator
 from workers.encoders.base import Encoder
+from workers.encoders.device import fitting, lasting
 from workers.encoders.options import EncoderOptions
 from workers.encoders.registry import load_encoder
 from workers.queries import build_query
@@ -29,12 +30,18 @@ class EncoderService:
 
     def __init__(self, options: EncoderOptions) -> None:
         tune_allocator()
-        self._encoder: Encoder = load_encoder(options)
-        on_cpu = self._encoder.info.device == "cpu"
-        most = min(options.batch_size, CPU_BATCH) if on_cpu else options.batch_size
-        self._batcher = FrameBatcher(self._encoder.encode_frames, max_frames=most)
+        with fitting(f"the encoder {options.profile}, {options.batch_size} frames at a time,"):
+            self._encoder: Encoder = load_encoder(options)
+            on_cpu = self._encoder.info.device == "cpu"
+            most = min(options.batch_size, CPU_BATCH) if on_cpu else options.batch_size
+            self._sizes = () if on_cpu else _sizes(most)
+            self._batcher = FrameBatcher(self._encode, max_frames=most)
+            try:  # on its thread, for CUDA keeps by thread what it has chosen
+                sentence_dim = self._batcher.call(lambda: _warm_up(self._encoder, most)).result()
+            except BaseException:
+                self._batcher.close()
+                raise
         self._query = lru_cache(KEPT_QUERIES)(lambda spec: build_query(spec, self._encoder))
-        sentence_dim = _warm_up(self._encoder, most)
         self._description = EncoderDescription(
             self._encoder.info,
             self._encoder.frame_spec,
@@ -67,6 +74,14 @@ class EncoderService:
         """Return the counters."""
         return self._batcher.snapshot()
 
+    def _encode(self, frames: U8) -> F32:
+        """Embed a pass; on a GPU as one of the sizes it knows, for with a new one it chooses its kernels anew."""
+        size = min((s for s in self._sizes if s >= len(frames)), default=len(frames))
+        padding = np.zeros((size - len(frames), *frames.shape[1:]), np.uint8)
+        with lasting(self._encoder.info.id):
+            rows = self._encoder.encode_frames(np.concatenate([frames, padding]) if len(padding) else frames)
+        return rows[: len(frames)]
+
     def close(self, timeout_s: float | None = None) -> None:
         """Finish what was asked for and stop; wait no longer than ``timeout_s`` for it."""
         self._batcher.close(timeout_s)
@@ -96,12 +111,16 @@ class StreamEncoder:
         return self.service.encode_sentences(texts, self.turn)
 
 
+def _sizes(most: int) -> tuple[int, ...]:
+    """Return the sizes of pass that are run at load, the largest first: each half of the one before."""
+    return tuple(most >> i for i in range(most.bit_length()))
+
+
 def _warm_up(encoder: Encoder, most: int) -> int:
     """Run passes of every size once, the largest first, so that memory is at its peak from the start; return D'."""
-    spec, size = encoder.frame_spec, most
-    while size:
+    spec = encoder.frame_spec
+    for size in _sizes(most):
         encoder.encode_frames(np.zeros((size, spec.height, spec.width, 3), np.uint8))
-        size //= 2
     for words in WARM_UP_WORDS:
         rows = encoder.encode_sentences(["word " * words] * WARM_UP_BATCH)
     return int(rows.shape[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import WatchwordError
+from workers.encoders.device import fitting
 from workers.errors import ModelUnavailable
 
 MANIFEST = "watchword.json"  # written by ``watchword models pull``: name, repo, revision, licence
@@ -20,7 +21,8 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 def native_errors(what: str) -> Iterator[None]:
     """Turn whatever a model library raises about ``what`` into ``ModelUnavailable``."""
     try:
-        yield
+        with fitting(what):
+            yield
     except WatchwordError:
         raise
     except ImportError as error:

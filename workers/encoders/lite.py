@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SIZE = 224
 TOP = 10
 TEMPERATURE = 1.3
-BATCH = 16
+BATCH = 16  # frames a pass on a processor, which gains nothing beyond
 FAMILIARITY = 0.35
 CONV_AND_NORM = (
     ("_conv_stem", "_bn0"),
@@ -58,6 +58,7 @@ class LiteEncoder:
         self._device = pick_device(options.device)
         self._dtype = pick_dtype("float32" if options.dtype == "auto" else options.dtype, self._device)
         self._network = _load_network(self._device).to(self._dtype)
+        self._batch = BATCH if self._device.type == "cpu" else options.batch_size
         self._text = MiniLM(options.quantize)
         self._classes = load_classes()
         self.frame_spec = FrameSpec(SIZE, SIZE, "crop")
@@ -69,7 +70,7 @@ class LiteEncoder:
     def encode_frames(self, frames: U8) -> F32:
         """Return f32[N, 385], unit rows, for RGB frames u8[N, 224, 224, 3]; raise ``FeatureError`` on other shapes."""
         frames = check_frames(frames, self.frame_spec)
-        parts = [self._probabilities(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+        parts = [self._probabilities(frames[i : i + self._batch]) for i in range(0, len(frames), self._batch)]
         p = np.concatenate(parts) if parts else np.zeros((0, 1000), np.float32)
         return self.imagine(p)
 

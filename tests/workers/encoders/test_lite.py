@@ -60,6 +60,13 @@ def test_a_photograph_is_what_it_shows_and_not_something_else(
     assert no.max() < 0.5
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_sees_what_the_processor_sees(encoder: LiteEncoder) -> None:
+    frames = np.stack([photo(name) for name in ("cat", "coffee", "rocket")] * 20)
+    rows = LiteEncoder(EncoderOptions(device="cuda")).encode_frames(frames)
+    np.testing.assert_allclose(rows, encoder.encode_frames(frames), atol=1e-5)
+
+
 def test_rows_have_unit_length_and_the_told_widths(encoder: LiteEncoder) -> None:
     frames = encoder.encode_frames(np.stack([photo("cat"), np.zeros((224, 224, 3), np.uint8)]))
     texts = encoder.encode_text(["a cat", "一只猫", "", "word " * 1000])
