@@ -47,7 +47,7 @@ class OwnEncoder(TwoTowerEncoder):
             scale=float(towers.scale.detach()),
             bias=None,
         )
-        super().__init__(options, folder, weights, made)
+        super().__init__(replace(options, dtype="auto"), folder, weights, made)
         self.calibration = replace(LITE_CALIBRATION, vision=trained.curve, contrast=made.scale)
         self.background = ()  # the curve was fitted without
         self._sentences = MiniLM(options.quantize)

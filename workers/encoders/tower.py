@@ -87,7 +87,7 @@ class TwoTowerEncoder:
         # The same model in another place is the same model: its path stays out of event ids.
         name = folder.name if Path(named).expanduser().is_dir() else named
         self.info = ModelInfo(
-            id=f"{options.profile}/{name}@{revision}",
+            id=f"{options.profile}/{name}@{revision}{replace(options, quantize='none').precision}",
             profile=options.profile,
             name=name,
             revision=revision,

@@ -164,11 +164,10 @@ def test_a_name_of_the_library_with_pulled_weights_but_no_config(
     assert encoder.info.name == "Watchword-Tiny/ours"
 
 
-def test_half_precision_takes_no_digits_from_the_curve(checkpoints: dict[str, Path]) -> None:
-    full, half = (
-        OpenClipEncoder(_options(checkpoints["siglip"], dtype=d)).calibration for d in ("float32", "bfloat16")
-    )
-    assert half == full
+def test_half_precision_is_named_and_takes_no_digits_from_the_curve(checkpoints: dict[str, Path]) -> None:
+    full, half = (OpenClipEncoder(_options(checkpoints["siglip"], dtype=d)) for d in ("float32", "bfloat16"))
+    assert half.calibration == full.calibration
+    assert half.info.id == f"{full.info.id}/bfloat16"
 
 
 @pytest.fixture

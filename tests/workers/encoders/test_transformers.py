@@ -271,11 +271,10 @@ def test_frames_of_another_size_are_refused(checkpoints: dict[str, Path]) -> Non
         encoder.encode_frames(np.zeros((1, 16, 32, 3), np.uint8))
 
 
-def test_half_precision_takes_no_digits_from_the_curve(checkpoints: dict[str, Path]) -> None:
-    full, half = (
-        TransformersEncoder(_options(checkpoints["siglip"], dtype=d)).calibration for d in ("float32", "bfloat16")
-    )
-    assert half == full
+def test_half_precision_is_named_and_takes_no_digits_from_the_curve(checkpoints: dict[str, Path]) -> None:
+    full, half = (TransformersEncoder(_options(checkpoints["siglip"], dtype=d)) for d in ("float32", "bfloat16"))
+    assert half.calibration == full.calibration
+    assert half.info.id == f"{full.info.id}/bfloat16"
 
 
 @pytest.fixture
