@@ -83,7 +83,7 @@ class Guard:
         if limited and (wait := self._requests.take(client) or self._failures.wait(client)):
             raise _slow_down(wait)
         principal = self._access.identify(headers, address)
-        if principal is None and here and scope["path"] == LIVE_PATH:
+        if principal is None and scope["path"] == LIVE_PATH and (here or _from_itself(scope)):
             return PROBE
         if principal is None:
             if limited and not self._failures.take(client) and self._failures.wait(client):
@@ -92,6 +92,12 @@ class Guard:
         if self._access.is_open and _host_name(headers.get("host", "")) not in LOOPBACK:
             raise HTTPException(421, "host_not_allowed")
         return principal
+
+
+def _from_itself(scope: Scope) -> bool:
+    """Tell whether a connection came from the very address that it came to: from elsewhere none does."""
+    address = client_address(scope["client"])
+    return address is not None and address == client_address(scope["server"])
 
 
 def _slow_down(wait_s: int) -> HTTPException:

@@ -1,8 +1,8 @@
 """Who may ask for what, by real requests."""
 
+import asyncio
 from collections.abc import Callable
 from hashlib import sha256
-from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from daemon.config.http import HttpConfig
-from daemon.http import guard
+from daemon.http import build_app
 from daemon.http.access import Access, client_address
 from daemon.snapshots import DaemonSnapshot
 from workers.snapshots import StreamSnapshot
@@ -61,7 +61,7 @@ STUCK = DaemonSnapshot(streams=(StreamSnapshot("bedroom", state="running"),), id
 
 @pytest.mark.parametrize("settings", [{}, {"tokens": TOKENS}, {"proxy": {"addresses": ["198.51.100.1"]}}])
 def test_this_machine_may_ask_whether_it_is_well_and_learns_nothing_else(
-    serve: Serve, state: Any, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+    serve: Serve, state: Any, settings: dict[str, Any]
 ) -> None:
     client = serve(**settings)
     answer = client.get("/livez")
@@ -70,11 +70,22 @@ def test_this_machine_may_ask_whether_it_is_well_and_learns_nothing_else(
     answer = client.get("/livez")
     assert (answer.status_code, answer.content) == (503, b"")
     assert client.get("/healthz").status_code == (401 if settings else 503)
-    if settings:
-        monkeypatch.setattr(guard, "client_address", lambda _: ip_address("203.0.113.7"))
-        assert client.get("/livez").status_code == 401
-    else:
+    if not settings:
         assert client.get("/livez", headers={"host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("client", "status"), [("203.0.113.7", 401), ("10.0.0.5", 204), ("::ffff:10.0.0.5", 204), ("10.0.0.50", 401)]
+)
+def test_this_machine_is_known_by_its_own_address(client: str, status: int) -> None:
+    access = Access.of(HttpConfig.model_validate({"tokens": TOKENS}))
+    transport = httpx.ASGITransport(build_app(DaemonSnapshot, access), client=(client, 40_000))
+
+    async def ask() -> tuple[int, int]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.5:8765") as asks:
+            return (await asks.get("/livez")).status_code, (await asks.get("/healthz")).status_code
+
+    assert asyncio.run(ask()) == (status, 401)
 
 
 def test_from_elsewhere_it_takes_the_right_to_health_and_tells_of_its_cameras(serve: Serve, state: Any) -> None:
