@@ -50,8 +50,7 @@ class Report:
     faults: int
     verdict: Verdict
     back_after_s: dict[str, float]  # the longest time to the next frame after a fault of each kind
-    memory_growth: float | None
-    descriptor_growth: float | None
+    sizes: dict[str, tuple[float, float]]  # at the beginning and at the end: see ``Watching.growth``
     memory_mib: float
     stop_s: float
     stop_code: int
@@ -60,8 +59,13 @@ class Report:
     def good(self) -> bool:
         """Whether all that must hold did."""
         late = [k for k, s in self.back_after_s.items() if s > RECOVERY_S[k.split(":")[0]]]
-        grew = (self.memory_growth or 0) > MEMORY_GROWTH or (self.descriptor_growth or 0) > DESCRIPTOR_GROWTH
+        grew = self.growth("memory") > MEMORY_GROWTH or self.growth("descriptors") > DESCRIPTOR_GROWTH
         return self.verdict.good and not late and not grew and self.stop_s <= STOP_S and self.stop_code == 0
+
+    def growth(self, name: str) -> float:
+        """Return by which share a figure grew; 0 where it was not measured."""
+        first, last = self.sizes.get(name, (1.0, 1.0))
+        return last / first - 1 if first else 0.0
 
 
 def config(folder: Path, cameras: dict[str, Camera], redis: Server, port: int) -> Path:
@@ -142,11 +146,9 @@ def _report(
     def calm(at: float) -> bool:
         return not any(h.began <= at <= h.over + 30 for h in happened)
 
-    long_enough = seconds >= LEAST_MINUTES * 60
-    grew = [watching.growth(of, calm, WARM_UP_S) if long_enough else None
-            for of in (lambda s: s.memory_mib, lambda s: s.descriptors)]  # fmt: skip
+    sizes = watching.growth(calm, WARM_UP_S) if seconds >= LEAST_MINUTES * 60 else {}
     return Report(
-        round(seconds / 60, 1), seed, len(happened), verdict, back, *grew,
+        round(seconds / 60, 1), seed, len(happened), verdict, back, sizes,
         memory_mib=round(max((s.memory_mib for s in watching.samples), default=0.0)), stop_s=round(stop_s, 1),
         stop_code=code,
     )  # fmt: skip
@@ -162,8 +164,8 @@ def show(report: Report) -> None:
         "told twice": len(verdict.twice),
         "strays": verdict.strays,
         "SIGTERM to exit": f"{report.stop_s} s, code {report.stop_code}",
-        "memory": f"{report.memory_mib:.0f} MiB at most, growth {_share(report.memory_growth)}",
-        "descriptors": f"growth {_share(report.descriptor_growth)}",
+        "memory at most": f"{report.memory_mib:.0f} MiB",
+        **{k: f"{a:.0f} to {b:.0f}, growth {report.growth(k):+.1%}" for k, (a, b) in report.sizes.items()},
         **{f"back after {k}": f"{s} s" for k, s in sorted(report.back_after_s.items())},
     }
     for name, figure in figures.items():
@@ -171,10 +173,6 @@ def show(report: Report) -> None:
     console.print(table)
     console.print("[green]good" if report.good else "[red]bad")
     print(json.dumps(asdict(report) | {"good": report.good}))
-
-
-def _share(growth: float | None) -> str:
-    return "not measured" if growth is None else f"{growth:+.1%}"
 
 
 def main() -> None:

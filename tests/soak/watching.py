@@ -4,14 +4,14 @@ import re
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
 import psutil
 from faults import Happened
-from processes import memory_mib, tree
+from processes import memory_by_name, tree
 
 LAST_FRAME = re.compile(r'^watchword_last_frame_timestamp_seconds\{camera="(\w+)"\} (\S+)$', re.MULTILINE)
 SAMPLE_EVERY = 10  # looks
@@ -23,8 +23,13 @@ class Sample:
 
     at: float
     processes: int
-    memory_mib: float
+    memory: dict[str, float]  # MiB by program or actor
     descriptors: int
+
+    @property
+    def memory_mib(self) -> float:
+        """Return the memory of all."""
+        return sum(self.memory.values())
 
 
 class Watching:
@@ -51,18 +56,24 @@ class Watching:
         after = [t for t in self.frames.get(camera, []) if t > happened.ended]
         return after[0] - happened.ended if after else None
 
-    def growth(self, of: Callable[[Sample], float], calm: Callable[[float], bool], warm_up_s: float) -> float | None:
-        """Return by which share a figure grew from the first fifth after the warm-up to the last, in calm moments."""
+    def growth(self, calm: Callable[[float], bool], warm_up_s: float) -> dict[str, tuple[float, float]]:
+        """Return medians in the first fifth after the warm-up and in the last, of calm moments.
+
+        Of ``memory`` and ``descriptors``, and of the memory by program or actor; empty if there are too few samples.
+        """
         if not self.samples:
-            return None
+            return {}
         first = self.samples[0].at + warm_up_s
         usual = statistics.mode(s.processes for s in self.samples)
         calm_ones = [s for s in self.samples if s.at >= first and calm(s.at) and s.processes == usual]
         fifth = len(calm_ones) // 5
         if fifth < 3:
-            return None
-        begin, end = (statistics.median(of(s) for s in part) for part in (calm_ones[:fifth], calm_ones[-fifth:]))
-        return end / begin - 1
+            return {}
+        figures = [s.memory | {"memory": s.memory_mib, "descriptors": float(s.descriptors)} for s in calm_ones]
+        begin, end = figures[:fifth], figures[-fifth:]
+        return {
+            name: (_median(name, begin), _median(name, end)) for name in dict.fromkeys(n for f in figures for n in f)
+        }
 
     def _run(self) -> None:
         look = 0
@@ -83,4 +94,8 @@ class Watching:
         for process in processes:
             with suppress(psutil.Error):
                 descriptors += process.num_fds()
-        return Sample(time.time(), len(processes), memory_mib(pid), descriptors)
+        return Sample(time.time(), len(processes), memory_by_name(pid), descriptors)
+
+
+def _median(name: str, figures: Sequence[Mapping[str, float]]) -> float:
+    return round(statistics.median(f.get(name, 0.0) for f in figures), 1)

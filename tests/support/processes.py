@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 
@@ -17,15 +19,30 @@ def tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def memory_mib(pid: int) -> float:
-    """Return the proportional set size of a tree, MiB: shared pages count once."""
-    total = 0.0
+def memory_by_name(pid: int) -> dict[str, float]:
+    """Return the proportional set size of a tree by program or actor, MiB: shared pages count once."""
+    found: dict[str, float] = {}
     for process in tree(pid):
         try:
-            total += process.memory_full_info().pss / MIB
+            name, size = _name(process.cmdline()), process.memory_full_info().pss / MIB
         except psutil.Error:
             continue
-    return total
+        found[name] = found.get(name, 0.0) + size
+    return found
+
+
+def memory_mib(pid: int) -> float:
+    """Return the proportional set size of a tree, MiB."""
+    return sum(memory_by_name(pid).values())
+
+
+def _name(command: Sequence[str]) -> str:
+    """Return what runs there: ``EncoderActor`` of ``ray::EncoderActor.read``, else the script or module."""
+    first = command[0] if command else "?"
+    if first.startswith("ray::"):
+        return first.removeprefix("ray::").partition(".")[0]
+    scripts = [Path(word) for word in command if not word.startswith("-")]
+    return "/".join(scripts[1].parts[-2:]) if "python" in scripts[0].name and len(scripts) > 1 else scripts[0].name
 
 
 class PeakMemory:
