@@ -119,7 +119,7 @@ def test_no_hands_are_shaken_with_one_who_connects_too_often(
 def test_handshakes_that_are_never_finished_are_counted_and_cut(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(connections, "PATIENCE_S", 1.0)
     address = "203.0.113.7"
     monkeypatch.setattr(connections, "client_address", lambda _: ip_address(address))
     url = str(serve(tls=make(tmp_path, "one")).base_url)

@@ -20,6 +20,7 @@ from alignment.explaining import Explanation
 from alignment.types import Span
 from daemon.config.privacy import RetentionConfig
 from daemon.privacy.forgetting import FORMAT, read_receipt
+from daemon.privacy.forgetting import forget as forget_here
 from daemon.privacy.janitor import Janitor
 from daemon.privacy.kinds import kind_of_file, kind_of_key
 from daemon.privacy.places import Places
@@ -27,6 +28,7 @@ from daemon.privacy.uploads import UploadRecords, WatchedUpload
 from daemon.state import StateFolder
 from workers.evidence import EvidenceStore
 from workers.explain_picture import Sheet
+from workers.forgetting import Scope
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_settings import RedisSettings
 from workers.publish.redis_stream import RedisSink
@@ -272,7 +274,7 @@ def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
     assert "not all of camera uploads is forgotten: 2 of evidence was removed, then: [Errno " in done.stderr
     assert not (layout.privacy / "receipts").exists()
     folder.rmdir()
-    assert forget(config, "uploads", T0, T0 + 9, "--yes").returncode == 0
+    forget_here(Places(layout, None, False, lambda ids, before: 0), Scope("uploads", T0, T0 + 9), pause_s=0)
     assert UploadRecords(layout.uploads).all() == []
 
 

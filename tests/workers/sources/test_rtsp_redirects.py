@@ -62,7 +62,7 @@ def moved(location: str) -> str:
 def refused(place: str) -> SourceError:
     """Open a camera there; return its error."""
     source = build_source(
-        camera(f"rtsp://viewer:s3cret-word@{place}/cam", open_timeout_s=2.0, read_timeout_s=2.0), SPEC, SystemClock()
+        camera(f"rtsp://viewer:s3cret-word@{place}/cam", open_timeout_s=1.0, read_timeout_s=1.0), SPEC, SystemClock()
     )
     with pytest.raises(SourceError) as error:
         source.open()
@@ -81,7 +81,7 @@ def test_a_redirect_to_rtsp_is_followed_to_any_host_with_the_credentials(serve: 
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE"])
-@pytest.mark.parametrize("scheme", ["rtsps", "http", "tcp", "udp", "file"])
+@pytest.mark.parametrize("scheme", ["rtsps", "http", "file"])
 def test_no_other_protocol_is_followed(serve: Serve, method: str, scheme: str) -> None:
     there, place = serve({})
     _, here = serve({method: moved(f"{scheme}://{place}/chosen")})
