@@ -130,7 +130,7 @@ class Daemon:
             supervisor.step()
             if uploads is not None:
                 uploads.step(supervisor)
-            self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
+            self._observe(supervisor)
             if self._once and self._files_done(supervisor) and (uploads is None or uploads.idle):
                 break
             self._rest(supervisor)
@@ -139,13 +139,17 @@ class Daemon:
         log.info("draining", step=2, of=3)
         flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S
         flushed = self._runtime.flush(flush_s)
-        self._observer.update(self._runtime, supervisor, self._model, self._janitor.removed)
+        self._observe(supervisor)
         if not flushed:
             log.warning("Redis did not take every event in time: the rest waits in the spool")
         log.info("draining", step=3, of=3)
         failed = {w.camera.name: w.snapshot.error or "" for w in supervisor.watched if w.snapshot.state == "failed"}
         events = self._runtime.take_events() if self._once else ()
         return Outcome(events, failed | (uploads.failed if uploads else {}), flushed)
+
+    def _observe(self, supervisor: Supervisor) -> None:
+        uploads = self._uploads.snapshot() if self._uploads else None
+        self._observer.update(self._runtime, supervisor, uploads, self._model, self._janitor.removed)
 
     def _rest(self, supervisor: Supervisor) -> None:
         """Wait for the next round; go on with uploads meanwhile, for many small ones fit between two rounds."""

@@ -154,6 +154,7 @@ def _budget_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
 
 def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     encoder, aligner, speech, publisher = snapshot.encoder, snapshot.aligner, snapshot.speech, snapshot.publisher
+    uploads = snapshot.uploads
     yield _histogram(
         "batch_size", "Frames in one forward pass of the encoder.", [], [((), _batch_sizes(encoder.batches))]
     )
@@ -161,6 +162,7 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     depths |= {"align": aligner.queue_depth} if aligner else {}
     depths |= {"speech": speech.depth} if speech else {}
     depths |= {"publish": publisher.waiting} if publisher else {}
+    depths |= {"uploads": uploads.waiting} if uploads else {}
     yield _gauge(
         "queue_depth",
         "Pieces of work that wait in a stage.",
@@ -203,6 +205,13 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         "Pieces of kept data that were removed, by kind and reason.",
         ["kind", "reason"],
         snapshot.removed.items(),
+    )
+    results = {"done": uploads.done, "failed": uploads.failed} if uploads else {}
+    yield _counter(
+        "uploads",
+        "Uploaded files that were tagged (done), or could not be read (failed).",
+        ["result"],
+        [((k,), v) for k, v in results.items()],
     )
     models = [encoder.model.id] if encoder.model else []
     yield _gauge("model_info", "The encoder that is loaded; always 1.", ["model"], [((m,), 1) for m in models])

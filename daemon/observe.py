@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from daemon.overload import OverloadWatch
 from daemon.runtime import Runtime, ServicesSnapshot
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, UploadsSnapshot
 from daemon.supervisor import Supervisor
 from workers.clock import Clock, SystemClock
 from workers.types import ModelInfo
@@ -24,7 +24,12 @@ class Observer:
         return self._latest
 
     def update(
-        self, runtime: Runtime, supervisor: Supervisor, model: ModelInfo, removed: Mapping[tuple[str, str], int]
+        self,
+        runtime: Runtime,
+        supervisor: Supervisor,
+        uploads: UploadsSnapshot | None,
+        model: ModelInfo,
+        removed: Mapping[tuple[str, str], int],
     ) -> None:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
@@ -36,6 +41,7 @@ class Observer:
             aligner=services.aligner,
             speech=services.speech,
             publisher=services.sink,
+            uploads=uploads,
             beat=self._clock.monotonic(),
             idle_s={w.camera.name: w.idle_s for w in watched},
             restarts={w.camera.name: w.restarts for w in watched},

@@ -20,6 +20,15 @@ class EncoderSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadsSnapshot:
+    """Files of the folder of uploads: tagged, not readable, and waiting."""
+
+    done: int = 0
+    failed: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonSnapshot:
     """Everything. ``beat``: monotonic time of the supervisor's last round; None where nothing supervises."""
 
@@ -28,6 +37,7 @@ class DaemonSnapshot:
     aligner: AlignerSnapshot | None = None  # the trained one's network, once it is loaded
     speech: SpeechSnapshot | None = None
     publisher: SinkSnapshot | None = None
+    uploads: UploadsSnapshot | None = None  # where a folder is watched
     beat: float | None = None
     idle_s: dict[str, float] = field(default_factory=dict)  # camera -> without progress, at ``beat``
     restarts: dict[str, int] = field(default_factory=dict)  # camera -> how often its stream was started again

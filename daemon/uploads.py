@@ -15,6 +15,7 @@ from daemon.config.cameras import UPLOADS as CAMERA
 from daemon.exports import make_writable
 from daemon.inbox import LOOK_S, Inbox
 from daemon.privacy.uploads import UploadRecords, WatchedUpload
+from daemon.snapshots import UploadsSnapshot
 from daemon.supervisor import Supervisor, Watched
 from workers.clock import Clock, SystemClock
 from workers.forgetting import Scope
@@ -66,7 +67,7 @@ class UploadFolder:
         self._halt: _Halt | None = None
         # whose watching was interrupted, by a crash or by `forget`, and since when they were watched
         self._interrupted = {u.file: u.since for u in records.all() if u.until is None}
-        self._failed, self._first_failure = 0, ""
+        self._tagged, self._failed, self._first_failure = 0, 0, ""
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
         for file in [file for file in self._interrupted if not os.path.lexists(file)]:
@@ -83,6 +84,10 @@ class UploadFolder:
     def failed(self) -> dict[str, str]:
         """Return, under the name that all uploads share, how many could not be read, and why the first could not."""
         return {CAMERA: f"{self._failed} file(s), first {self._first_failure}"} if self._failed else {}
+
+    def snapshot(self) -> UploadsSnapshot:
+        """Return the counters."""
+        return UploadsSnapshot(self._tagged, self._failed, len(self._inbox))
 
     @property
     def pause_s(self) -> float:
@@ -178,6 +183,8 @@ class UploadFolder:
         if failed:
             self._failed += 1
             self._first_failure = self._first_failure or f"{path.name}: {upload.snapshot.error}"
+        else:
+            self._tagged += 1
         folder = self._done / "failed" if failed else self._done
         self._current = None
         try:

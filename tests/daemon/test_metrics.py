@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.metrics import DROP_REASONS, RECONNECT_REASONS, SPEECH_DROP_REASONS, SUPPRESS_REASONS, render_metrics
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
+from daemon.snapshots import DaemonSnapshot, EncoderSnapshot, UploadsSnapshot
 from workers.aligner_service import AlignerSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.snapshots import StreamSnapshot
@@ -42,6 +42,7 @@ CONTRACT = {
     "speech_realtime_factor": set(),
     "publish_retries_total": set(),
     "data_removed_total": {"kind", "reason"},
+    "uploads_total": {"result"},
     "spool_accepts": set(),
     "spool_bytes": set(),
     "spool_oldest_seconds": set(),
@@ -89,6 +90,7 @@ FULL = DaemonSnapshot(
     aligner=AlignerSnapshot(sessions=2, batches={1: 5, 3: 2}, seconds=seconds(0.004, 0.004, 2.0), queue_depth=6),
     speech=SpeechSnapshot(depth=4, dropped={"back": 6, "gone": 1}, failed=0, audio_s=100.0, busy_s=12.0),
     publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5),
+    uploads=UploadsSnapshot(done=5, failed=1, waiting=3),
     removed={("evidence", "retention"): 3},
     overloaded=frozenset({"back"}),
 )
@@ -128,6 +130,8 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "queue_depth", stage="stream") == 4
     assert value(FULL, "queue_depth", stage="publish") == 9
     assert value(FULL, "queue_depth", stage="align") == 6
+    assert value(FULL, "queue_depth", stage="uploads") == 3
+    assert value(FULL, "uploads_total", result="failed") == 1
     assert value(FULL, "aligner_windows") == 2
     assert value(FULL, "publish_retries_total") == 7
     assert value(FULL, "overloaded", camera="back") == 1

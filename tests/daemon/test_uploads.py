@@ -17,6 +17,7 @@ from publish_kit import wait_until
 import daemon.uploads as uploads_module
 from daemon.exports import ExportError
 from daemon.privacy.uploads import UploadRecords, WatchedUpload
+from daemon.snapshots import UploadsSnapshot
 from daemon.supervisor import Supervisor
 from daemon.uploads import CAMERA, UploadFolder, UploadNotEnded
 from workers.errors import SourceError, SourceInvalid, SourceNotFound
@@ -90,6 +91,7 @@ def test_a_file_is_tagged_then_moved(inbox: Inbox) -> None:
     assert (inbox.done / "a.mp4").exists()
     assert inbox.uploads.idle
     assert inbox.uploads.failed == {}
+    assert inbox.uploads.snapshot() == UploadsSnapshot(done=1)
 
 
 def test_a_file_that_grows_is_waited_for(inbox: Inbox) -> None:
@@ -160,6 +162,7 @@ def test_what_cannot_be_read_is_set_aside(inbox: Inbox) -> None:
     inbox.steps()
     assert (inbox.done / "failed" / "a.mp4").exists()
     assert inbox.uploads.failed == {CAMERA: "1 file(s), first a.mp4: no media"}
+    assert inbox.uploads.snapshot() == UploadsSnapshot(failed=1)
 
 
 def test_no_file_is_overwritten(inbox: Inbox) -> None:
