@@ -48,6 +48,7 @@ class WatchwordCollector(Collector):
         yield from _source_metrics(snapshot.streams)
         yield from _decision_metrics(snapshot.streams)
         yield from _service_metrics(snapshot)
+        yield from _publisher_metrics(snapshot)
         yield from _aligner_metrics(snapshot)
 
 
@@ -189,17 +190,6 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         ["camera", "reason"],
         _folded(((c, {"speech_queue_full": spoken.get(c, 0)}) for c in cameras), SPEECH_DROP_REASONS),
     )
-    sinks = [publisher] if publisher else []
-    yield _counter("publish_retries", "Attempts to publish again.", [], [((), s.retries) for s in sinks])
-    accepts = [((), float(s.spool_accepts)) for s in sinks]
-    yield _gauge("spool_accepts", "Whether events can be kept on disk; 0: streams stand still.", [], accepts)
-    yield _gauge("spool_bytes", "Size of the spool on disk.", [], [((), s.spool_bytes) for s in sinks])
-    yield _gauge(
-        "spool_oldest_seconds",
-        "Age of the oldest event that waits.",
-        [],
-        [((), s.spool_oldest_s) for s in sinks],
-    )
     yield _counter(
         "data_removed",
         "Pieces of kept data that were removed, by kind and reason.",
@@ -215,6 +205,20 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     )
     models = [encoder.model.id] if encoder.model else []
     yield _gauge("model_info", "The encoder that is loaded; always 1.", ["model"], [((m,), 1) for m in models])
+
+
+def _publisher_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
+    sinks = [snapshot.publisher] if snapshot.publisher else []
+    yield _counter("publish_retries", "Attempts to publish again.", [], [((), s.retries) for s in sinks])
+    accepts = [((), float(s.spool_accepts)) for s in sinks]
+    yield _gauge("spool_accepts", "Whether events can be kept on disk; 0: streams stand still.", [], accepts)
+    yield _gauge("spool_bytes", "Size of the spool on disk.", [], [((), s.spool_bytes) for s in sinks])
+    yield _gauge(
+        "spool_oldest_seconds",
+        "Age of the oldest event that waits.",
+        [],
+        [((), s.spool_oldest_s) for s in sinks],
+    )
 
 
 def _aligner_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
