@@ -9,7 +9,8 @@ import numpy as np
 
 from alignment.types import F32, EventQuery
 from workers.batching import BatcherSnapshot, FrameBatcher
-from workers.encoders.allocator import tune_allocator
+from workers.clock import SystemClock
+from workers.encoders.allocator import FreedMemory, tune_allocator
 from workers.encoders.base import Encoder
 from workers.encoders.device import fitting, lasting
 from workers.encoders.options import EncoderOptions
@@ -30,6 +31,7 @@ class EncoderService:
 
     def __init__(self, options: EncoderOptions) -> None:
         tune_allocator()
+        self._freed = FreedMemory(SystemClock())
         with fitting(f"the encoder {options.profile}, {options.batch_size} frames at a time,"):
             self._encoder: Encoder = load_encoder(options)
             on_cpu = self._encoder.info.device == "cpu"
@@ -80,6 +82,7 @@ class EncoderService:
         padding = np.zeros((size - len(frames), *frames.shape[1:]), np.uint8)
         with lasting(self._encoder.info.id):
             rows = self._encoder.encode_frames(np.concatenate([frames, padding]) if len(padding) else frames)
+        self._freed.release()
         return rows[: len(frames)]
 
     def close(self, timeout_s: float | None = None) -> None:
