@@ -3,8 +3,8 @@
 By default glibc hands every pass's activations back to the kernel and faults them in again: EfficientNet-Lite0 falls
 from 41 to 22 frames/s between batch 8 and 32. Kept, it reaches 61 to 63 (two cores).
 
-Small things that stay are put amid what was freed, large blocks then find no room there, and the heap grows: by 290 MB
-within a busy hour. So what is free is given back once a minute, which costs 30 ms and makes the next pass a little
+Small things that stay are put amid what was freed, large blocks then find no room there, and the heap grows: by 180 MB
+within an hour. So what is free is given back once a minute, which costs 30 ms and makes the next pass a little
 slower.
 """
 
