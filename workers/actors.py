@@ -177,6 +177,7 @@ class StreamActor:
         self._worker: StreamWorker | None = None
 
     def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> None:
+        """Begin; where something was watched before, once that has ended."""
         if self._worker is not None and not self._worker.join(JOIN_S):
             os._exit(1)  # two would share the memory that one may have: the supervisor starts another actor
         encodes = RayEncoder(self._encoder, turn_of(camera, events))
