@@ -61,7 +61,13 @@ def render_metrics(snapshot: DaemonSnapshot) -> bytes:
 
 def _source_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
     sources = [(s.camera, s.source) for s in streams]
-    yield _gauge("stream_up", "Whether the stream delivers.", ["camera"], _one(sources, lambda x: x.up))
+    unfinished = [(s.camera, s.source) for s in streams if s.state != "finished"]
+    yield _gauge(
+        "stream_up",
+        "Whether the stream delivers; none once ended.",
+        ["camera"],
+        _one(unfinished, lambda x: x.up),
+    )
     yield _counter(
         "stream_reconnects",
         "Times a stream was lost and opened again, by the error's code.",

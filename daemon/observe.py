@@ -17,7 +17,7 @@ class Observer:
         self._clock = clock or SystemClock()
         self._latest = DaemonSnapshot()
         self._overload = OverloadWatch(self._clock)
-        self._encoder_progress = (0, self._clock.monotonic())  # frames, since when
+        self._encoder_progress = self._clock.monotonic()
 
     def snapshot(self) -> DaemonSnapshot:
         """Return the latest snapshot. From any thread."""
@@ -34,7 +34,7 @@ class Observer:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
         watched = supervisor.watched
-        streams = tuple(w.snapshot for w in watched)
+        streams = supervisor.snapshots
         self._latest = DaemonSnapshot(
             streams=streams,
             encoder=self._encoder(services, model),
@@ -51,10 +51,9 @@ class Observer:
         )
 
     def _encoder(self, services: ServicesSnapshot, model: ModelInfo) -> EncoderSnapshot:
-        """Progress is a frame more than last time, or nothing to do."""
+        """Progress was made when what is in hand was begun; none while the encoder is being started again."""
         counters = services.encoder
         if counters is None:
-            return EncoderSnapshot(model=model, progress=self._encoder_progress[1])
-        if counters.frames != self._encoder_progress[0] or not counters.queue_depth:
-            self._encoder_progress = (counters.frames, self._clock.monotonic())
-        return EncoderSnapshot(model, counters.batches, counters.queue_depth, self._encoder_progress[1])
+            return EncoderSnapshot(model=model, progress=self._encoder_progress)
+        self._encoder_progress = self._clock.monotonic() - counters.in_hand_s
+        return EncoderSnapshot(model, counters.batches, counters.queue_depth, self._encoder_progress)

@@ -29,7 +29,7 @@ class OverloadWatch:
             lost = stream.source.dropped.get("overload", 0) + spoken.get(stream.camera, 0)
             if lost > self._lost.get(stream.camera, 0):
                 self._lost_at[stream.camera] = now
-            self._lost[stream.camera] = lost  # which begins again at 0 with a new attempt at the camera
+            self._lost[stream.camera] = lost  # which goes back where speech begins anew
         self._lost_at = {camera: t for camera, t in self._lost_at.items() if now - t < QUIET_S}
         found = frozenset(self._lost_at)
         self._tell(found)

@@ -40,7 +40,8 @@ class Watched:
     backoff: Backoff
     rounds: Rounds
     handle: StreamHandle | None = None
-    snapshot: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))
+    snapshot: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))  # counters: of all attempts
+    before: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))  # of those before the running one
     retry_at: float | None = 0.0  # monotonic; None: not to be started again
     restarts: int = 0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
@@ -71,11 +72,17 @@ class Supervisor:
         self._clock = clock or SystemClock()
         self._retry = retry
         self._watched: dict[str, Watched] = {}
+        self._forgotten: dict[str, StreamSnapshot] = {}  # cameras that may come again, and go on counting
 
     @property
     def watched(self) -> tuple[Watched, ...]:
         """Return all cameras."""
         return tuple(self._watched.values())
+
+    @property
+    def snapshots(self) -> tuple[StreamSnapshot, ...]:
+        """Return how all cameras are, also those that were forgotten: no counter ends or goes back."""
+        return (*(w.snapshot for w in self.watched), *self._forgotten.values())
 
     def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...], attempts: int | None = None) -> None:
         """Want a camera watched; it is started by the next ``step``.
@@ -84,7 +91,8 @@ class Supervisor:
         behind; None: it is never given up.
         """
         backoff = Backoff(self._clock, max_s=RETRY_S)
-        snapshot = StreamSnapshot(camera.name)
+        blank = StreamSnapshot(camera.name)
+        snapshot = blank.after(self._forgotten.pop(camera.name, blank))
         rounds = Rounds(self._clock)
         self._watched[camera.name] = Watched(camera, events, backoff, rounds, snapshot=snapshot, attempts=attempts)
 
@@ -96,8 +104,8 @@ class Supervisor:
             entry.handle.stop()
 
     def forget(self, name: str) -> None:
-        """Drop a camera that is done."""
-        del self._watched[name]
+        """Drop a camera that is done, but for its counters."""
+        self._forgotten[name] = StreamSnapshot(name, "finished").after(self._watched.pop(name).snapshot)
 
     def step(self, only: str | None = None) -> None:
         """Look at every stream once, or at ``only`` that camera's, and start, restart or kill what needs it."""
@@ -106,7 +114,7 @@ class Supervisor:
                 self._look(entry)
             elif entry.retry_at is not None and self._clock.monotonic() >= entry.retry_at:
                 entry.handle = self._runtime.start_stream(entry.camera, entry.events)
-                entry.stop_by, entry.idle_s = None, 0.0
+                entry.stop_by, entry.idle_s, entry.before = None, 0.0, entry.snapshot
                 entry.rounds.passed()
 
     def drain(self, deadline_s: float) -> bool:
@@ -135,7 +143,7 @@ class Supervisor:
         assert entry.handle is not None
         passed, before = entry.rounds.passed(), entry.snapshot.progress_wall
         try:
-            entry.snapshot = entry.handle.snapshot()
+            entry.snapshot = entry.handle.snapshot().after(entry.before)
         except ServiceLost as error:
             self._died(entry, error, retry)
             return
@@ -179,7 +187,9 @@ class Supervisor:
         assert entry.handle is not None
         entry.handle.kill()
         entry.handle = None
-        entry.snapshot = replace(entry.snapshot, state="failed", error=entry.snapshot.error or str(error))
+        source = replace(entry.snapshot.source, up=False)  # a process that was killed could not say so
+        why = entry.snapshot.error or str(error)
+        entry.snapshot = replace(entry.snapshot, state="failed", error=why, source=source)
         if entry.retired or not (retry and self._retry):
             entry.retry_at = None
             log.error("stream failed", camera=entry.camera.name, error=entry.snapshot.error)

@@ -47,6 +47,8 @@ T = TypeVar("T")
 ROUND_TRIP_S = 0.5
 TAKE_S = 30.0
 JOIN_S = 5.0
+# A model that has been at one piece of work for so long hangs. Speech: half a minute of sound, and large models.
+ENCODER_HANGS_S, SPEECH_HANGS_S = 90.0, 240.0
 
 
 class Kept(Generic[T]):
@@ -102,7 +104,10 @@ class EncoderActor:
 
     async def snapshot(self) -> tuple[BatcherSnapshot, AlignerSnapshot | None]:
         network: AlignerService | None = vars(self).get("_network")  # the first stream loads it
-        return self._service().snapshot(), network.snapshot() if network else None
+        found = self._service().snapshot(), network.snapshot() if network else None
+        for counted in found:
+            _require_progress(counted, ENCODER_HANGS_S)
+        return found
 
     async def traits(self) -> Traits:
         return self._network.traits()
@@ -134,7 +139,9 @@ class SpeechActor:
         return await asyncio.wrap_future(answer)
 
     async def snapshot(self) -> SpeechSnapshot:
-        return self._queue().snapshot()
+        found = self._queue().snapshot()
+        _require_progress(found, SPEECH_HANGS_S)
+        return found
 
 
 class PublisherActor:
@@ -298,6 +305,12 @@ class RaySink:
     def close(self, timeout_s: float | None = None) -> None:
         """Stop publishing; raise ``ServiceLost`` where that is not answered in time."""
         get(self.actor.close.remote(), timeout_s)
+
+
+def _require_progress(counted: BatcherSnapshot | AlignerSnapshot | SpeechSnapshot | None, limit_s: float) -> None:
+    """Raise ``ServiceLost``, for which an actor is replaced, where its work hangs though it can still answer."""
+    if counted is not None and counted.in_hand_s > limit_s:
+        raise ServiceLost(f"its model has been at one piece of work for {counted.in_hand_s:.0f} s", "it is replaced")
 
 
 def get(ref: Handle, timeout_s: float | None = None) -> Any:

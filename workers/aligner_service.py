@@ -19,7 +19,7 @@ from workers.aligners import AlignerOptions, load_network
 from workers.clock import Clock, SystemClock
 from workers.encoders.device import one_core
 from workers.errors import ModelUnavailable, SessionLost
-from workers.telemetry import Histogram, HistogramSnapshot
+from workers.telemetry import Histogram, HistogramSnapshot, InHand
 from workers.turns import ANYONE, Turn, TurnQueue
 
 if TYPE_CHECKING:  # loads torch: with the first service, not in every actor
@@ -52,6 +52,7 @@ class AlignerSnapshot:
     batches: dict[int, int]  # requests answered by a pass -> how many such passes
     seconds: HistogramSnapshot  # a pass
     queue_depth: int  # requests that wait
+    in_hand_s: float = 0.0  # how long the piece of work in hand has taken so far
 
 
 class AlignerService:
@@ -67,6 +68,7 @@ class AlignerService:
         self._queue: TurnQueue[_Request] = TurnQueue(self._clock)
         self._batches: Counter[int] = Counter()
         self._seconds = Histogram()
+        self._in_hand = InHand(self._clock)
         self._thread = one_core("aligner")
 
     def traits(self) -> Traits:
@@ -96,15 +98,20 @@ class AlignerService:
     def snapshot(self) -> AlignerSnapshot:
         """Return the counters."""
         with self._lock:
-            return AlignerSnapshot(len(self._sessions), dict(self._batches), self._seconds.snapshot(), len(self._queue))
+            counted = (dict(self._batches), self._seconds.snapshot(), len(self._queue))
+            return AlignerSnapshot(len(self._sessions), *counted, self._in_hand.seconds)
 
     def close(self) -> None:
         """Answer what was asked for and stop."""
         self._thread.shutdown()
 
     def _do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        def timed() -> T:
+            with self._in_hand:
+                return work(*args, **kwargs)
+
         try:
-            return self._thread.submit(work, *args, **kwargs)
+            return self._thread.submit(timed)
         except RuntimeError:  # after ``close``
             raise ModelUnavailable("the aligner has been closed", "ask before closing") from None
 

@@ -12,6 +12,7 @@ from alignment.errors import FeatureError
 from alignment.types import F32
 from workers.clock import Clock, SystemClock
 from workers.errors import ModelUnavailable, Overloaded
+from workers.telemetry import InHand
 from workers.turns import ANYONE, Turn, TurnQueue, Waiting
 from workers.types import U8
 
@@ -24,9 +25,9 @@ MAX_WAIT_S = 0.015
 class BatcherSnapshot:
     """A batcher's counters, copied at one moment."""
 
-    frames: int = 0
     batches: dict[int, int] = field(default_factory=dict)  # frames in a forward pass -> how many such passes
     queue_depth: int = 0  # requests that wait
+    in_hand_s: float = 0.0  # how long the pass or the call in hand has taken so far
 
 
 @dataclass(slots=True)
@@ -65,8 +66,8 @@ class FrameBatcher:
         self._changed = threading.Condition()  # guards everything below
         self._queue: TurnQueue[_Frames | _Call] = TurnQueue(self._clock)
         self._closed = False
-        self._frames = 0
         self._batches: dict[int, int] = {}
+        self._in_hand = InHand(self._clock)
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
         self._thread.start()
 
@@ -89,9 +90,9 @@ class FrameBatcher:
         """Return the counters. May be called from any thread."""
         with self._changed:
             return BatcherSnapshot(
-                frames=self._frames,
                 batches=dict(self._batches),
                 queue_depth=len(self._queue),
+                in_hand_s=self._in_hand.seconds,
             )
 
     def close(self, timeout_s: float | None = None) -> bool:
@@ -111,10 +112,11 @@ class FrameBatcher:
 
     def _run(self) -> None:
         while work := self._next():
-            if isinstance(work, _Call):
-                self._call(work)
-            else:
-                self._encode_batch(work)
+            with self._in_hand:
+                if isinstance(work, _Call):
+                    self._call(work)
+                else:
+                    self._encode_batch(work)
             del work  # or its frames would live until the next request
 
     def _next(self) -> "_Call | list[_Part] | None":
@@ -195,7 +197,6 @@ class FrameBatcher:
         with self._changed:
             self._batches[frames] = self._batches.get(frames, 0) + 1
             if frames and seconds is not None:
-                self._frames += frames
                 self._queue.took(frames, seconds)
 
 

@@ -1,12 +1,14 @@
 """The state of one stream, copied at one moment; metrics and health are made of these."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
 from alignment.errors import WatchwordError
 from workers.telemetry import HistogramSnapshot
 from workers.types import SourceSnapshot
 
+T = TypeVar("T", int, HistogramSnapshot)
 StreamState = Literal["starting", "running", "finished", "failed"]
 
 
@@ -34,3 +36,26 @@ class StreamSnapshot:
     queue_depth: int = 0
     error: str | None = None  # code: message, without credentials
     failure: WatchwordError | None = None  # what ended a failed stream
+
+    def after(self, earlier: "StreamSnapshot") -> "StreamSnapshot":
+        """Return it with what earlier attempts at the same camera counted added, so that no counter goes back."""
+        now, before = self.source, earlier.source
+        source = replace(
+            now,
+            frames_decoded=now.frames_decoded + before.frames_decoded,
+            frames_sampled=now.frames_sampled + before.frames_sampled,
+            dropped=_sum(now.dropped, before.dropped),
+            reconnects=_sum(now.reconnects, before.reconnects),
+        )
+        return replace(
+            self,
+            source=source,
+            stages=_sum(self.stages, earlier.stages),
+            latency=_sum(*({"": s.latency} if s.latency else {} for s in (self, earlier))).get(""),
+            events=_sum(self.events, earlier.events),
+            suppressed=_sum(self.suppressed, earlier.suppressed),
+        )
+
+
+def _sum(now: Mapping[str, T], earlier: Mapping[str, T]) -> dict[str, T]:
+    return {**earlier, **now, **{key: now[key] + earlier[key] for key in now.keys() & earlier.keys()}}

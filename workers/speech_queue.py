@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from workers.clock import Clock, SystemClock
+from workers.telemetry import InHand
 from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
 
 Said = tuple[Utterance, ...]
@@ -35,6 +36,7 @@ class SpeechSnapshot:
     failed: int  # chunks whose recogniser raised
     audio_s: float  # sound transcribed
     busy_s: float  # time spent on it
+    in_hand_s: float = 0.0  # how long the chunk in work has taken so far
 
     @property
     def realtime_factor(self) -> float:
@@ -62,7 +64,6 @@ class SpeechQueue:
     def __init__(self, recognizer: Recognizer, capacity: int = 32, clock: Clock | None = None) -> None:
         self._recognizer = recognizer
         self._capacity = capacity
-        self._clock = clock or SystemClock()
         self._changed = threading.Condition()  # guards everything below
         self._jobs: list[_Job] = []  # a heap
         self._number = 0
@@ -71,6 +72,7 @@ class SpeechQueue:
         self._failed = 0
         self._audio_s = 0.0
         self._busy_s = 0.0
+        self._in_hand = InHand(clock or SystemClock())
         self._thread = threading.Thread(target=self._work, name="speech", daemon=True)
         self._thread.start()
 
@@ -98,7 +100,8 @@ class SpeechQueue:
     def snapshot(self) -> SpeechSnapshot:
         """Return the counters."""
         with self._changed:
-            return SpeechSnapshot(len(self._jobs), dict(self._dropped), self._failed, self._audio_s, self._busy_s)
+            counted = (dict(self._dropped), self._failed, self._audio_s, self._busy_s)
+            return SpeechSnapshot(len(self._jobs), *counted, self._in_hand.seconds)
 
     def close(self, drain: bool = True, timeout_s: float | None = None) -> bool:
         """Take no more; finish what is queued (``drain``) or cancel it; return whether the work ended in time.
@@ -133,10 +136,10 @@ class SpeechQueue:
                 job = heapq.heappop(self._jobs)
                 self._changed.notify_all()  # there is room
             if job.future.set_running_or_notify_cancel():
-                self._transcribe(job)
+                with self._in_hand:
+                    self._transcribe(job)
 
     def _transcribe(self, job: _Job) -> None:
-        began = self._clock.monotonic()
         try:
             said = self._recognizer.transcribe(job.chunk)
         except Exception as error:  # whoever waits for this chunk gets it; the next camera's chunk goes on
@@ -146,5 +149,5 @@ class SpeechQueue:
             return
         with self._changed:
             self._audio_s += len(job.chunk.samples) / SAMPLE_RATE_HZ
-            self._busy_s += self._clock.monotonic() - began
+            self._busy_s += self._in_hand.seconds
         job.future.set_result(said)

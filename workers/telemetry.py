@@ -1,4 +1,4 @@
-"""Histograms that cost a bisection a value and can cross processes."""
+"""What a service counts of its own work: histograms that cost a bisection a value, and the work in hand."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
+from types import TracebackType
 from typing import Self
+
+from workers.clock import Clock
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BATCH_SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 48.0, 64.0, 128.0, 256.0)
@@ -70,3 +73,27 @@ class Histogram:
     def snapshot(self) -> HistogramSnapshot:
         """Return a copy."""
         return HistogramSnapshot(self._bounds, tuple(self._counts), self._total)
+
+
+class InHand:
+    """What one thread works on now: a block of ``with``. Any thread may ask for how long it has been at it."""
+
+    __slots__ = ("_began", "_clock")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began: float | None = None  # monotonic
+
+    def __enter__(self) -> None:
+        self._began = self._clock.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._began = None
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the piece of work in hand has taken so far; 0 where there is none."""
+        began = self._began
+        return 0.0 if began is None else self._clock.monotonic() - began

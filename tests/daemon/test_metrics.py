@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -117,6 +118,14 @@ def test_names_and_labels_are_those_of_the_contract() -> None:
         name = family.name.removeprefix("watchword_") + ("_total" if family.type == "counter" else "")
         found[name] = {label for s in family.samples for label in s.labels} - {"le"}
     assert found == CONTRACT
+
+
+def test_a_file_that_has_ended_is_not_down() -> None:
+    ended = replace(stream("front"), state="finished", source=SourceSnapshot(frames_decoded=50))
+    found = samples(replace(FULL, streams=(ended, replace(ended, camera="back", state="failed"))))
+    up = {dict(labels)["camera"]: v for (name, labels), v in found.items() if name == "stream_up"}
+    assert up == {"back": 0}
+    assert found[("frames_decoded_total", frozenset({("camera", "front")}))] == 50
 
 
 def test_values_are_those_of_the_snapshot() -> None:

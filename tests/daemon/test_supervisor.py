@@ -17,6 +17,7 @@ from daemon.supervisor import (
 from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.snapshots import StreamSnapshot
+from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceSnapshot
 
 CAMERA = CameraSpec("cam", RedactedUrl("rtsp://host/a"), stall_timeout_s=10.0)
@@ -91,6 +92,44 @@ def test_a_failed_stream_is_started_again_after_a_while(clock: FakeClock) -> Non
     assert supervisor.watched[0].restarts == 1
 
 
+def counted(stream: Stream, clock: FakeClock, frames: int) -> StreamSnapshot:
+    seconds = Histogram()
+    seconds.observe(frames)
+    source = SourceSnapshot(True, frames, frames, {"overload": frames}, {"source_reset": frames}, clock.wall())
+    by_name, stages = {"new": frames}, {"encode": seconds.snapshot()}
+    snapshot = replace(stream.state, source=source, stages=stages, events=by_name, suppressed=by_name)
+    return replace(snapshot, latency=seconds.snapshot())
+
+
+def test_counters_go_on_where_a_stream_begins_anew_and_where_a_camera_comes_again(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    streams.started[0].state = counted(streams.started[0], clock, 3)
+    supervisor.step()
+    streams.started[0].fail()
+    supervisor.step()
+    advance(supervisor, clock, 3)
+    streams.started[1].state = counted(streams.started[1], clock, 4)
+    for _ in range(2):
+        supervisor.step()
+        (seen,) = supervisor.snapshots
+        assert (seen.source.frames_decoded, seen.source.frames_sampled) == (7, 7)
+        assert (seen.source.dropped, seen.source.reconnects) == ({"overload": 7}, {"source_reset": 7})
+        assert (seen.events, seen.suppressed) == ({"new": 7}, {"new": 7})
+        assert seen.latency == seen.stages["encode"]
+        assert (seen.latency.total, seen.latency.count) == (7.0, 2)
+    streams.started[1].state = replace(streams.started[1].state, state="finished")
+    supervisor.step()
+    supervisor.forget("cam")
+    (gone,) = supervisor.snapshots
+    assert (gone.state, gone.source.up, gone.source.frames_decoded, gone.events) == ("finished", False, 7, {"new": 7})
+    supervisor.watch(CAMERA, ())
+    supervisor.step()
+    streams.started[2].state = counted(streams.started[2], clock, 5)
+    supervisor.step()
+    (again,) = supervisor.snapshots
+    assert (again.state, again.source.frames_decoded, again.events) == ("running", 12, {"new": 12})
+
+
 def test_five_restarts_in_a_minute_degrade_and_it_is_never_given_up(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
     while not supervisor.watched[0].degraded:
@@ -151,7 +190,11 @@ def test_once_does_not_retry(clock: FakeClock) -> None:
 
 def test_a_dead_actor_is_replaced(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
+    supervisor.step()
+    assert supervisor.snapshots[0].source.up
     streams.started[0].dead = True
+    supervisor.step()
+    assert not supervisor.snapshots[0].source.up
     advance(supervisor, clock, 3)
     assert len(streams.started) == 2
 

@@ -119,6 +119,7 @@ def test_what_waits_together_is_answered_by_one_pass(service: AlignerService) ->
     others = [service.read(name, unread()) for name in names]
     twice = service.read("s1", unread())  # waits for the first of this session, and for no other
     assert service.snapshot().queue_depth == 6
+    assert service.snapshot().in_hand_s > 0
     gate.open.set()
     answers: list[Future[Logits]] = [first, *others, twice]
     assert all(a.result(60).seen.shape == (3, 2) for a in answers)

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from fake_clock import FakeClock
 
 from workers.speech_queue import SpeechQueue
 from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
@@ -10,34 +11,19 @@ from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
 WAIT_S = 10.0  # a bound for failing tests; passing ones never wait for it
 
 
-class SteppedClock:
-    """Each look at it finds two seconds gone."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        self.now += 2.0
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 class GatedRecognizer:
-    """Says the chunk's start; works on one chunk at a time and only when it is let."""
+    """Says the chunk's start; works on one chunk at a time, for two seconds, and only when it is let."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
         self.gate = threading.Semaphore(0)
         self.order: list[float] = []
+        self.clock = FakeClock()
 
     def transcribe(self, chunk: VoicedChunk) -> tuple[Utterance, ...]:
         self.entered.release()
         assert self.gate.acquire(timeout=WAIT_S)
+        self.clock.sleep(2.0)
         self.order.append(chunk.start_s)
         if chunk.start_s < 0:
             raise ValueError("no such time")
@@ -59,7 +45,7 @@ def recognizer() -> GatedRecognizer:
 @pytest.fixture
 def queue(recognizer: GatedRecognizer) -> Iterator[SpeechQueue]:
     """A queue for three, whose thread is busy with chunk 0."""
-    queue = SpeechQueue(recognizer, capacity=3, clock=SteppedClock())
+    queue = SpeechQueue(recognizer, capacity=3, clock=recognizer.clock)
     queue.submit(chunk(0), wait=False)
     assert recognizer.entered.acquire(timeout=WAIT_S)
     yield queue
@@ -139,11 +125,13 @@ def test_the_snapshot_tells_work_per_sound(queue: SpeechQueue, recognizer: Gated
     assert queue.snapshot().realtime_factor == 0
     last = queue.submit(chunk(1), wait=False)
     assert queue.snapshot().depth == 1
+    recognizer.clock.sleep(1.0)
+    assert queue.snapshot().in_hand_s == 1.0
     recognizer.let(2)
     last.result(WAIT_S)
     snapshot = queue.snapshot()
-    assert (snapshot.depth, snapshot.audio_s, snapshot.busy_s) == (0, 8.0, 4.0)
-    assert snapshot.realtime_factor == 0.5
+    assert (snapshot.depth, snapshot.audio_s, snapshot.busy_s) == (0, 8.0, 5.0)
+    assert snapshot.realtime_factor == 0.625
 
 
 def test_draining_finishes_what_is_queued(queue: SpeechQueue, recognizer: GatedRecognizer) -> None:

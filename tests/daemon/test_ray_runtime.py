@@ -1,0 +1,56 @@
+"""What the runtime on Ray does about services."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+from publish_kit import wait_until
+
+from daemon.ray_runtime import KEPT, RayRuntime, Service
+from workers import actors
+from workers.actors import RaySpeech, SpeechActor
+from workers.settings import ServiceSettings
+from workers.speech_queue import SpeechQueue
+from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
+
+CHUNK = VoicedChunk("door", 0, 0.0, np.zeros(SAMPLE_RATE_HZ, np.float32), 5)
+
+
+@pytest.fixture
+def cluster() -> Iterator[None]:
+    RayRuntime(ServiceSettings())._init()
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_a_service_whose_model_hangs_is_replaced_though_it_answers_and_is_asked_again(tmp_path: Path) -> None:
+    class Recognizer:
+        """Hangs at its first piece of work."""
+
+        def transcribe(self, chunk: VoicedChunk) -> tuple[Utterance, ...]:
+            try:
+                (tmp_path / "hung").touch(exist_ok=False)
+            except FileExistsError:
+                return (Utterance(0.0, 1.0, "help", 0.9, "en"),)
+            threading.Event().wait()
+            raise AssertionError
+
+    class Hearing(SpeechActor):
+        def __init__(self) -> None:
+            actors.SPEECH_HANGS_S = 1.0
+            self._queue = actors.Kept(lambda: SpeechQueue(Recognizer()))
+
+    actor = ray.remote(num_cpus=0, **KEPT)(Hearing).remote()
+    service = Service("speech", actor)
+    answer = RaySpeech(actor).submit(CHUNK, True)
+    wait_until(lambda: (tmp_path / "hung").exists(), 60)
+    wait_until(lambda: service.snapshot() is not None)
+    assert not answer.done()
+    wait_until(lambda: service.snapshot() is None, 10)
+    wait_until(lambda: service.snapshot() is not None and answer.done(), 60)
+    assert [said.text for said in answer.result()] == ["help"]
