@@ -58,8 +58,8 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning, hiding faces, overload, uploads (tests/benchmarks)
-	@for name in decode throughput publishing aligner_hop faces overload uploads; do echo "== $$name"; PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning, hiding faces, overload, uploads, restarts (tests/benchmarks)
+	@for name in decode throughput publishing aligner_hop faces overload uploads restart; do echo "== $$name"; PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 methods: $(DEV_STAMP) ## train every method briefly, compare them in docs/methods.md (twenty minutes)
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/methods.py

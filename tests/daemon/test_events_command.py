@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from publish_kit import free_port, make_event, settings_of
+from publish_kit import free_port, make_event, settings_of, validate_body
 from typer.testing import CliRunner
 
 from daemon.commands.events import app
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.redis_settings import connect
 from workers.publish.redis_stream import EventScript
-from workers.publish.schema import validate_body
 from workers.types import Event
 
 LONG_SPOKEN = "[red]help[/red]\x1b[2J 救命"

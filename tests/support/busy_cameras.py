@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 from colour_encoder import COLOURS, ColourEncoder
+from memory_sink import MemorySink
 
 from alignment.aligner import Aligner, Scorer
 from alignment.similarity import SimilarityAligner
@@ -20,7 +21,6 @@ from alignment.types import F32, EventQuery, FeatureWindow, ScoreTrack
 from workers.batching import FrameBatcher
 from workers.clock import Clock
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.services import EncoderClient
 from workers.sources.buffering import FreshBuffer

@@ -21,11 +21,11 @@ import numpy as np
 from colour_encoder import COLOURS, ColourEncoder
 from fake_clock import FakeClock
 from media_servers import tcp
+from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
 from workers.backoff import Backoff
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.sources import buffering
 from workers.sources.live import LiveSource

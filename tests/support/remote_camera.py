@@ -13,10 +13,10 @@ from pathlib import Path
 from bad_network import Link, on_the_far_side
 from colour_encoder import ColourEncoder
 from media_servers import RTSP_SERVER
+from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.types import CameraSpec, EventSpec

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from busy_cameras import RED, PacedCamera
 from colour_encoder import ColourEncoder, write_colours
+from memory_sink import MemorySink
 
 from alignment.types import F32
 from daemon.local_runtime import LocalStream
@@ -17,7 +18,6 @@ from workers.aligners import AlignerOptions
 from workers.clock import SystemClock
 from workers.encoders.options import EncoderOptions
 from workers.errors import ServiceSilent
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.services import answered
 from workers.settings import ServiceSettings

@@ -15,13 +15,3 @@ def event_schema() -> dict[str, Any]:
     text = resources.files("workers.publish").joinpath("event.schema.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
-
-
-def validate_body(body: dict[str, Any]) -> None:
-    """Raise ``jsonschema.ValidationError`` for a body that breaks the schema.
-
-    For tests and other producers: it needs the package ``jsonschema``, which the daemon itself does not.
-    """
-    import jsonschema
-
-    jsonschema.validate(body, event_schema(), cls=jsonschema.Draft202012Validator)

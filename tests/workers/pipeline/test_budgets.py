@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colour_encoder import COLOURS, ColourEncoder, unit
+from memory_sink import MemorySink
+from publish_kit import validate_body
 
 from alignment.calibration import threshold_for_budget
 from alignment.similarity import SimilarityAligner
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
-from workers.publish.schema import validate_body
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo, SourceSnapshot
 

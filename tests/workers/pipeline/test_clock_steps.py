@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 from colour_encoder import COLOURS, ColourEncoder
+from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo, SourceSnapshot
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from colour_encoder import ColourEncoder
+from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
 from workers.forgetting import Erasures, Scope, hashed
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.types import CameraSpec, EventSpec

@@ -11,10 +11,10 @@ from threading import Thread
 import pytest
 from busy_cameras import RED, BusyEncoder, FastClock, Seen, total, watch
 from colour_encoder import ColourEncoder, write_colours
+from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.turns import ANYONE

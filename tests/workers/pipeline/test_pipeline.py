@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from colour_encoder import COLOURS, ColourEncoder, done
+from memory_sink import MemorySink
 from PIL import Image
+from publish_kit import validate_body
 
 from alignment.cross_attention import CrossAttentionAligner
 from alignment.model import CrossAttention
@@ -22,8 +24,6 @@ from workers.clock import SystemClock
 from workers.errors import ModelUnavailable, ServiceLost, SourceInvalid, SpoolError
 from workers.evidence import EvidenceStore
 from workers.pipeline import StreamPipeline, StreamTools
-from workers.publish.memory import MemorySink
-from workers.publish.schema import validate_body
 from workers.reading import FILE_IN_FLIGHT, Reader
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from publish_kit import Server, make_event, settings_of
+from publish_kit import Server, make_event, settings_of, validate_body
 
 from workers.errors import SpoolError
 from workers.publish.open_events import OpenEvents
 from workers.publish.redis_stream import RedisSink
-from workers.publish.schema import validate_body
 from workers.publish.spool import Spool
 from workers.types import Event
 

@@ -1,13 +1,13 @@
 import jsonschema
 import pytest
-from publish_kit import make_event
+from publish_kit import make_event, validate_body
 
 from alignment.explaining import Explanation
 from alignment.types import Span, SpanChange
 from workers.events import EventWriter, Moment
 from workers.evidence import Pictures
 from workers.explain_picture import Sheet
-from workers.publish.schema import SCHEMA_VERSION, event_schema, validate_body
+from workers.publish.schema import SCHEMA_VERSION, event_schema
 from workers.types import EventSpec, ModelInfo, Utterance
 
 

@@ -1,4 +1,4 @@
-"""Events kept in memory, for tests and for programs that run a stream by themselves."""
+"""Events kept in memory, for tests that run a stream by itself."""
 
 from collections.abc import Sequence
 from dataclasses import replace
