@@ -1,5 +1,6 @@
 """One video decoder, fed packet by packet: skips what nobody waits for, survives damage, counts both."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ _SKIPPABLE = {"h264", "mpeg4", "mpeg2video", "mpeg1video"}
 # Codecs with exactly one shown picture per packet, so that a packet's time stamp tells which picture it
 # gives.
 _ONE_TO_ONE = _SKIPPABLE | {"hevc", "vp9", "mjpeg"}
+MOST_INSIDE = 64  # packets in a decoder whose frames have not come out; those that show nothing never do
 
 
 class Sampled(NamedTuple):
@@ -110,20 +112,32 @@ class PlainDecoder:
         self._decoder = decoder
         self._grid = grid
         self._last: Entry | None = None
+        self._inside: deque[Entry] = deque(maxlen=MOST_INSIDE)
 
     def feed(self, entry: Entry) -> list[Sampled]:
         """Take the next packet in decode order; return the sampled frames that are finished."""
         self._last = entry
-        return self._choose(self._decoder.decode(entry, wanted=True), entry)
+        self._inside.append(entry)
+        return self._choose(self._decoder.decode(entry, wanted=True))
 
     def finish(self) -> list[Sampled]:
         """Return the last frames, at the end of the stream."""
-        return self._choose(self._decoder.drain(), self._last) if self._last else []
+        return self._choose(self._decoder.drain()) if self._last else []
 
-    def _choose(self, frames: list[VideoFrame], entry: Entry) -> list[Sampled]:
-        unit = float(entry.packet.time_base)
-        timed = [(f, entry.t if f.pts is None else f.pts * unit + entry.place.offset) for f in frames]
-        return [Sampled(f, t, entry.place.epoch) for f, t in timed if self._grid.take(t)]
+    def _choose(self, frames: list[VideoFrame]) -> list[Sampled]:
+        timed = [(frame, *self._time(frame)) for frame in frames]
+        return [Sampled(frame, t, epoch) for frame, t, epoch in timed if self._grid.take(t)]
+
+    def _time(self, frame: VideoFrame) -> tuple[float, int]:
+        """Return stream seconds and epoch of the packet that a frame comes from: later ones may lie after a jump."""
+        entry = next((e for e in self._inside if e.packet.pts == frame.pts), None)
+        if entry is not None:
+            self._inside.remove(entry)
+            return entry.t, entry.place.epoch
+        last = self._last
+        assert last is not None
+        at = last.t if frame.pts is None else frame.pts * float(last.packet.time_base) + last.place.offset
+        return at, last.place.epoch
 
 
 class KeyframeTier:

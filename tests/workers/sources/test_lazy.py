@@ -20,9 +20,11 @@ from workers.types import FrameSpec
 SCALE = FrameScaler(FrameSpec(48, 32, "squash"))
 
 
-def play(path: Path, fps: float, skip: int = 0) -> tuple[list[tuple[int, Sampled]], int]:
+def play(
+    path: Path, fps: float, skip: int = 0, jump: tuple[int, int] = (0, 0)
+) -> tuple[list[tuple[int, Sampled]], int]:
     """Feed a file as if it were live; return the samples with the time (ms) of the packet that released each, and
-    the number of frames decoded."""
+    the number of frames decoded. ``jump``: the first packet whose time stamps are so many seconds later."""
     counters = Counters()
     spec = camera(path, fps=fps)
     media = Media(spec, parse_target(RedactedUrl(str(path))))
@@ -34,11 +36,26 @@ def play(path: Path, fps: float, skip: int = 0) -> tuple[list[tuple[int, Sampled
     for n, packet in enumerate(media.packets()):
         if n < skip or packet is None:
             continue
+        if jump[1] and n >= jump[0]:
+            packet.pts += round(jump[1] / packet.time_base)
+            packet.dts += round(jump[1] / packet.time_base)
         entry = media.place(packet, base)
         got += [(round(entry.decode_t * 1000), s) for s in decoder.feed(entry)]
     got += [(-1, s) for s in decoder.finish()]
     media.close()
     return got, counters.snapshot().frames_decoded
+
+
+AV1 = {"codec": "libsvtav1", "options": {"preset": "12"}, "gop": 20}
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_what_a_decoder_still_holds_when_time_stamps_jump_keeps_its_time(tmp_path: Path, hours: int) -> None:
+    path = make_video(tmp_path / "clip.mkv", every(100, 60), **AV1)
+    got, _ = play(path, 20, jump=(40, 3600 * hours))
+    assert [number_of(SCALE(s.frame)) for _, s in got] == list(range(60))
+    np.testing.assert_allclose([s.t for _, s in got], 0.1 * np.arange(60), atol=0.05)
+    assert [s.epoch for _, s in got] == [0] * 40 + [1] * 20
 
 
 @pytest.mark.parametrize("b_frames", [0, 3])

@@ -51,6 +51,7 @@ STRUCTURES = {
         "options": {"auto-alt-ref": "1", "lag-in-frames": "10", "cpu-used": "4"},
         "suffix": "webm",
     },
+    "AV1": {"codec": "libsvtav1", "options": {"preset": "12"}, "suffix": "mkv"},
     "MJPEG": {"codec": "mjpeg", "pix_fmt": "yuvj420p", "suffix": "mkv"},
 }
 
