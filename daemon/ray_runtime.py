@@ -13,6 +13,7 @@ from typing import Any
 import ray
 import structlog
 
+from alignment.errors import WatchwordError
 from daemon.config.cameras import UPLOADS
 from daemon.logs import adopt_libraries, worker_environment
 from daemon.output import adopt_output
@@ -64,13 +65,16 @@ class Poll:
         self._rounds = Rounds(SystemClock())
 
     def latest(self) -> Any:
-        """Return its last answer, None before the first; raise ``ServiceDied``, or ``ServiceLost`` for a silence."""
+        """Return its last answer, None before the first and after an error.
+
+        Raise ``ServiceDied``, ``ServiceLost`` for a silence, and the error with which it answers.
+        """
         self._silent_s += self._rounds.passed()
         if self._answer is None:
             self._answer = self._ask.remote()
         ready, _ = ray.wait([self._answer], timeout=0)
         if ready:
-            self._answer, self._silent_s, self._limit_s = None, 0.0, self._start_s
+            self._answer, self._latest, self._silent_s, self._limit_s = None, None, 0.0, self._start_s
             self._latest = get(ready[0])
             self._limit_s = SILENT_S
         elif self._silent_s > self._limit_s:
@@ -84,11 +88,12 @@ class Service:
     def __init__(self, name: str, actor: Handle) -> None:
         self.actor = actor
         self._name, self._poll = name, Poll(actor, LOAD_S)
+        self._told = ""
 
     def snapshot(self) -> Any:
         """Return its latest snapshot; None while there is none."""
         try:
-            return self._poll.latest()
+            latest = self._poll.latest()
         except ServiceDied:
             return None
         except ServiceLost as error:
@@ -96,6 +101,14 @@ class Service:
             ray.kill(self.actor, no_restart=False)
             self._poll = Poll(self.actor, LOAD_S)
             return None
+        except WatchwordError as error:  # it was started again and cannot load yet
+            if str(error) != self._told:
+                log.error("service cannot be loaded and is tried again", service=self._name, error=str(error))
+            self._told = str(error)
+            return None
+        if latest is not None:
+            self._told = ""
+        return latest
 
 
 class RayStream:

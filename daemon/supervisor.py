@@ -16,8 +16,9 @@ from alignment.errors import WatchwordError
 from daemon.runtime import Runtime, StreamHandle
 from workers.backoff import Backoff
 from workers.clock import Clock, Rounds, SystemClock
-from workers.errors import ServiceLost
+from workers.errors import ModelUnavailable, ServiceLost
 from workers.snapshots import StreamSnapshot
+from workers.sources.url import is_live
 from workers.types import CameraSpec, EventSpec
 
 RESTARTS = 5
@@ -156,7 +157,7 @@ class Supervisor:
             log.info("stream finished", camera=entry.camera.name)
         elif state == "failed":
             failure = entry.snapshot.failure or WatchwordError("failed without saying why")
-            self._ended(entry, failure, retry and (failure.retryable or entry.snapshot.live))
+            self._ended(entry, failure, retry and _may_succeed(entry.camera, failure))
         elif state == "running":
             entry.backoff.succeeded()
             if entry.degraded and self._clock.monotonic() - entry.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
@@ -210,6 +211,11 @@ class Supervisor:
             wait_s=round(wait, 1),
             degraded=entry.degraded,
         )
+
+
+def _may_succeed(camera: CameraSpec, failure: WatchwordError) -> bool:
+    """Tell whether to try again. A model that cannot be loaded now was loaded when the daemon started."""
+    return failure.retryable or is_live(camera.url) or isinstance(failure, ModelUnavailable)
 
 
 def all_done(watched: Iterable[Watched]) -> bool:

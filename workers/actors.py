@@ -7,6 +7,7 @@ an error for the first caller, for an exception in a Ray constructor arrives as 
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import ray
+import structlog
 from ray.exceptions import RayActorError, RayTaskError
 
 from alignment.errors import WatchwordError
@@ -42,20 +44,21 @@ from workers.types import U8, CameraSpec, Event, EventSpec, Receipt, Utterance, 
 
 Handle = Any  # Ray's actor handles and references carry no types
 
-
+log = structlog.get_logger()
 T = TypeVar("T")
 ROUND_TRIP_S = 0.5
 TAKE_S = 30.0
 JOIN_S = 5.0
+RELOAD_S = 5.0  # a disk may come back, a predecessor let go of its spool or its GPU at last
 # A model that has been at one piece of work for so long hangs. Speech: half a minute of sound, and large models.
 ENCODER_HANGS_S, SPEECH_HANGS_S = 90.0, 240.0
 
 
 class Kept(Generic[T]):
-    """A service, or the error with which it failed to load. ``again``: every call then tries once more."""
+    """A service, or the error with which it failed to load: a call ``again_s`` after that tries once more."""
 
-    def __init__(self, build: Callable[[], T], again: bool = False) -> None:
-        self._build, self._again = build, again
+    def __init__(self, build: Callable[[], T], again_s: float = RELOAD_S) -> None:
+        self._build, self._again_s = build, again_s
         self._lock = threading.Lock()
         self._value: T | None = None
         self._error: WatchwordError | None = None
@@ -64,7 +67,7 @@ class Kept(Generic[T]):
     def __call__(self) -> T:
         """Return the service; raise the error."""
         with self._lock:
-            if self._value is None and self._again:
+            if self._value is None and time.monotonic() - self._tried >= self._again_s:
                 self._load()
         if self._value is None:
             raise self._error or WatchwordError("the service did not load")
@@ -75,6 +78,10 @@ class Kept(Generic[T]):
             self._value = self._build()
         except WatchwordError as error:
             self._error = error
+        except Exception as error:  # raised in a constructor it would end the actor for good: Ray starts no other
+            log.exception("service failed to load unexpectedly")
+            self._error = WatchwordError(f"a service failed to load: {error!r}", "this is a bug: please report it")
+        self._tried = time.monotonic()
 
 
 class EncoderActor:
@@ -148,8 +155,7 @@ class PublisherActor:
     """The spool and the connection to Redis."""
 
     def __init__(self, settings: RedisSettings | None, spool_folder: Path | None) -> None:
-        # a disk may come back, and a predecessor let go of it at last
-        self._service = Kept(lambda: open_publisher(settings, spool_folder), again=True)
+        self._service = Kept(lambda: open_publisher(settings, spool_folder))
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         return self._service().publish(events)

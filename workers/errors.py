@@ -95,6 +95,7 @@ class SpoolError(WatchwordError):
     """The spool cannot take an event (disk full, size cap, damaged beyond its last record)."""
 
     code = "spool_failed"
+    retryable = True
 
 
 class ClusterUnreachable(WatchwordError):

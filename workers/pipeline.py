@@ -306,6 +306,11 @@ class StreamPipeline:
             said = answered(item.answer, "transcriber")
         except CancelledError:
             raise ServiceLost("the transcriber was closed", "the stream is started again") from None
+        except Exception as error:  # boundary: whatever the recogniser raised; a camera's pictures go on without
+            if not self._info.live or isinstance(error, ServiceLost):
+                raise
+            log.warning("speech lost", camera=self._camera.name, error=repr(error))
+            said = ()
         finally:
             self._reader.taken(item)
             self._stages["speech"].observe(self._clock.monotonic() - item.asked)

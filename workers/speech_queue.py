@@ -1,8 +1,8 @@
 """One recogniser for all cameras, behind a bounded queue that serves by priority.
 
-Rule: a file loses nothing, it waits; a live camera never waits, so when the queue is full its least important and
-oldest chunk gives way and is counted. Speech that nobody has transcribed yet is late for an alert, so among equals the
-fresh is worth more than the old.
+Rule: a file loses nothing, it waits, and files together fill half the queue at most; a live camera never waits, so when
+the queue is full its least important and oldest chunk gives way and is counted. Speech that nobody has transcribed yet
+is late for an alert, so among equals the fresh is worth more than the old.
 """
 
 import heapq
@@ -79,13 +79,13 @@ class SpeechQueue:
     def submit(self, chunk: VoicedChunk, wait: bool) -> "Future[Said]":
         """Queue ``chunk`` and return where its utterances will be.
 
-        ``wait`` (files): block until there is room; the chunk is never dropped. Otherwise (live): return at once; a
-        chunk that gives way gets the result ``()``. A closed queue returns a cancelled Future, and one whose
+        ``wait`` (files): block until there is room for files; the chunk is never dropped. Otherwise (live): return at
+        once; a chunk that gives way gets the result ``()``. A closed queue returns a cancelled Future, and one whose
         recogniser failed carries its error.
         """
         future: Future[Said] = Future()
         with self._changed:
-            self._changed.wait_for(lambda: not wait or self._closed or len(self._jobs) < self._capacity)
+            self._changed.wait_for(lambda: not wait or self._closed or self._has_room_for_a_file())
             if self._closed:
                 future.cancel()
                 return future
@@ -118,6 +118,10 @@ class SpeechQueue:
             job.future.cancel()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _has_room_for_a_file(self) -> bool:
+        """Tell whether files fill less than half. Called with the lock held."""
+        return 2 * sum(job.lossless for job in self._jobs) < self._capacity
 
     def _yield_one(self) -> _Job:
         """Take out the least important, then oldest chunk that may be dropped. Called with the lock held."""

@@ -1,6 +1,7 @@
 """What the runtime on Ray does about services."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 import ray
 from publish_kit import wait_until
+from structlog.testing import capture_logs
 
 from daemon.ray_runtime import KEPT, RayRuntime, Service
 from workers import actors
 from workers.actors import RaySpeech, SpeechActor
+from workers.errors import ModelUnavailable
 from workers.settings import ServiceSettings
 from workers.speech_queue import SpeechQueue
 from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
@@ -54,3 +57,30 @@ def test_a_service_whose_model_hangs_is_replaced_though_it_answers_and_is_asked_
     wait_until(lambda: service.snapshot() is None, 10)
     wait_until(lambda: service.snapshot() is not None and answer.done(), 60)
     assert [said.text for said in answer.result()] == ["help"]
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("cluster")
+def test_a_service_that_cannot_load_after_its_restart_ends_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    def recognizer() -> object:
+        if (tmp_path / "taken").exists():
+            raise ModelUnavailable("no room on the GPU")
+        return object()
+
+    class Hearing(SpeechActor):
+        def __init__(self) -> None:
+            self._queue = actors.Kept(lambda: SpeechQueue(recognizer()), again_s=0.1)
+
+    actor = ray.remote(num_cpus=0, **KEPT)(Hearing).remote()
+    service = Service("speech", actor)
+    wait_until(lambda: service.snapshot() is not None, 60)
+    (tmp_path / "taken").touch()
+    ray.kill(actor, no_restart=False)
+    with capture_logs() as told:
+        wait_until(lambda: service.snapshot() is None and bool(told), 60)
+        for _ in range(50):
+            service.snapshot()
+            time.sleep(0.01)
+    assert [line["error"] for line in told] == ["no room on the GPU"]
+    (tmp_path / "taken").unlink()
+    wait_until(lambda: service.snapshot() is not None, 10)

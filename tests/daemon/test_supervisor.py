@@ -14,13 +14,14 @@ from daemon.supervisor import (
     Supervisor,
     all_done,
 )
-from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
+from workers.errors import ModelUnavailable, ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.snapshots import StreamSnapshot
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceSnapshot
 
 CAMERA = CameraSpec("cam", RedactedUrl("rtsp://host/a"), stall_timeout_s=10.0)
+FILE = CameraSpec("cam", RedactedUrl("video.mp4"), stall_timeout_s=10.0)
 
 
 class Stream:
@@ -68,10 +69,10 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def supervised(clock: FakeClock, retry: bool = True) -> tuple[Supervisor, Streams]:
+def supervised(clock: FakeClock, retry: bool = True, camera: CameraSpec = CAMERA) -> tuple[Supervisor, Streams]:
     streams = Streams(clock)
     supervisor = Supervisor(streams, clock, retry)  # type: ignore[arg-type]  # only start_stream is asked for
-    supervisor.watch(CAMERA, ())
+    supervisor.watch(camera, ())
     supervisor.step()
     return supervisor, streams
 
@@ -165,8 +166,7 @@ def test_a_stream_that_recovered_is_no_longer_degraded(clock: FakeClock) -> None
 
 
 def test_what_no_retry_can_help_is_not_retried(clock: FakeClock) -> None:
-    supervisor, streams = supervised(clock)
-    streams.started[0].state = replace(streams.started[0].state, live=False)
+    supervisor, streams = supervised(clock, camera=FILE)
     streams.started[0].fail(retryable=False)
     advance(supervisor, clock, 600)
     assert len(streams.started) == 1
@@ -176,7 +176,15 @@ def test_what_no_retry_can_help_is_not_retried(clock: FakeClock) -> None:
 
 def test_a_live_camera_is_never_given_up(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
+    streams.started[0].state = StreamSnapshot("cam")  # it has not come to reading
     streams.started[0].fail(retryable=False)
+    advance(supervisor, clock, 10)
+    assert len(streams.started) == 2
+
+
+def test_a_file_waits_for_its_models(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock, camera=FILE)
+    streams.started[0].state = StreamSnapshot("cam", "failed", failure=ModelUnavailable("no room on the GPU"))
     advance(supervisor, clock, 10)
     assert len(streams.started) == 2
 

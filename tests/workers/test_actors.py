@@ -5,41 +5,38 @@ import pickle
 
 import numpy as np
 import pytest
+from fake_clock import FakeClock
 
+from alignment.errors import WatchwordError
 from alignment.sliding import Unread
-from workers.actors import EncoderActor, Kept
+from workers.actors import RELOAD_S, EncoderActor, Kept
 from workers.aligners import AlignerOptions, load_network
 from workers.encoders.options import EncoderOptions
-from workers.errors import ModelUnavailable, SpoolError
+from workers.errors import ModelUnavailable
 from workers.turns import ANYONE
 from workers.types import EventSpec
 
 
-def test_a_service_that_cannot_load_says_why_to_every_caller() -> None:
-    def build() -> int:
+def test_a_service_that_cannot_load_says_why_and_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build() -> str:
         tries.append(1)
-        raise ModelUnavailable("no weights")
+        if len(tries) < 3:
+            raise ModelUnavailable("no weights") if len(tries) == 1 else RuntimeError("device busy")
+        return "open"
 
-    tries: list[int] = []
+    clock, tries = FakeClock(), list[int]()
+    monkeypatch.setattr("workers.actors.time", clock)
     kept = Kept(build)
     for _ in range(2):
         with pytest.raises(ModelUnavailable, match="no weights"):
             kept()
-    assert len(tries) == 1
-
-
-def test_one_that_may_load_later_is_tried_again() -> None:
-    def build() -> str:
-        if not room:
-            raise SpoolError("the disk is away")
-        return "open"
-
-    room: list[bool] = []
-    kept = Kept(build, again=True)
-    with pytest.raises(SpoolError, match="away"):
-        kept()
-    room.append(True)
-    assert kept() == "open"
+    clock.sleep(RELOAD_S)
+    for _ in range(2):
+        with pytest.raises(WatchwordError, match="device busy"):
+            kept()
+    clock.sleep(RELOAD_S)
+    assert [kept(), kept()] == ["open", "open"]
+    assert len(tries) == 3
 
 
 @pytest.mark.usefixtures("one_core")

@@ -35,7 +35,6 @@ class SpoolFull(SpoolError):
     """The size cap is reached or the disk is full."""
 
     code = "spool_full"
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)

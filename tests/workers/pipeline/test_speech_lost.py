@@ -1,0 +1,99 @@
+"""A transcriber that fails: a camera's pictures go on without, a file ends with the error."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from colour_encoder import ColourEncoder
+from memory_sink import MemorySink
+from structlog.testing import capture_logs
+
+from alignment.similarity import SimilarityAligner
+from alignment.types import EventQuery
+from workers.errors import ModelUnavailable, ServiceSilent
+from workers.pipeline import StreamPipeline, StreamTools
+from workers.redaction import RedactedUrl
+from workers.sources.base import Source
+from workers.sources.factory import build_source
+from workers.types import CameraSpec, EventSpec, SourceInfo, SourceItem, SourceSnapshot, Utterance, VoicedChunk
+
+SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4"
+SECONDS = 20  # somebody speaks
+
+
+class SeenOrSaid(ColourEncoder):
+    """Takes every description for something that is seen or said."""
+
+    def build_queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
+        prior = np.array([0.5, 0.5, 0], np.float32)
+        return tuple(replace(query, prior=prior) for query in super().build_queries(specs))
+
+
+class Failing:
+    """A transcriber that answers with an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.asked = error, 0
+
+    def submit(self, chunk: VoicedChunk, wait: bool) -> "Future[tuple[Utterance, ...]]":
+        self.asked += 1
+        answer: Future[tuple[Utterance, ...]] = Future()
+        answer.set_exception(self.error)
+        return answer
+
+
+class AsCamera:
+    """A file taken for a camera."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def open(self) -> SourceInfo:
+        return replace(self._source.open(), live=True, duration_s=None)
+
+    def items(self) -> Iterator[SourceItem]:
+        return self._source.items()
+
+    def snapshot(self) -> SourceSnapshot:
+        return self._source.snapshot()
+
+    def stop(self) -> None:
+        self._source.stop()
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def stream(folder: Path, speech: Failing, live: bool) -> tuple[StreamPipeline, ColourEncoder]:
+    video = folder / "video.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLE, "-t", str(SECONDS), "-c", "copy", video], check=True)
+    encoder, camera = SeenOrSaid(), CameraSpec("cam", RedactedUrl(str(video)), fps=1.0)
+    description = encoder.describe()
+    tools = StreamTools(encoder, speech, SimilarityAligner(description.calibration), MemorySink())
+    source: Source = build_source(camera, description.frame_spec)
+    events = (EventSpec("red", ("red",)),)
+    return StreamPipeline(camera, events, AsCamera(source) if live else source, tools), encoder
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("no room on the GPU"), RuntimeError("CUDA failed")])
+def test_a_camera_goes_on_without_what_was_said(tmp_path: Path, error: Exception) -> None:
+    speech = Failing(error)
+    watched, encoder = stream(tmp_path, speech, live=True)
+    with capture_logs() as told:
+        watched.run()
+    assert speech.asked
+    assert [line["error"] for line in told if line["event"] == "speech lost"] == [repr(error)] * speech.asked
+    assert watched.snapshot().state == "finished"
+    assert watched.snapshot().source.frames_sampled >= SECONDS
+    assert encoder.calls
+
+
+@pytest.mark.parametrize(("live", "error"), [(False, ModelUnavailable("no room")), (True, ServiceSilent("nothing"))])
+def test_a_file_and_whoever_asked_in_vain_end_with_the_error(tmp_path: Path, live: bool, error: Exception) -> None:
+    watched, _ = stream(tmp_path, Failing(error), live)
+    with pytest.raises(type(error), match=str(error)):
+        watched.run()
