@@ -16,7 +16,7 @@ from workers.explain_picture import Sheet
 from workers.forgetting import Erasures
 from workers.publish.base import Sink
 from workers.telemetry import Histogram
-from workers.types import Event, EventSpec
+from workers.types import Event, EventSpec, Receipt
 
 RETRY_S = 1.0
 NEVER = float("-inf")
@@ -54,8 +54,9 @@ class Announcer:
         events = [self._write(c, epoch) for c in changes if self._wanted(c, epoch)]
         if not events:
             return
-        self._publish(events)
-        for event in events:
+        for event, receipt in zip(events, self._publish(events), strict=True):
+            if receipt.duplicate:  # this stream was given up, and the next one has ended it
+                continue
             self.counts[event.type] += 1
             log.info(
                 "event",
@@ -104,13 +105,13 @@ class Announcer:
         pictures = self._evidence.save(self._writer.identity(change, spec, epoch.name), sheet, draw=not passing)
         return self._writer.write(change, epoch.name, Moment(now, latency, sheet, pictures))
 
-    def _publish(self, events: list[Event]) -> None:
+    def _publish(self, events: list[Event]) -> tuple[Receipt, ...]:
         """Hand over, and wait where the sink cannot take it: the stream stands still rather than lose an event."""
         while True:
             try:
-                self._sink.publish(events)
+                receipts = self._sink.publish(events)
                 self.waiting = False
-                return
+                return receipts
             except SpoolError as error:
                 if self._stopping.is_set():
                     raise

@@ -33,7 +33,7 @@ class PublisherService:
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Accept events for good; raise ``SpoolError``."""
         receipts = self._sink.publish(events) if self._sink else tuple(Receipt(e.id, e.revision, None) for e in events)
-        self._remember(events)
+        self._remember([e for e, receipt in zip(events, receipts, strict=True) if not receipt.duplicate])
         return receipts
 
     def end_open(self, camera: str | None = None) -> tuple[Event, ...]:

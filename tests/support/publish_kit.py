@@ -116,6 +116,13 @@ def make_event(number: int = 0, camera: str = "door", text: str = "help me", **c
     return Event(**{k: v for k, v in head.items() if k != "schema"}, body=body)  # type: ignore[arg-type]  # of one dict
 
 
+def make_live(number: int = 0, **changes: object) -> Event:
+    """A revision of a live stream's event."""
+    event = make_event(number, **changes)
+    event.body["live"] = True
+    return event
+
+
 def settings_of(url: str, **changes: object) -> RedisSettings:
     return RedisSettings(RedactedUrl(url), timeout_s=1.0, **changes)  # type: ignore[arg-type]  # of one dict
 

@@ -26,7 +26,10 @@ class Sink(Protocol):
     """Takes events for good: once ``publish`` returns, they survive a crash of this process."""
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
-        """Accept events in order; raise ``SpoolError`` where they cannot be kept. Idempotent by (id, revision)."""
+        """Accept events in order; raise ``SpoolError`` where they cannot be kept. Idempotent by (id, revision).
+
+        A receipt says ``duplicate`` also of an event that ``end_open`` has ended: its stream was given up.
+        """
         ...
 
     def end_open(self, camera: str | None = None) -> tuple[Event, ...]:

@@ -1,9 +1,12 @@
 """Live events that have begun and not ended, on disk: what a stream that dies leaves open, its successor can end.
 
 A file is watched again and finds its events' true ends; what a camera showed while nobody looked is gone.
+Each event ends once. Its own end is kept here while it is being published: whoever comes next tells that very end
+again, which is recognised, and no other. What a successor has ended, the one before it tells nothing more about.
 """
 
 import json
+from collections import deque
 from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -19,6 +22,8 @@ from workers.types import Event
 
 log = structlog.get_logger()
 
+GIVEN_UP = 4096  # events of streams that were given up, which are remembered: a thread may hang for minutes
+
 
 class OpenEvents:
     """The last revision of every live event that is open, kept in the file ``path``. Not thread-safe."""
@@ -26,15 +31,18 @@ class OpenEvents:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open = {e.id: e for e in read_open(path)}
+        self._given_up: deque[str] = deque(maxlen=GIVEN_UP)
 
-    def opened(self, events: Iterable[Event]) -> None:
-        """Remember what is open before it is published: rather an end too many than a beginning without one.
+    def publishing(self, events: Iterable[Event]) -> None:
+        """Remember what is open, and its end, before it is published: so that no beginning stays without an end.
 
         Raise ``SpoolError`` where it cannot be kept.
         """
-        live = {e.id: e for e in events if e.body.get("live") and e.type != "end"}
-        if live:
-            self._open |= live
+        open_ones = False
+        for event in events:  # an update of what has ended is a late transcript's, and opens nothing
+            if event.body.get("live") and (event.type == "new" or event.id in self._open):
+                self._open[event.id], open_ones = event, True
+        if open_ones:
             try:
                 self._write()
             except OSError as error:
@@ -42,24 +50,34 @@ class OpenEvents:
                 kind = SpoolFull if error.errno in FULL else SpoolError
                 raise kind(text, "check the disk and the rights of the state folder") from error
 
-    def ended(self, events: Iterable[Event]) -> None:
+    def published(self, events: Iterable[Event]) -> None:
         """Forget what has ended, once its end is safe."""
         over = {e.id for e in events if e.type == "end"} & self._open.keys()
         for identity in over:
             del self._open[identity]
         if over:
-            with suppress(OSError):  # then it is ended once more, by the next start
+            with suppress(OSError):  # then the next start tells this end again
                 self._write()
 
     def erase(self, ids: Set[str]) -> None:
         """Forget events as if they had never been; raise ``OSError``."""
-        if ids & self._open.keys():
+        on_disk = {e.id for e in read_open(self._path)}  # also what has ended, if it could not be written since
+        if ids & (self._open.keys() | on_disk):
             self._open = {k: e for k, e in self._open.items() if k not in ids}
             self._write()
 
-    def of(self, camera: str | None) -> tuple[Event, ...]:
-        """Return what a camera (None: any) has open."""
-        return tuple(e for e in self._open.values() if camera in (None, e.camera))
+    def ends(self, camera: str | None, unix_s: float) -> tuple[Event, ...]:
+        """Return the ends of what a camera (None: any) has open: those that were being published, or made now."""
+        left = (e for e in self._open.values() if camera in (None, e.camera))
+        return tuple(e if e.type == "end" else interrupted(e, unix_s) for e in left)
+
+    def give_up(self, events: Iterable[Event]) -> None:
+        """Take no word more about these from whoever opened them."""
+        self._given_up.extend(e.id for e in events)
+
+    def was_given_up(self, event: Event) -> bool:
+        """Whether a successor has ended it."""
+        return event.id in self._given_up
 
     def _write(self) -> None:
         with replacing(self._path, private=True) as part:

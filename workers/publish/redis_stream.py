@@ -22,7 +22,7 @@ from workers.backoff import Backoff
 from workers.clock import SystemClock
 from workers.errors import SpoolError
 from workers.publish.base import SinkSnapshot
-from workers.publish.open_events import OpenEvents, interrupted
+from workers.publish.open_events import OpenEvents
 from workers.publish.records import Record
 from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
 from workers.publish.redis_settings import RedisClient, RedisSettings, connect
@@ -112,28 +112,30 @@ class RedisSink:
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Keep events on disk and return; ``entry`` is None, ``on_delivered`` tells it later."""
         with self._publishing:
-            return self._publish(events)
+            refused = [self._open.was_given_up(event) for event in events]
+            self._keep([event for event, no in zip(events, refused, strict=True) if not no])
+            return tuple(Receipt(e.id, e.revision, None, no) for e, no in zip(events, refused, strict=True))
 
     def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
-        """End what was left open, with what is known of it."""
+        """End what was left open, with what is known of it; who opened it is not listened to any more."""
         with self._publishing:
-            ends = tuple(interrupted(e, time.time()) for e in self._open.of(camera))
+            ends = self._open.ends(camera, time.time())
             if ends:
-                self._publish(ends)
+                self._keep(ends)
+                self._open.give_up(ends)
             return ends
 
-    def _publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+    def _keep(self, events: Sequence[Event]) -> None:
         try:
-            self._open.opened(events)
+            self._open.publishing(events)
             self._spool.append(events)
-            self._open.ended(events)
+            self._open.published(events)
         except SpoolError:
             self._accepts = False
             raise
         with self._changed:
             self._accepts = self._fresh = True
             self._changed.notify_all()
-        return tuple(Receipt(e.id, e.revision, None) for e in events)
 
     def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
         """Remove events from the disk, and what was accepted before a Unix time; none of them is on its way then."""

@@ -77,7 +77,7 @@ def test_a_sink_that_waits_for_redis_does_not_publish_what_was_erased(server: Se
     sink.publish([make_event(1), secret(2, live=True)])
     assert sink.erase(frozenset({make_event(2).id})) == 1
     assert residue(tmp_path) == []
-    assert OpenEvents(tmp_path / "open.json").of(None) == ()
+    assert OpenEvents(tmp_path / "open.json").ends(None, 0.0) == ()
     server.start()
     assert sink.flush(10)
     assert ids_in(server) == [(make_event(1).id, 0)]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from publish_kit import BINARIES, Server, ids_in, make_event, settings_of, wait_until
+from publish_kit import BINARIES, Server, ids_in, make_event, make_live, settings_of, wait_until
 
 from workers.errors import SpoolError
 from workers.publish.redis_stream import RedisSink
@@ -37,12 +37,6 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-def live(number: int, **changes: object) -> list:
-    event = make_event(number, **changes)
-    event.body["live"] = True
-    return [event]
-
-
 def test_what_was_acknowledged_is_published_and_the_rest_refused_until_there_is_room(
     small_disk: Path, tmp_path: Path
 ) -> None:
@@ -51,11 +45,11 @@ def test_what_was_acknowledged_is_published_and_the_rest_refused_until_there_is_
     sink = RedisSink(settings_of(server.url), Spool(small_disk / "spool"), backoff_s=(0.01, 0.1))
     taken: list[int] = []
     refusals: list[str] = []
-    sink.publish(live(0))
+    sink.publish([make_live(0)])
     ballast = fill(small_disk)
     for number in range(1, 40):
         try:
-            sink.publish(live(number))
+            sink.publish([make_live(number)])
             taken.append(number)
         except SpoolFull as error:
             refusals.append(str(error))
@@ -68,7 +62,7 @@ def test_what_was_acknowledged_is_published_and_the_rest_refused_until_there_is_
     assert sink.flush(5)
     assert ids_in(server) == [(make_event(n).id, 0) for n in (0, *taken)]
     ballast.unlink()
-    sink.publish(live(99))
+    sink.publish([make_live(99)])
     assert sink.snapshot().spool_accepts
     assert sink.flush(5)
     assert ids_in(server)[-1] == (make_event(99).id, 0)
