@@ -12,7 +12,10 @@ from daemon.config.errors import ConfigError, Problem
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
-MAX_VALUES = 50_000  # after the expansion of aliases
+MAX_NODES = 100_000  # keys, values and merges, as often as aliases repeat them
+MAX_CHARACTERS = 2 * MAX_BYTES  # of all of them: every check reads them again
+MAX_KEY = 100  # characters: every problem below a key repeats it
+MAX_NUMBER = 100  # characters; `1:1:1:…` is a number of base 60 in YAML, and its value takes the square of its length
 
 KeyPath = tuple[str | int, ...]
 
@@ -125,7 +128,7 @@ class _Reader:
     def __init__(self, document: Document, env: Mapping[str, str]) -> None:
         self._doc = document
         self._env = env
-        self._values = 0
+        self._nodes = self._characters = 0
         self._construct = yaml.constructor.SafeConstructor()
 
     def mapping(self, node: yaml.MappingNode, path: KeyPath, depth: int) -> dict[str, Any]:
@@ -148,27 +151,35 @@ class _Reader:
         """Yield key, value and whether a merge (``<<: *base``) brought them; own keys come first and win."""
         merges: list[yaml.Node] = []
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self._add(key, path, "a key must be a plain word")
+            self._count(key, path, depth)
+            if not isinstance(key, yaml.ScalarNode) or len(key.value) > MAX_KEY:
+                self._add(key, path, "a key must be a plain word", f"of at most {MAX_KEY} characters")
             elif key.tag == _MERGE:
-                merges += value.value if isinstance(value, yaml.SequenceNode) else [value]
+                merges.append(value)
             else:
                 yield key, value, False
-        for base in merges:
-            if not isinstance(base, yaml.MappingNode) or depth > MAX_DEPTH:
-                self._add(base, path, "only a mapping can be merged with <<")
-                continue
-            for key, value, _ in self._pairs(base, path, depth + 1):
-                yield key, value, True
+        for merge in merges:
+            for base in merge.value if isinstance(merge, yaml.SequenceNode) else (merge,):
+                self._count(base, path, depth)
+                if not isinstance(base, yaml.MappingNode):
+                    self._add(base, path, "only a mapping can be merged with <<")
+                    continue
+                for key, value, _ in self._pairs(base, path, depth + 1):
+                    yield key, value, True
 
-    def _value(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
-        self._values += 1
-        if self._values > MAX_VALUES or depth > MAX_DEPTH:
+    def _count(self, node: yaml.Node, path: KeyPath, depth: int) -> None:
+        """Count a visit of any node: what is kept of it, or complained of, takes memory and time in proportion."""
+        self._nodes += 1
+        self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if self._nodes > MAX_NODES or self._characters > MAX_CHARACTERS or depth > MAX_DEPTH:
             line = node.start_mark.line + 1
             text = "too many values, or nested too deep, once its aliases are expanded"
             raise ConfigError((Problem(self._doc.file, line, dotted(path), text, "write it without aliases"),))
+
+    def _value(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
+        self._count(node, path, depth)
         if node.tag not in _PLAIN and node.tag != _AS_TEXT:
-            self._reject(node, path, f"the tag {node.tag} is not allowed", "write plain values")
+            self._reject(node, path, f"the tag {node.tag[:MAX_KEY]} is not allowed", "write plain values")
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, depth)
@@ -186,15 +197,19 @@ class _Reader:
         filled = substitute(node.value, self._env)
         self._doc.secrets |= filled.secrets
         for name in filled.missing:
+            self._count(node, path, 0)
             hint = f"export {name}=… before starting, or write {{{{ and }}}} for braces that mean themselves"
             self._reject(node, path, f"the environment variable {name} is not set", hint)
         return filled.text
 
     def _typed(self, node: yaml.Node, path: KeyPath) -> Any:
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_NUMBER:
+            self._reject(node, path, f"a number of more than {MAX_NUMBER} characters", "shorten it, or quote it")
+            return None
         try:
             return self._construct.construct_object(node)
-        except (ValueError, KeyError):  # an explicit tag that does not fit, `!!int abc`
-            self._reject(node, path, f"the tag {node.tag} does not fit the value", "write plain values")
+        except (ValueError, LookupError):  # an explicit tag that does not fit, `!!int abc`, `!!int ""`
+            self._reject(node, path, f"the tag {node.tag[:MAX_KEY]} does not fit the value", "write plain values")
             return None
 
     def _reject(self, node: yaml.Node, path: KeyPath, message: str, hint: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -100,8 +101,53 @@ def test_what_is_no_configuration(problems: Problems, text: str, line: int, mess
     assert first.hint
 
 
-def test_a_merge_of_itself_ends(problems: Problems) -> None:
-    assert "only a mapping can be merged with <<" in {p.message for p in problems("cameras: &a {<<: *a}\n")}
+LONG = "x" * 100_000
+MULTIPLYING = [
+    "x: &a {<<: *a}\n",
+    "x: &a {<<: [*a,*a]}\n",
+    "x: &a {<<: [*a,*a,*a,*a,*a,*a]}\n",
+    "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 9)),
+    "a: &a {" + ",".join(f"k{n}: 1" for n in range(1000)) + "}\nx: {<<: [" + ",".join(["*a"] * 10_000) + "]}\n",
+    "a: &a [" + ",".join(["1"] * 10_000) + "]\nx: {" + ",".join(["<<: *a"] * 10_000) + "}\n",
+    f"a: &a '{LONG}'\nx: [{','.join(['*a'] * 10_000)}]\n",
+    f"a: &a '{'{NOPE}' * 10_000}'\nx: [{','.join(['*a'] * 10_000)}]\n",
+]
+LOADING = """
+import resource, sys
+from pathlib import Path
+from daemon.config import ConfigError, load_config
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20))
+for name in sys.argv[1:]:
+    try:
+        load_config(Path(name), {})
+    except ConfigError as error:
+        print(len(error.problems), error.problems[0].message)
+"""
+
+
+def test_aliases_and_merges_do_not_multiply(tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.yaml" for n in range(len(MULTIPLYING))]
+    for file, text in zip(files, MULTIPLYING, strict=True):
+        file.write_text(text + GOOD)
+    command = [sys.executable, "-c", LOADING, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stderr[-2000:]
+    refused = "1 too many values, or nested too deep, once its aliases are expanded"
+    assert done.stdout.splitlines() == [refused] * len(MULTIPLYING)
+
+
+def test_what_every_problem_would_repeat_is_short(problems: Problems) -> None:
+    found = problems(f"? {LONG}\n: {{{','.join(f'a{n}: 1' for n in range(1000))}}}\nt: !<{LONG}> 1\n{GOOD}")
+    assert [p.message for p in found if "key must" in p.message] == ["a key must be a plain word"]
+    assert sum(len(str(p)) for p in found) < 2000
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "1" + ":1" * 200_000, "0b" + "1" * 100_000, "1" * 50_000 + ".5"])
+def test_a_number_of_thousands_of_digits_is_not_worked_out(problems: Problems, number: str) -> None:
+    assert [p.message for p in problems(f"x: {number}\n{GOOD}") if p.message != "unknown key"] == [
+        "a number of more than 100 characters"
+    ]
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -147,6 +193,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("runtime: rey", "runtime", "must be one of ray, local"),
         ("logs: {level: !!python/name:os.system info}", "logs.level", "the tag"),
         ("logs: {level: !!int info}", "logs.level", "does not fit"),
+        ("logs: {level: !!int ''}", "logs.level", "does not fit"),
         ("1: 2", "1", "unknown key"),
         ("? [a, b]\n: 1", "", "a key must be a plain word"),
     ],
