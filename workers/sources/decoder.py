@@ -7,10 +7,10 @@ Signals are for the process that asked: it drains, and its decoders with it.
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pkgutil import resolve_name
 
 from alignment.errors import WatchwordError
@@ -18,6 +18,7 @@ from workers.confinement import confine
 from workers.errors import SourceError
 from workers.sources.base import Source
 from workers.sources.factory import build_source
+from workers.sources.link import Link
 from workers.types import CameraSpec, FrameSpec, SourceInfo, SourceItem, SourceSnapshot
 
 SNAPSHOT_S = 0.5
@@ -67,13 +68,13 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     if hook:
         resolve_name(hook)()
-    Decoder(Connection(int(descriptor))).serve()
+    Decoder(Link(socket.socket(fileno=int(descriptor)))).serve()
 
 
 class Decoder:
     """One source at a time. Orders are taken by one thread, so that a stop is heard while another one decodes."""
 
-    def __init__(self, link: "Connection[Answer, Order]") -> None:
+    def __init__(self, link: Link[Answer, Order]) -> None:
         self._link = link
         self._sending = threading.Lock()
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()

@@ -5,14 +5,13 @@ no sandbox: decoder and daemon are the same user, and trust each other's message
 """
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 
 from alignment.errors import WatchwordError
 from workers.clock import Clock
@@ -20,6 +19,7 @@ from workers.errors import SourceCrashed, SourceError, SourceTimeout
 from workers.sources.base import Source
 from workers.sources.decoder import Answer, Close, Closed, Ended, Open, Order, Read, Stop
 from workers.sources.factory import build_source
+from workers.sources.link import Link
 from workers.sources.native import make
 from workers.sources.url import parse_target
 from workers.types import (
@@ -44,8 +44,8 @@ class DecoderProcess:
     """One decoder and the connection to it. ``hook`` is called there first, such as ``package.module:function``."""
 
     def __init__(self, environment: Mapping[str, str], hook: str) -> None:
-        self.link: Connection[Order, Answer]
-        self.link, theirs = Pipe()
+        ours, theirs = socket.socketpair()
+        self.link: Link[Order, Answer] = Link(ours)
         # The same modules as here, and none of the folder that we happen to stand in (-P).
         path = os.pathsep.join(entry for entry in sys.path if entry)
         with theirs:

@@ -1,12 +1,15 @@
 """Sources decoded by another process: the same items, and whatever happens there stays there."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +23,8 @@ from workers.clock import SystemClock
 from workers.confinement import private_bytes
 from workers.errors import SourceCrashed, SourceInvalid, SourceNotFound, SourceTimeout, SourceTooLarge
 from workers.sources.base import Source
-from workers.sources.isolated import DecoderPool
-from workers.types import AudioChunk, FrameBatch, MediaLimits
+from workers.sources.isolated import DecoderPool, IsolatedSource
+from workers.types import AudioChunk, FrameBatch, FrameSpec, MediaLimits, SourceItem
 
 
 @pytest.fixture
@@ -120,6 +123,51 @@ def test_a_decoder_that_does_not_get_on_is_ended(pool: DecoderPool, tmp_path: Pa
     assert decoders() == []
 
 
+@pytest.fixture
+def stopped_halfway(pool: DecoderPool, tmp_path: Path) -> Callable[..., tuple[Source, Iterator[SourceItem]]]:
+    """A source whose decoder was stopped in the midst of a message, which is longer than what a socket holds."""
+
+    def begin(**changes: object) -> tuple[Source, Iterator[SourceItem]]:
+        path = make_video(tmp_path / "a.mp4", every(40, 100))
+        source = pool.build(camera(path, fps=25, **changes), FrameSpec(512, 512, "squash"), SystemClock())
+        assert isinstance(source, IsolatedSource)
+        items = source.items()
+        next(items)
+        assert source._decoder is not None
+        waiting = array("i", [0])
+        while waiting[0] < 64 << 10:
+            time.sleep(0.01)
+            fcntl.ioctl(source._decoder.link._socket, termios.FIONREAD, waiting)
+        decoders()[0].suspend()
+        return source, items
+
+    return begin
+
+
+def test_a_decoder_that_stops_in_the_midst_of_a_message_is_ended(
+    stopped_halfway: Callable[..., tuple[Source, Iterator[SourceItem]]],
+) -> None:
+    source, items = stopped_halfway(stall_timeout_s=0.25)
+    began = time.monotonic()
+    with pytest.raises(SourceTimeout, match="decoding does not get on"):
+        list(items)
+    assert time.monotonic() - began < 10
+    source.close()
+    assert decoders() == []
+
+
+def test_a_stop_is_heard_in_the_midst_of_a_message(
+    stopped_halfway: Callable[..., tuple[Source, Iterator[SourceItem]]],
+) -> None:
+    source, items = stopped_halfway(stall_timeout_s=60)
+    threading.Timer(0.2, source.stop).start()
+    began = time.monotonic()
+    list(items)
+    source.close()
+    assert time.monotonic() - began < 10
+    assert decoders() == []
+
+
 def test_signals_of_a_terminal_or_a_service_manager_do_not_reach_it(pool: DecoderPool, tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", every(40, 500))
     source = isolated(pool, path, fps=25)
@@ -140,7 +188,7 @@ def test_it_ends_with_who_asked(tmp_path: Path) -> None:
 import os, time
 from source_media import camera, SPEC
 from workers.clock import SystemClock
-from workers.sources.isolated import DecoderPool
+from workers.sources.isolated import DecoderPool, IsolatedSource
 source = DecoderPool({{}}).build(camera({str(path)!r}, fps=25), SPEC, SystemClock())
 next(source.items())
 import psutil
