@@ -45,7 +45,10 @@ def _as_list(value: Any) -> Any:
 def _within(value: str, info: ValidationInfo) -> str:
     """Return a path that does not depend on where the program was started."""
     folder = (info.context or {}).get("folder", Path.cwd())
-    return str(Path(folder, Path(value).expanduser()))
+    try:
+        return str(Path(folder, Path(value).expanduser()))
+    except RuntimeError:
+        raise ValueError("not a path: `~` begins the home of a user whom this machine does not know") from None
 
 
 def _path(value: Any, info: ValidationInfo) -> Path:

@@ -194,6 +194,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("logs: {level: !!python/name:os.system info}", "logs.level", "the tag"),
         ("logs: {level: !!int info}", "logs.level", "does not fit"),
         ("logs: {level: !!int ''}", "logs.level", "does not fit"),
+        ("state_dir: ~nobody-here/x", "state_dir", "home of a user"),
         ("1: 2", "1", "unknown key"),
         ("? [a, b]\n: 1", "", "a key must be a plain word"),
     ],
