@@ -2,9 +2,15 @@
 
 from datetime import UTC, datetime
 
+EARLIEST_S = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+LATEST_S = datetime(9999, 12, 30, tzinfo=UTC).timestamp()  # a day short: no rounding, no time zone leads out of it
+
 
 def clock(seconds: float, live: bool) -> str:
-    """Return a live stream's time as UTC, a file's as hours, minutes and seconds from its start."""
+    """Return a live stream's time as UTC, a file's as hours, minutes and seconds from its start.
+
+    ``seconds`` lies between ``EARLIEST_S`` and ``LATEST_S``.
+    """
     if live:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     tenths = round(seconds * 10)

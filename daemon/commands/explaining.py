@@ -32,7 +32,7 @@ def explained(event: Event, width: int) -> RenderableType:
 
 def _chart(event: Event, timeline: Sequence[Sequence[float]], width: int) -> Text:
     """Return bars of the probabilities, the threshold as a broken line between them, the span below them."""
-    room, threshold = width - LABEL, event.body.get("rule", {}).get("threshold")
+    room, threshold = max(1, width - LABEL), event.body.get("rule", {}).get("threshold")
     times = [(t, p) for t, p in timeline][-room:]
     each = max(1, min(WIDEST, room // len(times)))
     inside = [event.start <= t <= event.end for t, _ in times]

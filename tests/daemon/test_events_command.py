@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from publish_kit import free_port, make_event, settings_of, validate_body
+from publish_kit import free_port, make_event, make_live, settings_of, validate_body
 from typer.testing import CliRunner
 
 from daemon.commands.events import app
@@ -168,6 +168,33 @@ def test_an_explanation_fits_the_terminal(reasons: Path, columns: int) -> None:
     assert len(chart) == 7
     assert len(set(map(len, chart))) == 1
     assert max(map(len, done.stdout.splitlines())) <= columns
+
+
+@pytest.fixture
+def poisoned(tmp_path: Path) -> Iterator[Path]:
+    """The state folder of a daemon beside which somebody wrote entries, the last id there is among them."""
+    with EmbeddedServer(tmp_path) as url:
+        client = connect(settings_of(url))
+        live, late = json.dumps(make_live(1).body), {"start": "1e300", "end": "1e300"}
+        fields = {"schema": "1", "type": "end", "id": "0a", "revision": "0", "camera": "door", "event": "cat"}
+        shares = live.replace('"vision": 0.75', '"vision": 1e12')
+        client.xadd("watchword:events", fields | late | {"score": "0.5", "body": live})
+        client.xadd("watchword:events", fields | {"start": "1", "end": "2", "score": "0.5", "body": shares})
+        client.xadd("watchword:events", fields | {"start": "1", "end": "2", "score": "0.5", "body": "{}"})
+        published(url, make_live(2))
+        last = f"{2**64 - 1}-1"
+        client.xadd("watchword:events", fields | {"start": "1", "end": "2", "score": "0.5", "body": live}, id=last)
+        client.close()
+        yield tmp_path
+
+
+def test_what_others_wrote_breaks_no_view(poisoned: Path) -> None:
+    code, out, err = run("list", "--json", "--state-dir", poisoned)
+    assert (code, err, documents(out)) == (0, "", [(make_live(2).id, 0), (make_live(1).id, 0)])
+    for view in (["list"], ["show", "0002"], ["show", "0a"], ["show", "0a", "--explain"]):
+        code, out, err = run(*view, "--state-dir", poisoned)
+        assert (code, err) == (0, ""), view
+        assert "1970-01-01 00:00:01Z" in out
 
 
 def test_show_what_is_not_there(state: Path) -> None:

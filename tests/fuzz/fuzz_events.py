@@ -8,7 +8,8 @@ to fit, ``L`` and a line of the spool as it is.
 import json
 import sys
 import zlib
-from io import BytesIO
+from contextlib import redirect_stdout
+from io import BytesIO, StringIO
 
 import atheris
 
@@ -36,11 +37,16 @@ def one_input(data: bytes) -> None:
         except (ValueError, RecursionError):
             return
         fields = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
-    entry = parse("1700000000000-0", fields)
+    entry = parse("18446744073709551615-1", fields)  # the last id there is: somebody may have set it
     if entry is not None:
         json.dumps(entry.event.body, ensure_ascii=False, allow_nan=False).encode()  # --json
         events._line(entry.event).encode()  # what `events tail` prints
-        events._details(entry, events._summary(entry.event.body))  # and `events show`
+        with redirect_stdout(StringIO()) as shown:
+            events._print_entries([entry], as_json=False)
+            for explain in (False, True):
+                events._show(entry, explain)
+        assert "\x1b" not in shown.getvalue()
+        assert len(shown.getvalue()) < 100_000 + 50 * len(data)
 
 
 def _spool(segment: bytes) -> None:

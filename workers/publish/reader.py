@@ -1,14 +1,14 @@
 """The reading side of the stream: follow it, list events with their latest revision, find one."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from workers.publish.bodies import KINDS, load_body
+from workers.publish.bodies import KINDS, is_share, is_time, load_body
 from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
 from workers.publish.redis_settings import RedisClient, RedisSettings, connect
+from workers.timestamps import LATEST_S
 from workers.types import Event
 
 PAGE = 500  # entries a call, about a megabyte
@@ -25,8 +25,8 @@ class Entry:
 
     @property
     def published_s(self) -> float:
-        """Return when it was published, Unix seconds by the server's clock."""
-        return int(self.entry.partition("-")[0]) / 1000
+        """Return when it was published, Unix seconds by the server's clock or as a writer set it, until year 9999."""
+        return min(int(self.entry.partition("-")[0]) / 1000, LATEST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,9 @@ def parse(entry_id: str, values: dict[str, str]) -> Entry | None:
         body = load_body(values["body"])
         kind: Any = values["type"]
         head = (kind, values["id"], int(values["revision"]), values["camera"], values["event"])
-        numbers = (float(values["start"]), float(values["end"]), float(values["score"]))
+        start, end, score = float(values["start"]), float(values["end"]), float(values["score"])
     except (KeyError, TypeError, ValueError):
         return None
-    if kind not in KINDS or not all(map(math.isfinite, numbers)):
+    if kind not in KINDS or not (is_time(start) and is_time(end) and is_share(score)):
         return None
-    return Entry(entry_id, Event(*head, *numbers, body))
+    return Entry(entry_id, Event(*head, start, end, score, body))

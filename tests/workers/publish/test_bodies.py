@@ -30,17 +30,9 @@ def test_our_own_is_read() -> None:
         '{"a":' * 100_000,
         '{"score": NaN}',
         '{"description": ["\\ud800"]}',
-        '{"evidence": []}',
-        '{"evidence": {"words": [{"text": "x"}]}}',
-        '{"evidence": {"words": [1]}}',
-        '{"evidence": {"attention": [[1, 1]]}}',
-        '{"evidence": {"timeline": [[1, "x"]]}}',
-        '{"score_track": [[1]]}',
-        '{"modalities": {"vision": "much"}}',
-        '{"rule": {"threshold": "high"}}',
-        '{"description": "a cat"}',
         "9" * 5000,
-        "{} " + " " * (8 << 20),
+        "{}",
+        json.dumps(EVENT.body) + " " * (8 << 20),
     ],
 )
 def test_bodies_that_are_none(body: str) -> None:
@@ -48,7 +40,54 @@ def test_bodies_that_are_none(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"type": "newer"}, {"start": "nan"}, {"end": "inf"}, {"score": "-inf"}, {"revision": "1" * 5000}]
+    "change",
+    [
+        '"evidence": []',
+        '"evidence": null',
+        '"evidence": {"words": [{"text": "x"}]}',
+        '"evidence": {"words": [{"text": "x", "start": 1, "end": 1e17, "confidence": 1}]}',
+        '"evidence": {"words": [1]}',
+        '"evidence": {"attention": [[1, 1]]}',
+        '"evidence": {"attention": [["cat", 1000000000000]]}',
+        '"evidence": {"timeline": [[1, "x"]]}',
+        '"evidence": {"timeline": [[1e300, 0.5]]}',
+        f'"evidence": {{"top_frames": [[1{"0" * 400}, 0.5]]}}',
+        '"evidence": {"snapshot": [1]}',
+        '"live": null',
+        '"live": 1',
+        '"score_track": [[1]]',
+        '"score_track": [[1, 1.5]]',
+        '"score_track": [[1, -1e-9]]',
+        '"modalities": {"vision": "much"}',
+        '"modalities": {"vision": 1e12}',
+        '"modalities": []',
+        '"rule": {"threshold": "high"}',
+        f'"rule": {{"max_false_alerts_per_hour": 1{"0" * 400}}}',
+        '"description": "a cat"',
+        '"model": [1]',
+        '"later": 1e999',
+    ],
+)
+def test_bodies_in_which_one_thing_is_wrong(change: str) -> None:
+    whole = json.dumps(EVENT.body).removesuffix("}")
+    assert (
+        parse("1-0", FIELDS | {"body": f"{whole}, {change}}}"}) is None
+    )  # of keys that stand twice the last one counts
+    assert parse("1-0", FIELDS | {"body": f'{whole}, "later": 1e99}}'}) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "newer"},
+        {"start": "nan"},
+        {"end": "inf"},
+        {"start": "1e300", "end": "1e300"},
+        {"start": "-1e12"},
+        {"score": "-inf"},
+        {"score": "1.5"},
+        {"revision": "1" * 5000},
+    ],
 )
 def test_fields_that_are_none(change: dict[str, str]) -> None:
     assert parse("1-0", FIELDS | change) is None
