@@ -82,7 +82,7 @@ class Extractor:
         return self._watch(path, events, on_progress)
 
     def extract(self, files: Sequence[Path], cache: Path, on_progress: OnProgress) -> Iterator[Extracted]:
-        """Yield the features of each file, in order; ``cache`` keeps them by content, models and frame rate.
+        """Yield the features of each file, in order; ``cache`` keeps them by content and all they depend on.
 
         A cached file that is damaged is made anew. A file that cannot be read costs only itself.
         """
@@ -112,7 +112,7 @@ class Extractor:
         self, path: Path, events: tuple[EventSpec, ...], on_progress: OnProgress
     ) -> tuple[FileResult, Recording | None]:
         fps = self._settings.fps
-        result = tag_file(self._runtime, path, events, fps, on_progress)
+        result = tag_file(self._runtime, path, events, self._settings, on_progress)
         recorder, said = self._runtime.recorder, self._runtime.said()
         window = recorder.window() if recorder else None
         if recorder is None or window is None:
@@ -124,7 +124,8 @@ class Extractor:
     def _key(self, path: Path) -> str:
         """Return what changes with the file's content, and with all that its features depend on."""
         speech = self._services.speech if self._runtime.listens else None
-        made_with = f"{self.description.info.id} {self._settings.fps} {speech}".encode() + self._fingerprint
+        seen = f"{self._settings.fps} {self._settings.blur_faces}"
+        made_with = f"{self.description.info.id} {seen} {speech}".encode() + self._fingerprint
         try:
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").digest()

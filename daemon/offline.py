@@ -23,7 +23,10 @@ POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class OfflineSettings:
-    """How files are watched. ``fps``: frames a second to look at; ``pictures``: a folder for what explains events."""
+    """How files are watched. ``fps``: frames a second to look at; ``pictures``: a folder for what explains events.
+
+    ``blur_faces``: hide faces before anything is embedded or drawn.
+    """
 
     models: EncoderOptions = field(default_factory=EncoderOptions)
     aligner: AlignerOptions = field(default_factory=AlignerOptions)
@@ -32,6 +35,7 @@ class OfflineSettings:
     fps: float = 1.0
     limits: MediaLimits = field(default_factory=MediaLimits)
     pictures: Path | None = None
+    blur_faces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def tag_files(
     runtime.start()
     try:
         for path in files:
-            yield tag_file(runtime, path, tuple(events_for(path)), settings.fps, on_progress)
+            yield tag_file(runtime, path, tuple(events_for(path)), settings, on_progress)
     finally:
         runtime.stop()
 
@@ -77,11 +81,12 @@ def tag_file(
     runtime: Runtime,
     path: Path,
     events: tuple[EventSpec, ...],
-    fps: float,
+    settings: OfflineSettings,
     on_progress: Callable[[Path, float, float | None], None],
 ) -> FileResult:
     """Watch one file to its end."""
-    camera = CameraSpec(CAMERA, RedactedUrl(str(path)), fps, events=tuple(e.name for e in events))
+    fps, names = settings.fps, tuple(e.name for e in events)
+    camera = CameraSpec(CAMERA, RedactedUrl(str(path)), fps, events=names, blur_faces=settings.blur_faces)
     stream = runtime.start_stream(camera, events)
     snapshot = stream.snapshot()
     while snapshot.state not in ("finished", "failed"):

@@ -182,6 +182,7 @@ def offline_settings(config: Config | None, profile: Profile | None) -> "Offline
         aligner=models.aligner_options(),
         speech=config.speech if config else SpeechConfig(),
         limits=config.limits.limits() if config else MediaLimits(),
+        blur_faces=config.privacy.blur_faces if config else False,
     )
 
 

@@ -53,7 +53,7 @@ def bare_encode(path: Path) -> tuple[Callable[[], None], int]:
 
 def tagging(runtime: Runtime, path: Path) -> Callable[[], object]:
     """Return the tagging of the file under a started runtime."""
-    return lambda: tag_file(runtime, path, EVENTS, 1.0, lambda *_: None)
+    return lambda: tag_file(runtime, path, EVENTS, OfflineSettings(), lambda *_: None)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from source_media import make_video
+from skimage import data
+from source_media import faces_in, make_portrait, make_video
 
 from alignment.errors import FeatureError
 from alignment.features import load_features
 from daemon.commands.evaluate import Request, print_table, run
+from daemon.config import config_from
 from daemon.extraction import Extractor
 from daemon.offline import OfflineSettings
 from daemon.pictures import load_picture
+from daemon.tagging import offline_settings
 from workers.errors import SourceInvalid
 from workers.types import EventSpec, FrameSpec
 
@@ -104,6 +108,24 @@ def test_what_is_decided_on_is_what_was_extracted(extractor: Extractor, cache: P
     for event in result.events:
         inside = (bounds[:, 0] >= event.start) & (bounds[:, 1] <= event.end)
         assert event.score == pytest.approx(np.sort(p[inside])[-3:].mean(), abs=1e-3)
+
+
+def test_faces_are_hidden_in_files_as_they_are_in_cameras(extractor: Extractor, tmp_path: Path) -> None:
+    """Where the configuration says so: in pictures of events, and in features, which are not those of shown faces."""
+    portrait, cache = make_portrait(tmp_path / "portrait.mp4"), tmp_path / "cache"
+    face = EventSpec("suit", ("a person in a suit",), modalities=("vision",), threshold=0.01)
+    asked = {"events": {"suit": {"describe": "a suit"}}, "privacy": {"blur_faces": True}}
+    (found,) = extractor.extract([portrait], cache, silent)
+    with Extractor(replace(offline_settings(config_from(asked, tmp_path), None), pictures=tmp_path)) as careful:
+        (kept,) = careful.extract([portrait], cache, silent)
+        careful.watch(portrait, (face,), silent)
+    assert found.features is not None
+    assert kept.features is not None
+    assert np.abs(found.features.window.frames - kept.features.window.frames).max() > 0.01
+    (snapshot,) = tmp_path.glob("*/*.jpg")
+    with Image.open(snapshot) as picture:
+        assert faces_in(np.asarray(picture)) == 0
+        assert faces_in(np.asarray(Image.fromarray(data.astronaut()).resize(picture.size))) == 1
 
 
 def test_eval_tells_and_draws_decisions_trust_and_search(

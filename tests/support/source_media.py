@@ -6,9 +6,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+from skimage import data
 
 from workers.clock import SystemClock
 from workers.redaction import RedactedUrl
+from workers.sources.faces import DETAIL, load_detector
 from workers.sources.factory import build_source
 from workers.types import AudioChunk, CameraSpec, FrameBatch, FrameSpec, SourceInfo, SourceSnapshot
 
@@ -75,6 +77,26 @@ def make_video(
         for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
             out.mux(packet)
     return path
+
+
+def make_portrait(path: Path) -> Path:
+    """Ten seconds of a real face (a public-domain portrait by NASA, 512 × 512), one key frame a second."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=2)
+        stream.width = stream.height = 512
+        stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 2
+        for n in range(20):
+            frame = av.VideoFrame.from_ndarray(data.astronaut(), format="rgb24")
+            frame.pts, frame.time_base = n, Fraction(1, 2)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def faces_in(picture: np.ndarray) -> int:
+    """Count the faces that are surely found in u8[H, W, 3], at twice its size."""
+    found, _ = load_detector()(np.ascontiguousarray(picture.repeat(DETAIL, 0).repeat(DETAIL, 1)), 0.5)
+    return len(found)
 
 
 def _encode_tone(sound: av.AudioStream, start_s: float, seconds: float, hertz: float, rate: int) -> list[av.Packet]:

@@ -1,17 +1,15 @@
-"""Faces hidden in what a source gives: a real face (a public-domain portrait by NASA), a real video and detector."""
+"""Faces hidden in what a source gives: a real face, a real video, the real detector."""
 
 import sys
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from skimage import data
-from source_media import camera, read_all
+from source_media import camera, faces_in, make_portrait, read_all
 
 from workers.errors import ModelUnavailable
-from workers.sources.faces import BLOCKS, DETAIL, FaceHider, hide, load_detector
+from workers.sources.faces import BLOCKS, DETAIL, FaceHider, hide
 from workers.sources.factory import build_source
 from workers.types import FrameSpec
 
@@ -21,18 +19,7 @@ FACE = slice(30, 80), slice(80, 120)  # rows and columns of the face at 224 px
 
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds of the portrait, one key frame a second."""
-    path = tmp_path_factory.mktemp("faces") / "portrait.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=2)
-        stream.width = stream.height = 512
-        stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 2
-        for n in range(20):
-            frame = av.VideoFrame.from_ndarray(data.astronaut(), format="rgb24")
-            frame.pts, frame.time_base = n, Fraction(1, 2)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return path
+    return make_portrait(tmp_path_factory.mktemp("faces") / "portrait.mp4")
 
 
 @pytest.fixture
@@ -42,11 +29,6 @@ def hider() -> FaceHider:
 
 def colours(picture: np.ndarray) -> int:
     return len(np.unique(picture.reshape(-1, 3), axis=0))
-
-
-def faces_in(picture: np.ndarray) -> int:
-    found, _ = load_detector()(np.ascontiguousarray(picture.repeat(DETAIL, 0).repeat(DETAIL, 1)), 0.1)
-    return len(found)
 
 
 @pytest.mark.parametrize("fps", [1.0, "keyframes", 1 / 60])
