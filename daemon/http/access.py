@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from starlette.datastructures import Headers
 
+from daemon.config.cameras import UPLOADS
 from daemon.config.http import PERMISSIONS, HttpConfig, Permission, ScopeConfig
 from daemon.snapshots import DaemonSnapshot
 
@@ -27,12 +28,21 @@ class Principal:
     cameras: frozenset[str] | None = None
 
     def view(self, snapshot: DaemonSnapshot) -> DaemonSnapshot:
-        """Return the snapshot without other cameras; what all cameras share stays."""
+        """Return the snapshot without other cameras, other people's uploads, and what was removed of whom.
+
+        What all cameras share stays.
+        """
         if self.cameras is None:
             return snapshot
+        speech = snapshot.speech
+        if speech is not None:
+            speech = replace(speech, dropped={c: n for c, n in speech.dropped.items() if c in self.cameras})
         return replace(
             snapshot,
             streams=tuple(s for s in snapshot.streams if s.camera in self.cameras),
+            speech=speech,
+            uploads=snapshot.uploads if UPLOADS in self.cameras else None,
+            removed={},
             restarts={camera: n for camera, n in snapshot.restarts.items() if camera in self.cameras},
             degraded=snapshot.degraded & self.cameras,
         )

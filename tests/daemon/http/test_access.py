@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -12,8 +13,9 @@ from starlette.datastructures import Headers
 from daemon.config.http import HttpConfig
 from daemon.http import build_app
 from daemon.http.access import Access, client_address
-from daemon.snapshots import DaemonSnapshot
+from daemon.snapshots import DaemonSnapshot, UploadsSnapshot
 from workers.snapshots import StreamSnapshot
+from workers.speech_queue import SpeechSnapshot
 from workers.types import SourceSnapshot
 
 Serve = Callable[..., httpx.Client]
@@ -46,6 +48,22 @@ def test_each_token_sees_its_cameras_only(serve: Serve, state: Any) -> None:
         assert "door" in answer.text
         assert "bedroom" not in answer.text
         assert "undressing" not in answer.text
+
+
+def test_uploads_and_what_was_removed_are_for_those_who_may_know_of_them(serve: Serve, state: Any) -> None:
+    """They tell of files and of people's wishes to be forgotten, not of a camera."""
+    spoken = SpeechSnapshot(0, {"door": 1, "bedroom": 4}, 0, 1.0, 1.0)
+    state.now = replace(
+        TWO_CAMERAS, uploads=UploadsSnapshot(7, 3, 41), removed={("evidence", "forget"): 5}, speech=spoken
+    )
+    files = "token-for-the-uploads"
+    client = serve(token=ALL, tokens=TOKENS | {"files": {"token": files, "cameras": ["uploads"]}})
+    told = {token: client.get("/metrics", headers=bearer(token)).text for token in (ALL, files, DOOR)}
+    for row in ('watchword_uploads_total{result="done"} 7.0', 'watchword_queue_depth{stage="uploads"} 41.0'):
+        assert [t for t, text in told.items() if row in text] == [ALL, files]
+    assert [t for t, text in told.items() if 'kind="evidence",reason="forget"} 5.0' in text] == [ALL]
+    dropped = {t: client.get("/healthz", headers=bearer(t)).json()["speech"]["dropped"] for t in (ALL, files, DOOR)}
+    assert dropped == {ALL: 5, files: 0, DOOR: 1}
 
 
 def test_trouble_of_other_cameras_is_none_of_its_business(serve: Serve, state: Any) -> None:
