@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -65,8 +65,11 @@ class UploadFolder:
         self._current: Path | None = None
         self._left: set[str] = set()  # tagged, but they could not be moved away
         self._halt: _Halt | None = None
-        # whose watching was interrupted, by a crash or by `forget`, and since when they were watched
-        self._interrupted = {u.file: u.since for u in records.all() if u.until is None}
+        # whose watching was interrupted, by a crash or by `forget`, or which could not be moved away, and since when
+        here = str(folder.absolute())
+        self._interrupted = {
+            u.file: u.since for u in records.all() if u.until is None or os.path.dirname(u.file) == here
+        }
         self._tagged, self._failed, self._first_failure = 0, 0, ""
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
@@ -191,20 +194,34 @@ class UploadFolder:
             folder.mkdir(parents=True, exist_ok=True)
             if failed and folder.is_symlink():
                 raise NotADirectoryError(f"{folder} is a link")
-            target, number = folder / path.name, 0
-            while os.path.lexists(target):
-                number += 1
-                target = folder / f"{path.stem}-{number}{path.suffix}"
-            # noted first: after a crash a note too many does no harm, a file without a note would never be forgotten
-            self._records.note(WatchedUpload(str(target.absolute()), self._since, self._clock.wall()))
-            try:
-                shutil.move(path, target)  # also onto another disk
-            except OSError:
-                self._records.drop([str(target.absolute())])
-                raise
+            target = _free_name(folder, path)
+            self._move(path, target)
         except OSError as error:
             if path.exists():
                 self._left.add(path.name)
             log.error("upload cannot be moved away", file=path.name, folder=str(folder), error=str(error))
             return
         log.info("upload done", file=path.name, moved_to=str(target), failed=failed)
+
+    def _move(self, path: Path, target: Path) -> None:
+        """Move a file, also onto another disk, and note where it is; raise ``OSError`` where it stays where it was."""
+        moved = WatchedUpload(str(target.absolute()), self._since, self._clock.wall())
+        # noted first: after a crash a note too many does no harm, a file without a note would never be forgotten
+        self._records.note(moved)
+        try:
+            shutil.move(path, target)
+        except OSError:
+            if path.exists():
+                self._records.note(replace(moved, file=str(path.absolute())))
+            target.unlink(missing_ok=True)  # half of it, where a disk was full
+            self._records.drop([moved.file])
+            raise
+
+
+def _free_name(folder: Path, path: Path) -> Path:
+    """Return where a file may lie in a folder without taking another one's place."""
+    target, number = folder / path.name, 0
+    while os.path.lexists(target):
+        number += 1
+        target = folder / f"{path.stem}-{number}{path.suffix}"
+    return target

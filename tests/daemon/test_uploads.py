@@ -1,6 +1,7 @@
 """The folder of uploads: whole files only, one at a time, each moved away once."""
 
 import os
+import resource
 import time
 import tracemalloc
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from upload_kit import Inbox
 
 from daemon.exports import ExportError
-from daemon.privacy.uploads import UploadRecords, WatchedUpload
+from daemon.privacy.places import Places
+from daemon.privacy.uploads import UploadData, UploadRecords, WatchedUpload
 from daemon.snapshots import UploadsSnapshot
 from daemon.uploads import CAMERA, UploadFolder
 from workers.errors import SourceInvalid, SourceNotFound
+from workers.forgetting import Scope
+from workers.state_layout import StateLayout
 
 
 @pytest.fixture
@@ -139,6 +143,39 @@ def test_done_may_lie_on_another_disk(tmp_path: Path) -> None:
         inbox.streams.started[0].end()
         inbox.steps()
         assert (Path(other) / "a.mp4").read_bytes() == b"1"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
+def test_a_disk_that_fills_while_a_file_is_moved_leaves_no_half_and_what_lies_where_is_known(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        inbox = Inbox(tmp_path, Path(other))
+        file = inbox.inbox / "a.mp4"
+        file.write_bytes(b"1" * 300_000)
+        inbox.steps()
+        (begun,) = inbox.records.all()
+        inbox.streams.started[0].end()
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # a file cannot grow: as on a full disk
+            inbox.steps()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (list(Path(other).iterdir()), file.stat().st_size) == ([], 300_000)
+        (noted,) = inbox.records.all()
+        assert (noted.file, noted.since) == (str(file), begun.since)
+        assert noted.until is not None
+        layout = StateLayout(tmp_path)  # whose uploads.jsonl it is
+        scope = Scope(CAMERA, begun.since, noted.until)
+        data = UploadData(Places(layout, None, False, lambda ids, before: 0))
+        assert data.items(scope, frozenset()) == [str(file)]
+
+        again = Inbox(tmp_path, Path(other))  # the next start watches it anew: it was watched since it first began
+        again.clock.now = inbox.clock.now + 1000
+        again.steps()
+        again.streams.started[0].end()
+        again.steps()
+        (moved,) = again.records.all()
+        assert (moved.file, moved.since) == (str(Path(other) / "a.mp4"), begun.since)
 
 
 def test_a_torn_note_spoils_no_other(tmp_path: Path) -> None:
