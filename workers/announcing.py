@@ -13,10 +13,10 @@ from workers.errors import SpoolError
 from workers.events import EventWriter, Moment
 from workers.evidence import EvidenceStore
 from workers.explain_picture import Sheet
-from workers.forgetting import Erasures
+from workers.forgetting import Erasures, told_span
 from workers.publish.base import Sink
 from workers.telemetry import Histogram
-from workers.types import Event, EventSpec, Receipt
+from workers.types import Event, EventSpec, Receipt, Utterance
 
 RETRY_S = 1.0
 NEVER = float("-inf")
@@ -73,7 +73,7 @@ class Announcer:
         """Tell whether a change may be published; a cooldown starts at the end of a published span only."""
         name, key = change.span.event, (change.span.event, change.opened)
         identity = self._writer.identity(change, self._specs[name], epoch.name)
-        live_span = (change.span.start, change.span.end) if self._writer.live else None
+        live_span = told_span(change.span.start, change.span.end, ()) if self._writer.live else None
         if self._erasures.forbids(self._writer.camera, identity, live_span):
             self.suppressed["forgotten"] += change.type == "new"
             return False
@@ -99,11 +99,15 @@ class Announcer:
             latency = max(0.0, now - change.span.end)
             self.latency.observe(latency)
         spec, span = self._specs[change.span.event], change.span
-        heard = [u for u in epoch.words if u.start_s < span.end and u.end_s > span.start]
+        heard = [u for u in epoch.words if u.start_s < span.end and u.end_s > span.start and self._may_tell(u)]
         sheet = Sheet(self._writer.camera, self._writer.live, spec, span, epoch.explain(span), heard)
         passing = change.type == "update" and span.open  # soon out of date
         pictures = self._evidence.save(self._writer.identity(change, spec, epoch.name), sheet, draw=not passing)
         return self._writer.write(change, epoch.name, Moment(now, latency, sheet, pictures))
+
+    def _may_tell(self, words: Utterance) -> bool:
+        """Tell whether an utterance was not forgotten; an event that began later goes on without it."""
+        return not (self._writer.live and self._erasures.reach(self._writer.camera, words.start_s, words.end_s))
 
     def _publish(self, events: list[Event]) -> tuple[Receipt, ...]:
         """Hand over, and wait where the sink cannot take it: the stream stands still rather than lose an event."""

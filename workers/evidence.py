@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from alignment.durable import make_folder, replacing
 from alignment.explaining import Point
 from workers.explain_picture import Sheet, draw_sheet
+from workers.forgetting import PICTURED_S, told_span
 from workers.types import U8, FrameBatch
 
 KEEP_FRAMES = 96  # more than a window's clips and one batch, about 14 MB at 224 px
@@ -50,7 +51,8 @@ class EvidenceStore:
             return Pictures(None, None)
         frames = self._best_frames(sheet)
         snapshot, explanation = self._folder / f"{event_id}.jpg", self._folder / f"{event_id}.explain.png"
-        when = stamp(sheet.span.start, sheet.span.end) if sheet.live else ""
+        told = told_span(sheet.span.start, sheet.span.end, ((u.start_s, u.end_s) for u in sheet.heard))
+        when = stamp(*told) if sheet.live else ""
         best = max(frames, key=lambda f: f[0][1], default=None)
         kept = self._keep(snapshot, lambda: _jpeg(best[1], when)) if best else snapshot.exists()
         drawn = self._keep(explanation, lambda: _png(draw_sheet(sheet, frames), when)) if draw else explanation.exists()
@@ -59,7 +61,7 @@ class EvidenceStore:
     def _best_frames(self, sheet: Sheet) -> list[tuple[Point, U8]]:
         """Return the frames nearest to the best moments, each frame once, in order of time."""
         span = sheet.span
-        near = [f for f in self._frames if span.start - 1 <= f[0] <= span.end + 1]
+        near = [f for f in self._frames if span.start - PICTURED_S <= f[0] <= span.end + PICTURED_S]
         found: dict[float, tuple[Point, U8]] = {}
         for point in sorted(sheet.why.best) if near else ():
             t, frame = min(near, key=lambda f: abs(f[0] - point[0]))
@@ -79,12 +81,18 @@ class EvidenceStore:
 
 
 def stamp(start: float, end: float) -> str:
-    """Return what a picture says inside about when its live event was, Unix seconds, so that it can be forgotten."""
+    """Return what a picture says inside about when that was which it shows, so that it can be forgotten.
+
+    Unix seconds; of live events only.
+    """
     return f"watchword {start:.3f} {end:.3f}"
 
 
 def read_stamp(path: Path) -> tuple[float, float] | None:
-    """Return from when to when a picture's event was; None where it does not say: a file's event, or no picture."""
+    """Return from when to when that was which a picture shows.
+
+    None where it does not say: of a file's event, or no picture.
+    """
     try:
         with Image.open(path) as picture:
             said = picture.info.get("comment", b"")

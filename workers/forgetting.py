@@ -14,6 +14,7 @@ import structlog
 from alignment.durable import replacing
 from workers.types import Event
 
+PICTURED_S = 1.0  # no picture of an event is from longer before or after it
 CAMERA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 log = structlog.get_logger()
@@ -37,15 +38,28 @@ class Scope:
         return start <= self.until and end >= self.since
 
     def covers(self, event: Event) -> bool:
-        """Return whether a revision belongs to it: by when it happened, or when a file was watched."""
+        """Return whether a revision belongs to it: by what it tells of, or by when a file was watched."""
         if event.camera != self.camera:
             return False
         if event.body.get("live"):
-            return self.overlaps(event.start, event.end)
+            return self.overlaps(*told_span(event.start, event.end, _words(event)))
         with suppress(KeyError, TypeError, ValueError):
             at = datetime.fromisoformat(event.body["produced_at"]).timestamp()
             return self.overlaps(at, at)
         return False
+
+
+def told_span(start: float, end: float, words: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Return from when to when an event tells of something: near it was its picture, and utterances are told whole."""
+    spans = [(start - PICTURED_S, end + PICTURED_S), *words]
+    return min(first for first, _ in spans), max(last for _, last in spans)
+
+
+def _words(event: Event) -> list[tuple[float, float]]:
+    """Return when an event's words were said; none of an event that is none of ours."""
+    with suppress(KeyError, TypeError, ValueError):
+        return [(float(word["start"]), float(word["end"])) for word in event.body["evidence"]["words"]]
+    return []
 
 
 def hashed(event_id: str) -> str:
@@ -67,10 +81,15 @@ class Erasures:
 
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:
         """Return whether an event, live from and to these Unix seconds, was erased or would have been."""
-        self._refresh()
-        if hashed(event_id) in self._ids:
+        if live_span is not None and self.reach(camera, *live_span):
             return True
-        return live_span is not None and any(s.camera == camera and s.overlaps(*live_span) for s in self._scopes)
+        self._refresh()
+        return hashed(event_id) in self._ids
+
+    def reach(self, camera: str, start: float, end: float) -> bool:
+        """Return whether any moment of a live camera from ``start`` to ``end``, Unix seconds, was erased."""
+        self._refresh()
+        return any(s.camera == camera and s.overlaps(start, end) for s in self._scopes)
 
     def add(self, scope: Scope, ids: Iterable[str]) -> None:
         """Remember an erasure for good; raise ``OSError``."""

@@ -90,6 +90,7 @@ def make_event(number: int = 0, camera: str = "door", text: str = "help me", **c
         "end": 4.0,
         "score": 0.875,
     } | changes
+    start = head["start"]
     body = head | {
         "start_time": None,
         "end_time": None,
@@ -106,7 +107,7 @@ def make_event(number: int = 0, camera: str = "door", text: str = "help me", **c
             "snapshot": None,
             "clip": None,
             "top_frames": [[2.5, 0.875]],
-            "words": [{"start": 1.6, "end": 2.4, "text": text, "confidence": 0.9}],
+            "words": [{"start": start + 0.1, "end": start + 0.9, "text": text, "confidence": 0.9}],
         },
         "model": "lite/efficientnet-lite0@1",
         "config_hash": "0123abcd",

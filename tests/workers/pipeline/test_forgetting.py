@@ -1,18 +1,35 @@
 """A stream neither keeps nor tells again what was forgotten, also while it runs."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from colour_encoder import ColourEncoder
+from fake_clock import FakeClock
 from memory_sink import MemorySink
 
+from alignment.explaining import Explanation
 from alignment.similarity import SimilarityAligner
+from alignment.spans import SpanRule
+from alignment.types import EventQuery, Span
+from alignment.windowing import ClipWindow
+from daemon.privacy.evidence import EvidenceData
+from daemon.privacy.places import Places
+from workers.announcing import Announcer
+from workers.epoch import Epoch
+from workers.events import EventWriter
+from workers.evidence import EvidenceStore
+from workers.explain_picture import Sheet
 from workers.forgetting import Erasures, Scope, hashed
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
-from workers.types import CameraSpec, EventSpec
+from workers.state_layout import StateLayout
+from workers.types import CameraSpec, Event, EventSpec, Utterance
+from workers.watch import Watch
 
 
 def watch(path: Path, folder: Path) -> tuple[MemorySink, StreamPipeline]:
@@ -53,6 +70,65 @@ def test_live_events_of_the_interval_are_forbidden_also_those_not_yet_known(tmp_
     assert not asked.forbids("cam", "a", None), "times of files are others"
     assert asked.forbids("other", "b", None)
     assert hashed("b") in path.read_text()
+
+
+WORDS = [{"start": 110.0, "end": 125.0, "text": "a secret", "confidence": 0.9}]
+
+
+@pytest.mark.parametrize(
+    ("live", "words", "since", "until", "covered"),
+    [
+        (True, WORDS, 105.0, 115.0, True),  # said before it began
+        (True, WORDS, 100.0, 109.0, False),
+        (True, [], 105.0, 115.0, False),
+        (True, [], 105.0, 123.5, True),  # a picture of it may be of a second before
+        (True, [], 130.5, 140.0, True),
+        (True, [{"start": "?"}], 105.0, 115.0, False),  # anybody may write to a stream
+        (False, WORDS, 105.0, 115.0, False),  # seconds of a file are no times of a day
+    ],
+)
+def test_an_event_is_of_every_moment_that_it_tells_of(
+    live: bool, words: list[dict[str, Any]], since: float, until: float, covered: bool
+) -> None:
+    body = {"live": live, "produced_at": "2026-01-02T03:04:05Z", "evidence": {"words": words}}
+    event = Event("end", "a", 1, "cam", "help", 124.0, 130.0, 0.9, body)
+    assert Scope("cam", since, until).covers(event) == covered
+
+
+def test_a_picture_says_when_its_words_were_said(tmp_path: Path) -> None:
+    span = Span("help", 124.0, 130.0, 0.9, False, (0.0, 1.0, 0.0), ((124.0, 0.9),), 0.5)
+    why = Explanation((), ((124.0, 0.9),), ((124.0, 0.9),))
+    sheet = Sheet("cam", True, EventSpec("help", ("help",)), span, why, [Utterance(110.0, 125.0, "secret", 0.9, "en")])
+    EvidenceStore(tmp_path / "evidence", "cam").save("a", sheet, draw=True)
+    pictures = EvidenceData(Places(StateLayout(tmp_path), None, False, lambda ids, before: 0))
+    assert pictures.event_ids(Scope("cam", 105.0, 115.0)) == {"a"}
+    assert pictures.event_ids(Scope("cam", 131.5, 140.0)) == set()
+    assert pictures.event_ids(Scope("cam", 100.0, 109.0)) == set()
+
+
+def test_words_of_the_interval_are_not_told_by_a_later_event(tmp_path: Path) -> None:
+    """Whether it began before or after they were forgotten: it goes on without them, to its end."""
+    path, sink = tmp_path / "erasures.jsonl", MemorySink()
+    encoder = ColourEncoder().describe()
+    curve = encoder.calibration
+    row, none = np.array([[1.0, 0.0]], np.float32), np.zeros((0, 2), np.float32)
+    query = EventQuery("help", row, none, none, none, np.zeros(3, np.float32), np.array([1, 0, 0], np.float32))
+    watch = Watch((query,), (SpanRule(min_duration_s=0.3),))
+    epoch = Epoch("live/0", watch, SimilarityAligner(curve), ClipWindow(1.0, 2, 2), live=True)
+    writer = EventWriter("cam", True, 1.0, encoder.info, "cfg")
+    kept = EvidenceStore(None, "cam")
+    specs = (EventSpec("help", ("help",)),)
+    announcer = Announcer(specs, writer, sink, kept, FakeClock(), threading.Event(), Erasures(path))
+    epoch.start_at(100.0)
+    nothing = np.zeros((23, 2), np.float32)
+    announcer.announce(epoch.see(np.arange(100.0, 123.0), nothing), epoch)
+    said = [Utterance(t, t + 14.0, text, 0.9, "en") for t, text in ((110.0, "a secret"), (124.0, "heard"))]
+    announcer.announce(epoch.listen(said, np.zeros((2, 2), np.float32)), epoch)
+    Erasures(path).add(Scope("cam", 105.0, 115.0), [])
+    announcer.announce(epoch.see(np.arange(123.0, 130.0), row.repeat(7, 0)), epoch)
+    announcer.announce(epoch.finish(130.0), epoch)
+    assert [e.type for e in sink.events][:: len(sink.events) - 1] == ["new", "end"]
+    assert {w["text"] for e in sink.events for w in e.body["evidence"]["words"]} == {"heard"}
 
 
 def test_damage_costs_one_line(tmp_path: Path) -> None:
