@@ -16,6 +16,7 @@ from daemon.config import Config, config_hash
 from daemon.config.cameras import UploadsConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.observe import Observer
+from daemon.privacy.former import holds_events
 from daemon.privacy.janitor import Janitor
 from daemon.privacy.places import Places, nothing_halted
 from daemon.privacy.uploads import UploadRecords
@@ -114,8 +115,13 @@ class Daemon:
     def _clean(self, settings: ServiceSettings) -> Janitor:
         """Start what keeps data within its retention, and forgets on demand."""
         layout = StateLayout(self._config.state_dir)
-        halted = self._uploads.halted if self._uploads else nothing_halted
-        places = Places(layout, settings.redis, self._embedded is not None, self._runtime.erase, halted)
+        halted, config = self._uploads.halted if self._uploads else nothing_halted, self._config
+        places = Places(
+            layout, settings.redis, self._embedded is not None, self._runtime.erase, halted, elsewhere=config.spreads
+        )
+        if not places.embedded and holds_events(layout):
+            folder = str(layout.redis_events)
+            log.warning("events of the embedded server lie here as well, and are kept as long as others", folder=folder)
         janitor = Janitor(places, self._config.retention)
         janitor.start()
         return janitor

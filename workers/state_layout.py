@@ -41,6 +41,11 @@ class StateLayout:
         return self.root / "redis"
 
     @property
+    def redis_events(self) -> Path:
+        """Return where the embedded server keeps events, in append-only files."""
+        return self.redis / "appendonlydir"
+
+    @property
     def privacy(self) -> Path:
         """Return where ``watchword forget`` keeps its requests and receipts."""
         return self.root / "privacy"

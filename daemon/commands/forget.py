@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,18 +12,20 @@ import typer
 from alignment.errors import WatchwordError
 from daemon.commands.exits import ended
 from daemon.config import Config, load_config
-from daemon.privacy.forgetting import Finding, find, listed, read_receipt
+from daemon.privacy.forgetting import NOT_SEARCHED, Finding, find, listed, read_receipt
 from daemon.privacy.forgetting import forget as forget_here
+from daemon.privacy.former import reached
 from daemon.privacy.places import Places
 from daemon.privacy.requests import ask
 from daemon.state import StateFolder, StateInUse, require_known
 from workers.forgetting import Scope
-from workers.publish.embedded import EmbeddedServer
 from workers.publish.open_events import OpenEvents
 from workers.publish.redis_settings import RedisSettings
 from workers.publish.spool import Spool
 from workers.redaction import RedactedUrl
 from workers.state_layout import StateLayout
+
+ELSEWHERE = "other machines of the Ray cluster are not searched: run this on each of them too"
 
 
 def forget(
@@ -53,8 +54,8 @@ def forget(
         loaded = load_config(config, inputs_required=False)
         require_known(loaded.state_dir)
         if not yes:
-            with _places(loaded, own=False) as places:
-                _show(find(places, scope), as_json)
+            with reached(_places(loaded, _refuse)) as places:
+                _show(find(places, scope), as_json, places.elsewhere)
             return
         receipt = _carry_out(loaded, scope)
     except WatchwordError as error:
@@ -67,8 +68,8 @@ def _carry_out(config: Config, scope: Scope) -> Path:
     layout, folder = StateLayout(config.state_dir), StateFolder(config.state_dir)
     while True:
         try:
-            with folder, _places(config, own=True) as places:
-                return forget_here(places, scope)
+            with folder:
+                return forget_here(_places(config, _spool_eraser(layout)), scope)
         except StateInUse:
             receipt = ask(layout, scope, lambda: _runs(config.state_dir))
             if receipt is not None:
@@ -83,27 +84,12 @@ def _runs(state_dir: Path) -> bool:
         return True
 
 
-@contextmanager
-def _places(config: Config, own: bool) -> Iterator[Places]:
-    """Yield where the data lies; an embedded server is started for the moment. ``own``: the spool may be changed."""
-    layout, url = StateLayout(config.state_dir), config.redis.url
-    embedded, server = url == RedactedUrl("embedded"), None
-    if embedded:
-        running = EmbeddedServer.discover(config.state_dir)
-        if running is None and (layout.redis / "appendonlydir").is_dir():
-            server = EmbeddedServer(config.state_dir, brief=True)
-            running = server.start()
-        settings = None if running is None else RedactedUrl(running)
-    else:
-        settings = url
-    redis = None
-    if settings is not None:
-        redis = RedisSettings(settings, config.redis.stream, config.redis.maxlen, config.redis.cluster)
-    try:
-        yield Places(layout, redis, embedded, _spool_eraser(layout) if own else _refuse)
-    finally:
-        if server:
-            server.stop()
+def _places(config: Config, erase_waiting: Callable[[frozenset[str], float], int]) -> Places:
+    """Return where the data lies; ``reached`` starts the embedded server."""
+    stream, redis = config.redis, None
+    if stream.url != RedactedUrl("embedded"):
+        redis = RedisSettings(stream.url, stream.stream, stream.maxlen, stream.cluster)
+    return Places(StateLayout(config.state_dir), redis, False, erase_waiting, elsewhere=config.spreads)
 
 
 def _spool_eraser(layout: StateLayout) -> Callable[[frozenset[str], float], int]:
@@ -133,16 +119,19 @@ def _moment(text: str, option: str) -> float:
         raise typer.BadParameter(f"{text!r} is no time: {hint}", param_hint=option) from None
 
 
-def _show(found: Finding, as_json: bool) -> None:
+def _show(found: Finding, as_json: bool, elsewhere: bool) -> None:
     """Say what would go."""
     if as_json:
         typer.echo(json.dumps({"would_remove": found.counts, "events": sorted(found.ids)}))
         return
     typer.echo(f"would remove {listed(found.counts)}; of {len(found.ids)} events")
+    if elsewhere:
+        typer.echo(f"watchword: {ELSEWHERE}", err=True)
     typer.echo("watchword: nothing was removed; say --yes to remove it", err=True)
 
 
 def _told(receipt: Path) -> str:
     told = read_receipt(receipt)
     ended = " (an upload was being watched then: that was ended)" if told["reached"]["upload_interrupted"] else ""
-    return f"removed {listed(told['removed'])}{ended}; nothing is left\nreceipt: {receipt}"
+    left = f"nothing is left here; {ELSEWHERE}" if told["other_machines"] == NOT_SEARCHED else "nothing is left"
+    return f"removed {listed(told['removed'])}{ended}; {left}\nreceipt: {receipt}"

@@ -64,6 +64,11 @@ class Config(Section):
         urls = [self.redis.url, *(camera.url for camera in self.cameras.values())]
         return frozenset([*self._secrets, *self.http.secrets(), *(s for url in urls for s in url_secrets(url))])
 
+    @property
+    def spreads(self) -> bool:
+        """Whether streams may run on other machines, with a ``state_dir`` there."""
+        return self.runtime == "ray" and self.ray.address is not None
+
     def camera_specs(self) -> tuple[CameraSpec, ...]:
         """Return all cameras in the order of the file."""
         known, blur_faces = tuple(self.events), self.privacy.blur_faces

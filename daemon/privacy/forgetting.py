@@ -17,12 +17,14 @@ from typing import Any
 
 from alignment.durable import make_folder, replacing
 from alignment.errors import WatchwordError
+from daemon.privacy.former import reached
 from daemon.privacy.kinds import KINDS
 from daemon.privacy.places import Places, Store
 from workers.errors import PublishError
 from workers.forgetting import Erasures, Scope, hashed
 
 FORMAT = "watchword-receipt/1"
+NOT_SEARCHED = "not searched"  # a receipt's ``other_machines``, else "none"
 ROUNDS = 3  # of removing and looking again: what was just being written shows up in the second
 PAUSE_S = 1.0
 
@@ -48,7 +50,10 @@ class Finding:
 
 
 def find(places: Places, scope: Scope, known: frozenset[str] = frozenset()) -> Finding:
-    """Look for everything of a scope, and of events ``known`` to belong to it; change nothing."""
+    """Look for everything of a scope, and of events ``known`` to belong to it, in places as ``reached`` yields them.
+
+    Change nothing.
+    """
     stores = _stores(places)
     ids = known.union(*(store.event_ids(scope) for store in stores.values()))
     return Finding({kind: store.items(scope, ids) for kind, store in stores.items()}, ids)
@@ -59,6 +64,11 @@ def forget(places: Places, scope: Scope, pause_s: float = PAUSE_S) -> Path:
 
     Raise ``PublishError`` or ``UploadNotEnded`` where nothing was removed, ``NotForgotten`` where not all of it was.
     """
+    with reached(places) as whole:
+        return _forget(whole, scope, pause_s)
+
+
+def _forget(places: Places, scope: Scope, pause_s: float) -> Path:
     find(places, scope)
     with places.halted(scope) as ended:
         reached = replace(scope, until=max(scope.until, ended or scope.until))
@@ -125,7 +135,9 @@ def _write_receipt(
         "removed": dict(removed),
         "events_sha256": sorted(map(hashed, ids)),
         "left": dict.fromkeys(removed, 0),  # as the last look said
-        "not_touched": "budgets (averages over hours), logs, backups, other readers of the stream",
+        "other_machines": NOT_SEARCHED if places.elsewhere else "none",
+        "not_touched": "budgets (averages over hours), logs, backups, other readers of the stream, "
+        "streams of a server of your own that were configured earlier",
     }
     receipt["digest"] = _digest(receipt)
     folder = places.layout.privacy / "receipts"

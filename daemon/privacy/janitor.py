@@ -1,8 +1,10 @@
 """A thread of the daemon that removes what is past its retention, and forgets what it is asked to."""
 
+import math
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import structlog
@@ -10,6 +12,7 @@ import structlog
 from alignment.errors import WatchwordError
 from daemon.config.privacy import RetentionConfig
 from daemon.privacy.forgetting import forget, read_receipt
+from daemon.privacy.former import reached
 from daemon.privacy.kinds import KINDS
 from daemon.privacy.places import Limits, Places
 from daemon.privacy.requests import answer_all
@@ -17,6 +20,7 @@ from workers.forgetting import Scope
 
 POLL_S = 0.5
 RETRY_S = 60.0
+FORMER_S = 86_400.0
 LONGEST_S, SHARE = 300.0, 10  # a pass every tenth of the shortest retention, at least every five minutes
 
 log = structlog.get_logger()
@@ -31,6 +35,7 @@ class Janitor:
         self._places, self._retention = places, retention
         keeps = [getattr(retention, k.retention) for k in KINDS if k.retention]
         self._every_s = min([LONGEST_S, *(keep / SHARE for keep in keeps if keep is not None)])
+        self._former_due = 0.0 if retention.events is not None else math.inf  # monotonic
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
@@ -45,6 +50,22 @@ class Janitor:
 
     def expire(self) -> None:
         """Do one bounded pass over all kinds; one that fails is told, and the others go on."""
+        with ExitStack() as stack:
+            self._expire(self._whole(stack))
+
+    def _whole(self, stack: ExitStack) -> Places:
+        """Return the places with former streams; where a server must be started for them, only once a day."""
+        if not self._places.embedded:
+            if time.monotonic() < self._former_due:
+                return self._places
+            self._former_due = time.monotonic() + min(FORMER_S, (self._retention.events or 0) / SHARE)
+        try:
+            return stack.enter_context(reached(self._places, sweep=True))
+        except (WatchwordError, OSError) as error:
+            log.warning("retention cannot be kept", kind="events", error=str(error))
+            return self._places
+
+    def _expire(self, places: Places) -> None:
         gone: dict[str, int] = {}
         for kind in KINDS:
             if kind.retention is None or kind.store is None:
@@ -52,7 +73,7 @@ class Janitor:
             keep: float | None = getattr(self._retention, kind.retention)
             size: int | None = getattr(self._retention, f"{kind.retention}_size", None)
             try:
-                count = kind.store(self._places).expire(Limits(None if keep is None else time.time() - keep, size))
+                count = kind.store(places).expire(Limits(None if keep is None else time.time() - keep, size))
             except (WatchwordError, OSError) as error:
                 log.warning("retention cannot be kept", kind=kind.name, error=str(error))
                 continue

@@ -24,8 +24,11 @@ def nothing_halted(scope: Scope) -> Iterator[None]:
 class Places:
     """Where one daemon's data lies.
 
-    ``redis`` None: there is no server, and never was. ``erase_waiting(ids, before_s)`` erases events that wait for it.
+    ``redis`` None: none but the embedded server, which does not run; ``embedded``: it is that one.
+    ``erase_waiting(ids, before_s)`` erases events that wait for it.
     ``halted(scope)``: a block in which no upload of the scope is watched; yields until when one was, Unix seconds.
+    ``former``: other streams of the embedded server; see ``daemon.privacy.former``.
+    ``elsewhere``: there may be more on other machines, which is not reached from here.
     """
 
     layout: StateLayout
@@ -33,6 +36,8 @@ class Places:
     embedded: bool
     erase_waiting: Callable[[frozenset[str], float], int]
     halted: Callable[[Scope], AbstractContextManager[float | None]] = nothing_halted
+    former: tuple[RedisSettings, ...] = ()
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,56 +1,79 @@
 """Events in Redis."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from daemon.privacy.places import Limits, Places
 from workers.forgetting import Scope
 from workers.publish.erasing import StreamEraser
-from workers.publish.reader import Entry, EventReader, Wanted
+from workers.publish.reader import EventReader, Wanted
+from workers.publish.redis_settings import RedisSettings
+from workers.types import Event
+
+REWRITE_S, SHARE = 86_400.0, 10  # what is past its retention leaves the embedded server's file a day later, or a tenth
 
 
 class StreamData:
-    """``Store`` of the stream's entries."""
+    """``Store`` of the entries of all streams; an item is the number of its stream and its Redis id."""
 
     def __init__(self, places: Places) -> None:
-        self._settings, self._embedded = places.redis, places.embedded
+        in_use = [(places.redis, places.embedded)] if places.redis else []
+        self._streams = [*in_use, *((settings, True) for settings in places.former)]  # whether the server is ours
+        self._files = places.layout.redis_events
 
     def event_ids(self, scope: Scope) -> set[str]:
         """Return the ids of events in the scope."""
-        return {e.event.id for e in self._entries(scope.camera) if scope.covers(e.event)}
+        return {event.id for _, event in self._entries(scope.camera) if scope.covers(event)}
 
     def items(self, scope: Scope, ids: frozenset[str]) -> list[str]:
-        """Return the entries, by their Redis ids, of all revisions of these events."""
-        return [e.entry for e in self._entries(scope.camera) if e.event.id in ids]
+        """Return the entries of all revisions of these events."""
+        return [item for item, event in self._entries(scope.camera) if event.id in ids]
 
     def remove(self, items: Sequence[str]) -> None:
         """Remove entries; the embedded server then writes its file anew, without them."""
-        with self._eraser() as eraser:
-            eraser.delete(items)
-            if self._embedded:
-                eraser.compact()
+        for number, (settings, ours) in enumerate(self._streams):
+            entries = [entry for n, entry in map(str.split, items) if int(n) == number]
+            if entries:
+                with _eraser(settings) as eraser:
+                    eraser.delete(entries)
+                    if ours:
+                        eraser.compact()
 
     def expire(self, limits: Limits) -> int:
-        """Remove entries that were published too long ago."""
-        if limits.since is None or self._settings is None:
+        """Remove entries that were published too long ago; of the embedded server all of them."""
+        if limits.since is None:
             return 0
-        with self._eraser() as eraser:
-            return eraser.trim(limits.since)
+        gone = 0
+        for settings, ours in self._streams:
+            with _eraser(settings) as eraser:
+                while count := eraser.trim(limits.since):
+                    gone += count
+                    if not ours:
+                        break
+                if ours and self._is_due(time.time() - limits.since):
+                    eraser.compact()
+        return gone
 
-    @contextmanager
-    def _eraser(self) -> Iterator[StreamEraser]:
-        assert self._settings is not None
-        eraser = StreamEraser(self._settings)
-        try:
-            yield eraser
-        finally:
-            eraser.close()
+    def _is_due(self, keep_s: float) -> bool:
+        """Return whether the embedded server has not written its file anew for long: what was removed is in it."""
+        written = max((p.stat().st_mtime for p in self._files.glob("*.base.*")), default=0.0)
+        return time.time() - written > min(REWRITE_S, keep_s / SHARE)
 
-    def _entries(self, camera: str) -> Iterator[Entry]:
-        if self._settings is None:
-            return
-        reader = EventReader(self._settings)
-        try:
-            yield from reader.newest_first(Wanted(camera))
-        finally:
-            reader.close()
+    def _entries(self, camera: str) -> Iterator[tuple[str, Event]]:
+        for number, (settings, _) in enumerate(self._streams):
+            reader = EventReader(settings)
+            try:
+                for found in reader.newest_first(Wanted(camera)):
+                    yield f"{number} {found.entry}", found.event
+            finally:
+                reader.close()
+
+
+@contextmanager
+def _eraser(settings: RedisSettings) -> Iterator[StreamEraser]:
+    eraser = StreamEraser(settings)
+    try:
+        yield eraser
+    finally:
+        eraser.close()

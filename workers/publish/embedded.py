@@ -158,7 +158,7 @@ class EmbeddedServer:
             self._ended += 1
             if not self._stopping.wait(_RESTART_S):
                 _log.warning("the embedded server ended with status %d and is started again", code)
-                mend_tail(binary, self._folder / "appendonlydir")
+                mend_tail(binary, StateLayout(self._folder.parent).redis_events)
 
     def _await_answer(self, url: str) -> None:
         deadline = time.monotonic() + START_S

@@ -14,6 +14,17 @@ COMPACT_S = 120.0
 T = TypeVar("T")
 
 
+def stream_names(settings: RedisSettings) -> tuple[str, ...]:
+    """Return the keys of all streams of a server that have entries; raise ``PublishError``."""
+    client: Any = connect(settings)
+    try:
+        return tuple(sorted(key for key in client.scan_iter(count=PAGE, _type="stream") if client.xlen(key)))
+    except NATIVE_ERRORS as error:
+        raise publish_error(error, settings.address) from None
+    finally:
+        client.close()
+
+
 class StreamEraser:
     """Removes entries of one stream. Every method raises ``PublishError`` when the server does not answer."""
 

@@ -278,6 +278,19 @@ def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
     assert UploadRecords(layout.uploads).all() == []
 
 
+def test_of_a_cluster_only_this_machine_is_certified(tmp_path: Path) -> None:
+    sections = {"cameras": QUIET, "events": EVENTS, "redis": {"url": "embedded"}}
+    config = write_config(tmp_path, **sections, runtime="ray", ray={"address": "head.example:6379"})
+    picture_of(tmp_path / "state", live_event(1, T0, "word"), "word", 1)
+    look = forget(config, "door", T0, T0 + 9)
+    done = forget(config, "door", T0, T0 + 9, "--yes")
+    assert (look.returncode, done.returncode) == (0, 0), done.stderr
+    assert "other machines of the Ray cluster are not searched" in look.stderr
+    assert "nothing is left here; other machines of the Ray cluster are not searched" in done.stdout
+    (receipt,) = (tmp_path / "state" / "privacy" / "receipts").iterdir()
+    assert read_receipt(receipt)["other_machines"] == "not searched"
+
+
 def test_mistakes_are_told(tmp_path: Path) -> None:
     config = write_config(tmp_path, cameras=QUIET, events=EVENTS)
     for camera, since, until in (("../..", T0, T0 + 1), ("door", T0 + 1, T0), ("door", T0, 4e9)):
