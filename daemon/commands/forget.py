@@ -121,12 +121,12 @@ def _moment(text: str, option: str) -> float:
 
 def _show(found: Finding, as_json: bool, elsewhere: bool) -> None:
     """Say what would go."""
+    if elsewhere:
+        typer.echo(f"watchword: {ELSEWHERE}", err=True)
     if as_json:
         typer.echo(json.dumps({"would_remove": found.counts, "events": sorted(found.ids)}))
         return
     typer.echo(f"would remove {listed(found.counts)}; of {len(found.ids)} events")
-    if elsewhere:
-        typer.echo(f"watchword: {ELSEWHERE}", err=True)
     typer.echo("watchword: nothing was removed; say --yes to remove it", err=True)
 
 
