@@ -32,8 +32,9 @@ def reached(places: Places, sweep: bool = False) -> Iterator[Places]:
         server = EmbeddedServer(places.layout.root, brief=True)
         try:
             settings = RedisSettings(RedactedUrl(_started(server, places)))
-            yield replace(places, former=_streams(settings))
-            if sweep and not stream_names(settings):
+            used = places.redis if places.redis and places.redis.url == settings.url else None
+            yield replace(places, former=_streams(settings, used.stream if used else ""))
+            if sweep and server.is_own and not stream_names(settings):
                 shutil.rmtree(places.layout.redis_events)
         finally:
             server.stop()

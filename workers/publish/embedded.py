@@ -78,6 +78,11 @@ class EmbeddedServer:
         self._ended = 0  # times that the server ended unasked
         self.url = ""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it was started here, not found running."""
+        return self._process is not None
+
     @staticmethod
     def discover(state_dir: Path) -> str | None:
         """Return the URL, with password, of the server that runs for this folder, None without one."""

@@ -163,6 +163,17 @@ def test_what_is_past_its_retention_leaves_the_file_of_the_server_in_use_as_well
         assert (residue(state, "oldzyx"), bool(residue(state, "newzyx"))) == ([], True)
 
 
+def test_an_embedded_server_that_redis_url_names_is_in_use(moved: Path) -> None:
+    """By its address rather than by its name: its events are counted once, and its data is not taken away."""
+    with EmbeddedServer(moved) as url:
+        theirs = places(moved, settings_of(url))
+        assert read_receipt(forget(theirs, SCOPE, pause_s=0))["removed"]["events"] == 2
+        forget(theirs, Scope("door", T0, T0 + 200), pause_s=0)
+        assert stream_names(settings_of(url)) == ()
+        Janitor(theirs, RetentionConfig()).expire()
+        assert holds_events(theirs.layout)
+
+
 def written_long_ago(state: Path) -> None:
     """Make the append-only file look as if it had not been written anew for two days."""
     for path in (state / "redis" / "appendonlydir").glob("*.base.*"):
