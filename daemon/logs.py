@@ -4,6 +4,7 @@ Secrets are hidden three times: a ``RedactedUrl`` by its type; every registered 
 also in tracebacks and in what libraries log; and whatever looks like the user info of a URL.
 """
 
+import json
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ from urllib.parse import quote, quote_plus
 import structlog
 from structlog.typing import EventDict, Processor
 
+from daemon.terminal import printable
 from workers.redaction import MASK, RedactedUrl
 
 FORMAT, LEVEL, SECRET_NAMES = "WATCHWORD_LOG_FORMAT", "WATCHWORD_LOG_LEVEL", "WATCHWORD_SECRET_NAMES"
@@ -71,6 +73,16 @@ def _redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return {k: v if k in _META else redact(v) for k, v in event.items() if k in _META or not k.startswith("_")}
 
 
+def _escape_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    # The lines of a traceback stay apart, indented: none of them can pass for a line of the log.
+    many = {k: printable(event[k], "\n\t").replace("\n", "\n  ") for k in ("exception", "stack") if event.get(k)}
+    return {k: printable(v) if isinstance(v, str) else v for k, v in event.items()} | many
+
+
+def _json_line(event: EventDict, **options: Any) -> str:
+    return printable(json.dumps(event, ensure_ascii=False, **options))
+
+
 def configure_logs(
     form: Literal["auto", "json", "console"] = "auto", level: str = "info", stream: TextIO | None = None
 ) -> None:
@@ -108,17 +120,17 @@ def configure_logs(
 
 
 def _last_steps(console: bool) -> list[Processor]:
-    render: Processor = (
-        structlog.dev.ConsoleRenderer(colors=False)
+    render: list[Processor] = (
+        [_escape_event, structlog.dev.ConsoleRenderer(colors=False)]
         if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else [structlog.processors.JSONRenderer(_json_line)]
     )
     # Tracebacks become text before the redaction sees them, so nothing is rendered behind its back.
     return [
         structlog.processors.format_exc_info,
         _redact_event,
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        render,
+        *render,
     ]
 
 

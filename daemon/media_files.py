@@ -58,8 +58,8 @@ def find_media(named: Sequence[str]) -> tuple[tuple[MediaFile, ...], tuple[Watch
     return tuple(found.values()), tuple(errors)
 
 
-def printable(text: str) -> str:
-    """Return text that any output takes: file names on Linux are bytes and need not be UTF-8."""
+def encodable(text: str) -> str:
+    """Return text that any file takes: names of files on Linux are bytes and need not be UTF-8."""
     return _SURROGATES.sub("\ufffd", text)
 
 

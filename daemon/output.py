@@ -14,6 +14,7 @@ from typing import TextIO
 import structlog
 
 from daemon.logs import chosen_format
+from daemon.terminal import printable
 
 log = structlog.get_logger("output")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -32,7 +33,9 @@ class LogLines(io.TextIOBase):
         with self._lock:
             *lines, self._part = (self._part + text).split("\n")
             for line in lines:
-                if chosen_format() == "console" or _is_log_line(line):
+                if chosen_format() == "console":
+                    self._out.write(f"{_escaped(line)}\n")
+                elif _is_log_line(line):
                     self._out.write(f"{line}\n")
                 elif line.strip():
                     log.info(_COLOURS.sub("", line))
@@ -52,6 +55,14 @@ def adopt_output() -> Callable[[], None]:
         sys.stdout, sys.stderr = before
 
     return undo
+
+
+def _escaped(line: str) -> str:
+    """Return a line as a terminal may have it: Ray tells its processes apart by colours."""
+    parts = _COLOURS.split(line)
+    return "".join(
+        a + b for a, b in zip((printable(p, "\t") for p in parts), [*_COLOURS.findall(line), ""], strict=True)
+    )
 
 
 def _is_log_line(line: str) -> bool:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from daemon.media_files import printable
+from daemon.terminal import printable
 
 
 class FileProgress:

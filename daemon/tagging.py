@@ -14,7 +14,7 @@ from daemon.config import Config
 from daemon.config.services import ModelsConfig, SpeechConfig
 from daemon.exports import ExportError, Format, Tagged, csv_text, json_line, make_writable, render, write_atomic
 from daemon.logs import configure_logs, register_secrets
-from daemon.media_files import MediaFile, printable
+from daemon.media_files import MediaFile, encodable
 from workers.encoders.options import Profile
 from workers.types import Event, EventSpec, MediaLimits
 
@@ -85,7 +85,7 @@ def tag_media(
         if result.error is not None:
             yield Outcome(file, 0, "", result.warnings, result.error)
             continue
-        tagged = Tagged(printable(str(file.path)), result.duration_s, result.events, result.warnings)
+        tagged = Tagged(encodable(str(file.path)), result.duration_s, result.events, result.warnings)
         yield Outcome(file, len(result.events), deliver(file, tagged), result.warnings, None)
 
 

@@ -36,6 +36,7 @@ from daemon.evaluate import (
 from daemon.exports import make_writable
 from daemon.progress import FileProgress
 from daemon.tagging import FileResult, offline_settings
+from daemon.terminal import printable
 from workers.encoders.options import Profile
 
 Columns = Sequence[tuple[str, tuple[str, ...]]]  # heading, and where its figure is
@@ -219,7 +220,9 @@ def _watch(
     def told(result: FileResult) -> None:
         progress.done(result.path)
         for warning in result.warnings:
-            console.print(f"warning: {result.path}: {warning}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                printable(f"warning: {result.path}: {warning}"), markup=False, highlight=False, soft_wrap=True
+            )
 
     with FileProgress(len(videos), console) as progress, open_watcher() as watcher:
         embedded = embed_pictures(pictures, watcher)  # a picture that is none is told before the work

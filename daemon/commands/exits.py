@@ -10,8 +10,8 @@ from daemon.config import ConfigError
 from daemon.config.errors import UnusableSetting
 from daemon.evaluate import MissingVideosError, UnreadableVideosError
 from daemon.exports import ExportError
-from daemon.media_files import printable
 from daemon.privacy.requests import Unreachable
+from daemon.terminal import printable
 from workers.errors import ClusterUnreachable, ModelUnavailable, PublishError, SourceError
 from workers.hub import PullError, PullRefused
 from workers.publish.redis_errors import RedisMisused
@@ -49,7 +49,8 @@ def exit_code(error: WatchwordError) -> int:
 
 def report(error: WatchwordError) -> None:
     """Write one error to stderr: its stable code, what is wrong and what to do."""
-    typer.echo(printable(f"error [{error.code}]: {error}"), err=True)
+    lines = "\n" if isinstance(error, ConfigError) else ""
+    typer.echo(printable(f"error [{error.code}]: {error}", keep=lines), err=True)
 
 
 def ended(error: WatchwordError) -> typer.Exit:

@@ -13,7 +13,7 @@ from alignment.errors import WatchwordError
 from daemon.commands.exits import INPUT_UNREADABLE, ended
 from daemon.config import load_config
 from daemon.logs import configure_logs, register_secrets
-from daemon.media_files import printable
+from daemon.terminal import printable
 from workers.types import Event
 
 UNREACHABLE = 4

@@ -14,7 +14,7 @@ from alignment.errors import WatchwordError
 from daemon.commands.exits import INPUT_UNREADABLE, ended, report
 from daemon.config import Config, config_from, load_config
 from daemon.exports import FORMATS, Format
-from daemon.media_files import MediaFile, find_media, printable
+from daemon.media_files import MediaFile, find_media
 from daemon.progress import FileProgress
 from daemon.tagging import (
     Deliver,
@@ -26,6 +26,7 @@ from daemon.tagging import (
     specs_of_texts,
     tag_media,
 )
+from daemon.terminal import printable
 from workers.types import EventSpec
 
 STDOUT = "-"

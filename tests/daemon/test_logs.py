@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -61,6 +62,31 @@ def test_no_planted_secret_comes_through(out: io.StringIO, form: str) -> None:
         assert secret not in text
     for kept in ("opening", "10.0.0.5/stream1", "library says", "positional", "Traceback", "thread failed", "***"):
         assert kept in text
+
+
+HOSTILE = "a\x1b]0;owned\x07\x1b[2Jb\x9b31m\u202e.mp4"
+CHINESE = "\u4e00\u53ea\u732b caf\u00e9 \U0001f408.mp4"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_name_of_a_file_commands_the_terminal(out: io.StringIO, form: str) -> None:
+    logs.configure_logs(form, "info", out)  # type: ignore[arg-type]  # a parameter of the test
+    log = structlog.get_logger("daemon.test")
+    log.info(HOSTILE, file=HOSTILE, files=[HOSTILE], nested={HOSTILE: HOSTILE}, path=Path(HOSTILE), bad="\udcff")
+    logging.getLogger("some.library").warning("cannot read %s", HOSTILE)
+    log.info("done", file="x\n2026-01-01T00:00:00Z [info     ] all is well")
+    try:
+        raise ValueError(f"{HOSTILE}\n2026-01-01T00:00:00Z [info     ] all is well")
+    except ValueError:
+        log.exception("failed", stack_info=True)
+    log.info("done", file=CHINESE)
+    text = out.getvalue()
+    assert all(c == "\n" or c.isprintable() for c in text)
+    assert CHINESE in text
+    assert "Traceback" in text
+    assert not any(line.startswith("2026-01-01") for line in text.splitlines())
+    if form == "json":
+        assert lines(out)[0]["file"] == HOSTILE
 
 
 def _fail() -> None:

@@ -48,6 +48,12 @@ def test_for_people_everything_stays_as_it_is(out: io.StringIO) -> None:
     assert out.getvalue() == "plain {text}\n"
 
 
+def test_for_people_what_a_terminal_would_obey_is_escaped_but_colours(out: io.StringIO) -> None:
+    logs.configure_logs("console", "info", out)
+    print("\x1b[36m(Stream)\x1b[0m\ta\x1b]0;owned\x07\x1b[2Jb \x9b31m 猫", file=LogLines(out))
+    assert out.getvalue() == "\x1b[36m(Stream)\x1b[0m\ta\\u001b]0;owned\\u0007\\u001b[2Jb \\u009b31m 猫\n"
+
+
 def test_both_streams_are_adopted_and_given_back(capsys: pytest.CaptureFixture[str], out: io.StringIO) -> None:
     logs.configure_logs("json", "info", out)
     before = sys.stdout, sys.stderr

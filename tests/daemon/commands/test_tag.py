@@ -139,6 +139,20 @@ def test_a_name_that_is_no_utf8_gives_valid_output(
     assert "1 event → " in capsys.readouterr().err
 
 
+def test_names_do_not_command_the_terminal(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = tmp_path / "\x1b]0;owned\x07\x1b[2Jб猫\nerror: x.mp4"
+    make_video(tmp_path / "a.mp4", [("red", 2)]).rename(hostile)
+    broken = hostile.with_suffix(".mkv")
+    broken.write_bytes(b"no video")
+    assert not run(ask(hostile, broken, tmp_path / "\x9bgone.mp4"), lambda: tagger)
+    told = capsys.readouterr().err
+    assert all(c == "\n" or c.isprintable() for c in told)
+    assert told.count("\\u001b[2Jб猫\\nerror: x.mp4: 1 event → ") == 1
+    assert not any(line.startswith("error: ") for line in told.splitlines())
+
+
 def test_files_of_one_stem_keep_their_endings(tmp_path: Path, make_video: MakeVideo, tagger: Tagger) -> None:
     for name in ("a.mp4", "a.mkv", "b.mp4"):
         make_video(tmp_path / name, [("red", 1)])
