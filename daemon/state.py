@@ -47,9 +47,10 @@ def _close_to_others(layout: StateLayout) -> None:
     for folder in (f for f in layout.folders if f.is_dir()):
         for path in (folder, *folder.rglob("*")):
             if not path.is_symlink():
-                path.chmod(0o700 if path.is_dir() else 0o600)
+                with suppress(FileNotFoundError):
+                    path.chmod(0o700 if path.is_dir() else 0o600)
     for old in (*layout.budgets.glob("*.new"), *layout.spool.glob("*.new"), *layout.redis.glob("*.new")):
-        old.unlink()
+        old.unlink(missing_ok=True)
     os.sync()  # thousands of changes, synced once
 
 
@@ -126,10 +127,10 @@ def _locked(path: Path) -> int:
 
 
 def _remove_parts(layout: StateLayout) -> None:
-    """Remove what a crash left half written: nobody writes while the folder is locked."""
+    """Remove what a crash left half written; what still ends of a killed daemon may be faster, or fail to write."""
     for places in (layout.root.glob(f".*{PART_SUFFIX}"), *(f.rglob(f".*{PART_SUFFIX}") for f in layout.folders)):
         for left in places:
-            left.unlink()
+            left.unlink(missing_ok=True)
 
 
 def _owner(written: bytes) -> str:

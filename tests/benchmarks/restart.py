@@ -23,7 +23,7 @@ from daemon_process import Running, running, write_config
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.reader import Entry, EventReader, Wanted
 from workers.publish.records import scan
-from workers.publish.redis_settings import RedisSettings
+from workers.publish.redis_settings import RedisSettings, connect
 from workers.redaction import RedactedUrl
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.yaml"
@@ -62,11 +62,13 @@ def first_entry(daemon: Running, folder: Path) -> Entry:
 
 def stop_server(folder: Path) -> None:
     """Let the daemon's Redis stand still, as soon as there is one."""
-    pid, end = folder / "state" / "redis" / "server.pid", time.monotonic() + PATIENCE_S
-    while not pid.exists():
+    end = time.monotonic() + PATIENCE_S
+    while (url := EmbeddedServer.discover(folder / "state")) is None:
         assert time.monotonic() < end
         time.sleep(0.05)
-    os.kill(int(pid.read_text().split()[0]), signal.SIGSTOP)
+    client = connect(RedisSettings(RedactedUrl(url)))
+    os.kill(int(client.info("server")["process_id"]), signal.SIGSTOP)
+    client.close()
 
 
 def waiting(folder: Path) -> set[str]:

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,26 @@ def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
     assert len(list((layout.evidence / "door").iterdir())) == 2
     with StateFolder(tmp_path):
         assert [p.name for p in (layout.evidence / "door").iterdir()] == ["1.jpg"]
+
+
+def test_what_still_ends_of_a_killed_daemon_may_finish_its_files_meanwhile(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as layout:
+        pass
+    for number in range(2000):
+        (layout.evidence / f".{number}.part").touch()
+    parts = list(layout.evidence.iterdir())
+
+    def finish() -> None:
+        while parts[0].exists():  # until the start is at it: it will still ask for those that are gone
+            pass
+        for part in reversed(parts):
+            part.unlink(missing_ok=True)
+
+    other = threading.Thread(target=finish)
+    other.start()
+    with StateFolder(tmp_path):
+        other.join()
+        assert not list(layout.evidence.iterdir())
 
 
 @pytest.mark.parametrize("place", ["/proc/self/state", "file", "file/state"])

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,15 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "did not come true in time"
         time.sleep(0.01)
+
+
+def fill(disk: Path, hole: int = 0) -> Path:
+    """Fill a file system but for ``hole`` bytes; return the file that does it."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        with suppress(OSError):
+            while file.write(b"0" * 4096):
+                pass
+        assert shutil.disk_usage(disk).free == 0
+        file.truncate(file.tell() - hole)
+    return ballast

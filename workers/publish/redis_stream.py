@@ -251,7 +251,7 @@ class RedisSink:
         known = isinstance(error, WatchwordError)
         text = f"{error.code}: {error}" if isinstance(error, WatchwordError) else f"unexpected: {type(error).__name__}"
         with self._changed:
-            new = text != self._counts.last_error
+            new = text.partition(":")[0] != (self._counts.last_error or "").partition(":")[0]
             self._counts = replace(self._counts, connected=False, retries=self._counts.retries + 1, last_error=text)
         if new:
             _log.warning("publishing waits: %s", text, exc_info=None if known else error)

@@ -62,14 +62,13 @@ def test_is_closed_to_others(tmp_path: Path) -> None:
         password = client.connection_pool.connection_kwargs["password"]
         command_line = Path(f"/proc/{server_pid(url)}/cmdline").read_bytes()
         assert password.encode() not in command_line
-        for name in ("url", "server.conf"):
-            assert stat.S_IMODE((tmp_path / "redis" / name).stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "redis" / "url").stat().st_mode) == 0o600
 
 
 def test_others_find_and_share_it(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path) as url:
         assert EmbeddedServer.discover(tmp_path) == url
-        with EmbeddedServer(tmp_path) as shared:
+        with EmbeddedServer(tmp_path, brief=True) as shared:
             assert shared == url
         assert client_of(url).ping()  # the one that only shared it left it running
 
@@ -246,6 +245,18 @@ def test_a_server_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Mon
         assert server_pid(url) != pid
 
 
+def test_a_look_waits_for_a_server_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("ASK_S", 0.05), ("SILENT_S", 0.5), ("_RESTART_S", 0.05)):
+        monkeypatch.setattr(embedded, name, seconds)
+    with EmbeddedServer(tmp_path) as url:
+        client_of(url).xadd("s", {"a": 1})
+        time.sleep(0.3)  # it has been asked once
+        os.kill(server_pid(url), signal.SIGSTOP)
+        with EmbeddedServer(tmp_path, brief=True) as looked:
+            assert looked == url  # a server of its own would be a second one that writes to the same file
+            assert client_of(looked).xlen("s") == 1
+
+
 def test_a_stopped_server_does_not_hold_up_the_end(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path)
     pid = server_pid(server.start())
@@ -254,3 +265,24 @@ def test_a_stopped_server_does_not_hold_up_the_end(tmp_path: Path) -> None:
     server.stop()
     assert time.monotonic() - began < 5
     assert gone(pid)
+
+
+def test_what_cannot_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_RESTART_S", 0.05)
+    with EmbeddedServer(tmp_path) as url:
+        (tmp_path / "redis").rename(tmp_path / "away")  # nothing can be started in a folder that is not there
+        os.kill(server_pid(url), signal.SIGKILL)
+        time.sleep(0.5)
+        with pytest.raises(redis.ConnectionError):
+            client_of(url).ping()
+        (tmp_path / "away").rename(tmp_path / "redis")
+        wait_until(lambda: EmbeddedServer.discover(tmp_path) == url)
+
+
+def test_nothing_of_an_unfinished_file_is_left(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path):
+        pass
+    left = tmp_path / "redis" / "temp-rewriteaof-bg-1.aof"
+    left.write_bytes(bytes(1000))
+    with EmbeddedServer(tmp_path):
+        assert not left.exists()

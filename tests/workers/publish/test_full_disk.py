@@ -1,40 +1,14 @@
 """A disk that is really full: a small file system of its own, where the tests may mount one."""
 
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from publish_kit import BINARIES, Server, ids_in, make_event, make_live, settings_of, wait_until
+from publish_kit import BINARIES, Server, fill, ids_in, make_event, make_live, settings_of, wait_until
 
 from workers.errors import SpoolError
 from workers.publish.redis_stream import RedisSink
 from workers.publish.spool import Spool, SpoolFull
-
-SIZE = 256 << 10
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", disk], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("only root may mount a file system")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-def fill(disk: Path) -> Path:
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(b"0" * 4096):
-            pass
-    assert shutil.disk_usage(disk).free == 0
-    return ballast
 
 
 def test_what_was_acknowledged_is_published_and_the_rest_refused_until_there_is_room(
