@@ -2,8 +2,11 @@
 
 import struct
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 from source_media import every, make_video
 
 
@@ -15,6 +18,39 @@ def gigapixel(folder: Path) -> Path:
     patched = patched.replace(struct.pack("<ii", 96, 64), struct.pack("<ii", 32768, 32768))  # of the container
     assert patched != data
     path.write_bytes(patched)
+    return path
+
+
+def sound(path: Path, rate: int, samples: int) -> Path:
+    """A Matroska file with one packet of noise, eight bits a sample."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("pcm_u8", rate=rate, layout="mono")
+        noise = np.random.default_rng(0).integers(0, 255, (1, samples)).astype(np.uint8)
+        frame = av.AudioFrame.from_ndarray(noise, format="u8", layout="mono")
+        frame.sample_rate, frame.pts = rate, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def slowing_sound(path: Path) -> Path:
+    """Two seconds of sound at 8000 Hz, then frames that say 1 Hz, then two seconds as before."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("flac", rate=8000, layout="mono")
+        position = 0
+        for rate in (8000, 1, 8000):
+            encoder = av.CodecContext.create("flac", "w")
+            encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "s16"
+            for start in range(0, 16_000, 4_000):
+                t = np.arange(start, start + 4_000) / 8000
+                tone = (8000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(tone[None], format="s16", layout="mono")
+                frame.sample_rate, frame.pts = rate, start
+                for packet in encoder.encode(frame):
+                    packet.stream, packet.time_base = stream, Fraction(1, 8000)
+                    packet.pts = packet.dts = position
+                    position += packet.duration or 0
+                    out.mux(packet)
     return path
 
 

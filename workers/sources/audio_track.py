@@ -9,6 +9,7 @@ from av.error import FFmpegError
 
 from alignment.types import F32
 from workers.sources.counters import Counters
+from workers.sources.limits import MAX_HZ, MIN_HZ
 from workers.sources.media import Entry
 from workers.types import SAMPLE_RATE_HZ, AudioChunk
 
@@ -49,6 +50,9 @@ class AudioTrack:
     def _frame(self, frame: AudioFrame, entry: Entry) -> Iterator[AudioChunk]:
         if self._start is not None and entry.place.epoch != self._epoch:
             yield from self.finish()
+        if not MIN_HZ <= frame.sample_rate <= MAX_HZ:  # as opening refuses it: the rate may change at any time
+            self._counters.dropped("too_large")
+            return
         t = self._end(entry.t) if frame.pts is None else frame.pts * float(frame.time_base or 0) + entry.place.offset
         if self._start is None:
             self._start, self._epoch = t, entry.place.epoch
@@ -97,12 +101,15 @@ class AudioTrack:
         self._count += len(samples)
 
     def _emit(self, least: int) -> Iterator[AudioChunk]:
-        """Yield one chunk if more than ``least`` samples wait."""
+        """Yield what waits if that is more than ``least`` samples, in parts of less than two ``CHUNK_S``."""
         if self._start is None or self._count <= least:
             return
         samples, start = np.concatenate(self._parts), self._start
         self._parts, self._count = [], 0
         self._start = start + len(samples) / SAMPLE_RATE_HZ
         early = min(len(samples), max(0, round(-start * SAMPLE_RATE_HZ)))  # encoder delay before second 0
-        if early < len(samples):
-            yield AudioChunk(self._camera, self._epoch, start + early / SAMPLE_RATE_HZ, samples[early:])
+        start, samples = start + early / SAMPLE_RATE_HZ, samples[early:]
+        for part in np.array_split(samples, max(1, len(samples) // int(CHUNK_S * SAMPLE_RATE_HZ))):
+            if len(part):
+                yield AudioChunk(self._camera, self._epoch, start, part)
+            start += len(part) / SAMPLE_RATE_HZ

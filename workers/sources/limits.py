@@ -8,6 +8,7 @@ middle of a stream); ``Pace`` holds a file to what its header said.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -17,6 +18,9 @@ from workers.sources.native import make
 from workers.types import CameraSpec, MediaLimits
 
 DEFAULT_LIMITS = MediaLimits()
+# Samples a second of sound. Telephones have 8000, the oldest recorders 5500; below that nothing that is said can be
+# understood, while every byte would become seconds of sound. 768 000 is the highest rate that converters are made for.
+MIN_HZ, MAX_HZ = 4_000, 768_000
 ALLOWANCE_S = 10.0  # of pictures at the highest rate, for time stamps that are bunched
 
 
@@ -35,10 +39,15 @@ def bound_decoder(context: VideoCodecContext, limits: MediaLimits) -> None:
     context.options = {**context.options, "max_pixels": str(decoder_pixels(limits))}
 
 
-def excess(container: InputContainer, video: VideoStream | None, limits: MediaLimits) -> str | None:
+def excess(
+    container: InputContainer, video: VideoStream | None, audio: AudioStream | None, limits: MediaLimits
+) -> str | None:
     """Return what an opened input asks too much of, None where that is nothing."""
     if len(container.streams) > limits.max_streams:
         return f"{len(container.streams)} streams, at most {limits.max_streams} are allowed (limits.streams)"
+    rate = audio.codec_context.sample_rate if audio is not None else 0
+    if rate and not MIN_HZ <= rate <= MAX_HZ:
+        return f"sound of {rate} samples a second, from {MIN_HZ} to {MAX_HZ} are read"
     if video is None:
         return None
     width, height = video.codec_context.width, video.codec_context.height

@@ -125,7 +125,7 @@ class Media:
 
     def _check_limits(self) -> None:
         limits = self._camera.limits
-        reason = excess(self.container, self.video, limits)
+        reason = excess(self.container, self.video, self.audio, limits)
         if reason is None and not self.live:
             reason = file_excess(self.video, self.duration_s(), limits)
         if reason is not None:

@@ -55,7 +55,10 @@ _HINTS: dict[type[SourceError], tuple[str, str]] = {
         "needs a protocol, format or codec that is missing here",
         "`watchword doctor` lists what works",
     ),
-    SourceTooLarge: ("asks for more than is allowed", "raise `limits` in the configuration if it can be trusted"),
+    SourceTooLarge: (
+        "asks for more than is allowed",
+        "raise the limit that is named, in the configuration, if it can be trusted; else re-encode it",
+    ),
     SourceCrashed: ("made its decoder end", "see the status in brackets; re-encode it, or report it with the file"),
     SourceRefused: (
         "points at other files or hosts",

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hostile_media import gigapixel, master, playlist
+from hostile_media import gigapixel, master, playlist, slowing_sound, sound
 from source_media import Run, camera, every, make_video, picture, read_all
 
 from workers.clock import SystemClock
@@ -104,6 +104,29 @@ def test_hundreds_of_tracks(tmp_path: Path) -> None:
     with pytest.raises(SourceTooLarge):
         read_all(path, SPEC)
     assert limited(path, max_streams=100).info.has_audio
+
+
+@pytest.mark.parametrize("rate", [1, 3999, 768_001])
+def test_sound_at_rates_that_nobody_records_at(tmp_path: Path, rate: int) -> None:
+    path = sound(tmp_path / "low.mkv", rate, 4096)  # at 1 Hz an hour of it, a quarter of a gigabyte
+    with pytest.raises(SourceTooLarge, match=rf"low\.mkv.*sound of {rate} samples a second, from 4000 to 768000"):
+        read_all(path)
+
+
+def test_a_large_packet_of_sound_comes_in_parts(tmp_path: Path) -> None:
+    got = read_all(sound(tmp_path / "low.mkv", 4000, 4000 * 90))
+    assert len(got.sound) == 90 * 16000
+    assert max(len(c.samples) for c in got.chunks) < 2 * 16000
+    assert [c.start_s for c in got.chunks[1:]] == pytest.approx([c.end_s for c in got.chunks[:-1]], abs=1e-6)
+
+
+def test_sound_whose_rate_falls_on_the_way_is_left_out(tmp_path: Path) -> None:
+    got = read_all(slowing_sound(tmp_path / "slowing.mkv"))
+    assert got.snapshot.dropped["too_large"] > 50
+    assert got.chunks[-1].end_s < 7
+    assert np.abs(got.sound[8000:24000]).max() > 0.2
+    assert np.abs(got.sound[40000:56000]).max() == 0  # silence, so that the times of what follows hold
+    assert np.abs(got.sound[-16000:]).max() > 0.2
 
 
 def test_limits_change_nothing_for_ordinary_media(tmp_path: Path) -> None:
