@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -14,8 +15,8 @@ Handler = Callable[[BaseHTTPRequestHandler], None]
 
 
 @contextlib.contextmanager
-def http(answer: Handler) -> Iterator[str]:
-    """Serve every GET by ``answer``; yields the base URL."""
+def http(answer: Handler, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve every GET by ``answer``, over TLS where ``tls`` says how; yields the base URL."""
 
     class Request(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -26,9 +27,22 @@ def http(answer: Handler) -> Iterator[str]:
             pass
 
     with _Server(("127.0.0.1", 0), Request) as server:
+        if tls is not None:  # the handshake is left to the request's own thread
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+def certified(folder: Path, name: str = "camera.test") -> ssl.SSLContext:
+    """Make a certificate that nobody else vouches for, as cameras have them; return a server's side of TLS."""
+    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 class _Server(ThreadingHTTPServer):

@@ -3,26 +3,35 @@
 A playlist or a redirect can name any host, also one that only this machine can reach (a database on the loopback
 interface, a cloud's metadata service). FFmpeg has no say in that, so it is given this proxy (``http_proxy``, which its
 HLS reader hands on to every segment and its HTTP reader keeps through redirects), which compares the host with those
-allowed before it connects. HTTPS passes through as it is, by CONNECT.
+allowed before it connects. FFmpeg speaks plain HTTP only, whose addresses ``plain_http`` makes; TLS begins here.
 """
 
 import os
-import select
+import re
 import socket
+import ssl
 import threading
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.cookiejar import CookieJar
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import Request, getproxies, proxy_bypass
 
 import structlog
 
 from workers.redaction import RedactedUrl
+from workers.sources.plain_http import Origin, origin, plain
+from workers.sources.relay import begun, relay
 
 MAX_HEAD_BYTES = 64 << 10
 CHUNK_BYTES = 64 << 10
 CONNECT_S = 30.0  # FFmpeg's own limits are shorter, and end the connection
 _PORTS = {"http": 80, "https": 443}
+_TARGET = re.compile("http://([^/?#]*)(.*)")
+_OURS = {"host", "cookie", "connection", "proxy-connection", "accept-encoding"}  # fields of a request
+MAX_COOKIES = 100
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +41,16 @@ class Gate:
 
     def __init__(self, camera: str, url: RedactedUrl, hosts: Sequence[str] = ()) -> None:
         self._camera = camera
+        self.entry = plain(url.reveal())  # what FFmpeg is to open, by way of this proxy
         asked = urlsplit(url.reveal())
         self._own = asked.hostname or ""
         self._own_ports = {asked.port or _PORTS[asked.scheme.lower()], *_PORTS.values()}
         self._hosts = frozenset(host.lower() for host in hosts)
+        if "no_proxy" in os.environ:  # FFmpeg would pass by this proxy for the hosts in it; it reads this spelling only
+            os.environ["NO_PROXY"] = os.environ.pop("no_proxy")
         self._outer = getproxies().get("http")
-        os.environ.pop("no_proxy", None)  # FFmpeg would pass by this proxy for the hosts in it
+        self._tls = _unverified()
+        self.cookies = CookieJar()  # FFmpeg cannot tell whose they are when all comes from a proxy
         self.denied: set[str] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._listen, name=f"gate-{camera}", daemon=True)
@@ -62,6 +75,24 @@ class Gate:
         """Return the proxy that this machine must use to reach a host (``http_proxy``), None where there is none."""
         return urlsplit(self._outer) if self._outer and not proxy_bypass(host) else None
 
+    def connect(self, to: Origin) -> socket.socket:
+        """Return a connection to ``to``, or to the proxy on the way; raise ``OSError`` where there is none."""
+        outer = self.way(to.host)
+        if outer is None:
+            line = HTTPConnection(to.host, to.port, timeout=CONNECT_S)
+        else:
+            line = HTTPConnection(outer.hostname or "", outer.port or _PORTS["http"], timeout=CONNECT_S)
+            if to.tls:
+                line.set_tunnel(to.host, to.port)
+        line.connect()
+        return self._tls.wrap_socket(line.sock, server_hostname=to.host) if to.tls else line.sock
+
+    def remember(self, response: HTTPResponse, asked: Request) -> None:
+        """Keep the cookies of a response."""
+        self.cookies.extract_cookies(response, asked)
+        if len(self.cookies) > MAX_COOKIES:
+            self.cookies.clear()
+
     def close(self) -> None:
         """Stop listening; connections end with the reader's."""
         with suppress(OSError):
@@ -83,25 +114,22 @@ class _Request:
 
     def handle(self) -> None:
         """Answer it; the connection is closed then."""
-        with self._near, suppress(OSError, ValueError):
+        with self._near, suppress(OSError, ValueError, EOFError, HTTPException, zlib.error):
             self._near.settimeout(CONNECT_S)
-            head, _, rest = self._head().partition(b"\r\n\r\n")
-            line, *fields = head.decode("latin-1").split("\r\n")
+            line, *fields = self._head().decode("latin-1").split("\r\n")
             method, target, version = line.split(" ")
-            place = urlsplit(f"//{target}" if method == "CONNECT" else target)
-            host, port = place.hostname or "", place.port or _PORTS["http"]
-            if method != "CONNECT" and place.scheme != "http":
+            parts = _TARGET.fullmatch(target)
+            if parts is None:
                 self._answer(400)
-            elif not self._gate.admits(host, port):
+                return
+            to = origin(parts[1])
+            if not self._gate.admits(to.host, to.port):
                 self._answer(403)
-            elif (outer := self._gate.way(host)) is not None:
-                begin = _written(f"{method} {target} {version}", fields)
-                self._exchange(outer.hostname or "", outer.port or _PORTS["http"], begin + rest)
-            elif method == "CONNECT":
-                self._exchange(host, port, rest, confirm=True)
-            else:
-                path = place._replace(scheme="", netloc="").geturl() or "/"
-                self._exchange(host, port, _written(f"{method} {path} {version}", fields) + rest)
+                return
+            path = parts[2] if parts[2].startswith("/") else f"/{parts[2]}"
+            if to.tls or self._gate.way(to.host) is None:
+                target = path
+            self._exchange(to, path, [f"{method} {target} {version}", *fields])
 
     def _head(self) -> bytes:
         head = b""
@@ -110,38 +138,38 @@ class _Request:
             if not more or len(head) > MAX_HEAD_BYTES:
                 raise ValueError("no request")
             head += more
-        return head
+        return head.partition(b"\r\n\r\n")[0]
 
     def _answer(self, status: int) -> None:
         self._near.sendall(f"HTTP/1.1 {status} no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
 
-    def _exchange(self, host: str, port: int, begin: bytes, confirm: bool = False) -> None:
-        """Connect, send what begins the exchange, and let it run; ``confirm``: tell FFmpeg that its tunnel stands."""
+    def _exchange(self, to: Origin, path: str, head: Sequence[str]) -> None:
+        asked = Request(f"{'https' if to.tls else 'http'}://{to.authority}{path}")
+        self._gate.cookies.add_cookie_header(asked)
         try:
-            far = socket.create_connection((host, port), CONNECT_S)
-        except OSError:
+            far = self._gate.connect(to)
+        except (OSError, HTTPException):
             self._answer(502)
             return
         with far:
-            if confirm:
-                self._near.sendall(b"HTTP/1.1 200 connected\r\n\r\n")
-            far.sendall(begin)
-            self._pump(far)
-
-    def _pump(self, far: socket.socket) -> None:
-        """Copy both ways until one side ends."""
-        for end in (self._near, far):
-            end.settimeout(None)
-        other = {self._near: far, far: self._near}
-        while True:
-            for end in select.select([self._near, far], [], [])[0]:
-                data = end.recv(CHUNK_BYTES)
-                if not data:
-                    return
-                other[end].sendall(data)
+            far.sendall(_written(head, to, asked.get_header("Cookie")))
+            response = begun(far, self._near)
+            self._gate.remember(response, asked)
+            relay(response, self._near, to.tls)
 
 
-def _written(line: str, fields: Sequence[str]) -> bytes:
-    """Return the head of a request that asks for the connection to be closed after it."""
-    keep = [f for f in fields if f.partition(":")[0].lower() not in ("connection", "proxy-connection")]
-    return "\r\n".join([line, *keep, "Connection: close", "", ""]).encode("latin-1")
+def _written(head: Sequence[str], to: Origin, cookies: str | None) -> bytes:
+    """Return the head of a request that asks for the connection to be closed after it, and for text as it is."""
+    lines = [head[0], f"Host: {to.authority}", *(f for f in head[1:] if f.partition(":")[0].lower() not in _OURS)]
+    lines += [f"Cookie: {cookies}"] if cookies else []
+    return "\r\n".join([*lines, "Accept-Encoding: identity", "Connection: close", "", ""]).encode("latin-1")
+
+
+def _unverified() -> ssl.SSLContext:
+    """Return what FFmpeg's own TLS takes: any certificate, and the old versions and short keys of old cameras."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.options |= 0x4  # SSL_OP_LEGACY_SERVER_CONNECT, which has no name in Python 3.11
+    return context

@@ -99,12 +99,13 @@ class Media:
 
     def _open(self, target: Target) -> InputContainer:
         options = network_options(target, self._camera.read_timeout_s) | open_options(self._camera.limits)
+        name = target.name if self.live else f"file:{target.name}"  # a colon in it is no protocol
         if self._gate is not None:
-            options["http_proxy"] = self._gate.url
+            name, options["http_proxy"] = self._gate.entry, self._gate.url
         began = time.monotonic()
         try:
             container = av.open(
-                target.name if self.live else f"file:{target.name}",  # a colon in it is no protocol
+                name,
                 format=target.format,
                 options=options,
                 timeout=(self._camera.open_timeout_s, read_limit_s(self._camera, target) if self.live else None),

@@ -15,8 +15,8 @@ from workers.sources.formats import FILE_FORMATS, HTTP_FORMATS
 LIVE_PROTOCOLS = {
     "rtsp": "rtsp,rtp,tcp,udp",
     "rtsps": "rtsp,rtsps,rtp,srtp,tcp,tls,udp",
-    "http": "http,https,httpproxy,tls,tcp,crypto",
-    "https": "https,httpproxy,tls,tcp,crypto",
+    "http": "http,tcp,crypto",  # to the gate, which does TLS: FFmpeg's needs `httpproxy`, a way past the gate
+    "https": "http,tcp,crypto",
     "udp": "udp",
     "tcp": "tcp",
 }

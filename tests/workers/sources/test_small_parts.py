@@ -130,6 +130,7 @@ def test_only_files_may_reach_files(url: str) -> None:
     allowed = options["protocol_whitelist"].split(",")
     assert ("file" in allowed) == url.startswith("/")
     assert not {"concat", "subfile", "data", "pipe", "fd"} & set(allowed)
+    assert not {"httpproxy", "tls", "https"} & set(allowed)  # `httpproxy` connects anywhere, the others need it
 
 
 SECRET = RedactedUrl("rtsp://me:s3cret-word@10.0.0.5/cam")
