@@ -16,7 +16,7 @@ from alignment.errors import WatchwordError
 from daemon.runtime import Runtime, StreamHandle
 from workers.backoff import Backoff
 from workers.clock import Clock, Rounds, SystemClock
-from workers.errors import ModelUnavailable, ServiceLost
+from workers.errors import ModelUnavailable, ServiceLost, SourceError
 from workers.snapshots import StreamSnapshot
 from workers.sources.url import is_live
 from workers.types import CameraSpec, EventSpec
@@ -48,7 +48,7 @@ class Watched:
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
     degraded_at: float | None = None  # monotonic
     stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
-    attempts: int | None = None  # how often its process may end or stand still before it is given up; None: ever again
+    attempts: int | None = None  # how often it may fail, its process end or stand still; None: ever again
     deaths: int = 0
     retired: bool = False  # nobody wants it any more: it is asked to end, and not started again
     idle_s: float = 0.0  # without progress, by the supervisor's own clock: other processes' may be stepped
@@ -88,8 +88,8 @@ class Supervisor:
     def watch(self, camera: CameraSpec, events: tuple[EventSpec, ...], attempts: int | None = None) -> None:
         """Want a camera watched; it is started by the next ``step``.
 
-        ``attempts``: how often its process may end or stand still before it is given up, for a file that others wait
-        behind; None: it is never given up.
+        ``attempts``: how often its source may fail, its process end or stand still before it is given up, for a file
+        that others wait behind; None: it is never given up.
         """
         backoff = Backoff(self._clock, max_s=RETRY_S)
         blank = StreamSnapshot(camera.name)
@@ -157,7 +157,8 @@ class Supervisor:
             log.info("stream finished", camera=entry.camera.name)
         elif state == "failed":
             failure = entry.snapshot.failure or WatchwordError("failed without saying why")
-            self._ended(entry, failure, retry and _may_succeed(entry.camera, failure))
+            end = self._died if isinstance(failure, SourceError) else self._ended
+            end(entry, failure, retry and _may_succeed(entry.camera, failure))
         elif state == "running":
             entry.backoff.succeeded()
             if entry.degraded and self._clock.monotonic() - entry.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
@@ -179,7 +180,7 @@ class Supervisor:
             self._died(entry, error, True)
 
     def _died(self, entry: Watched, error: WatchwordError, retry: bool) -> None:
-        """Note that it did not end by itself; what does so again and again is given up where that is wanted."""
+        """Note an end that may be the source's fault; what ends so again and again is given up where that is wanted."""
         entry.deaths += 1
         self._ended(entry, error, retry and entry.deaths != entry.attempts)
 

@@ -142,7 +142,8 @@ class SpeechActor:
         self._queue()
 
     async def submit(self, chunk: VoicedChunk, wait: bool) -> tuple[Utterance, ...]:
-        answer = await asyncio.to_thread(self._queue().submit, chunk, wait)
+        submit = self._queue().submit  # a camera never waits, so not for a thread either: files hold them all
+        answer = await asyncio.to_thread(submit, chunk, True) if wait else submit(chunk, False)
         return await asyncio.wrap_future(answer)
 
     async def snapshot(self) -> SpeechSnapshot:

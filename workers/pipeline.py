@@ -18,7 +18,7 @@ import structlog
 
 from alignment.aligner import Aligner
 from alignment.errors import WatchwordError
-from alignment.types import F32
+from alignment.types import F32, SpanChange
 from alignment.windowing import ClipWindow
 from workers.announcing import Announcer
 from workers.backoff import Backoff
@@ -85,6 +85,7 @@ class StreamPipeline:
         self._lost = Counter(encoder_failed=0, overload=0, not_finite=0)
         self._behind = False  # whether the latest hop took too long
         self._announcer: Announcer | None = None
+        self._asking = False  # services, for what the item in hand gives
         self._reading: threading.Thread | None = None
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
 
@@ -118,7 +119,7 @@ class StreamPipeline:
             return replace(self._state, source=source)
         return replace(
             self._state,
-            progress_wall=self._clock.wall() if self._announcer.waiting else self._state.progress_wall,
+            progress_wall=self._clock.wall() if self._waits_its_turn() else self._state.progress_wall,
             source=source,
             stages={k: h.snapshot() for k, h in self._stages.items()},
             latency=self._announcer.latency.snapshot(),
@@ -131,6 +132,11 @@ class StreamPipeline:
             budget_hours={k: b.observed_hours for k, b in self._watch.budgets.items()},
             queue_depth=self._reader.ledger.pending(),
         )
+
+    def _waits_its_turn(self) -> bool:
+        """Tell whether it stands still for a reason: a full disk; or a file's questions, which come after cameras'."""
+        assert self._announcer is not None
+        return self._announcer.waiting or (self._asking and not self._info.live)
 
     def _work(self) -> None:
         """Read in another thread, take the answers in this one; raise what made the source fail."""
@@ -246,11 +252,25 @@ class StreamPipeline:
     def _take(self, item: Seen | Said | Listened) -> None:
         """Take one answer into its epoch and publish what follows."""
         assert self._announcer is not None
+        self._asking = True
+        try:
+            found = self._changes(item)
+        finally:
+            self._asking = False
+        if found is None:
+            return
+        with self._stages["publish"].time():
+            self._announcer.announce(*found)
+        self._budgets.save()
+        self._state = replace(self._state, progress_wall=self._clock.wall())
+
+    def _changes(self, item: Seen | Said | Listened) -> tuple[list[SpanChange], Epoch] | None:
+        """Take one answer into its epoch; return what follows. None: no answer came."""
         if isinstance(item, Seen):
             epoch = self._epoch(item.batch.epoch, float(item.batch.pts_s[0]))
             features = self._frame_features(item)
             if features is None:
-                return
+                return None
             began = self._clock.monotonic()
             with self._stages["align"].time():
                 self._budgets.see(item.batch.pts_s, features)
@@ -268,10 +288,7 @@ class StreamPipeline:
             changes = epoch.hear(item.end_s, settled, item.tags, self._info.has_video)
             if not self._info.has_video:
                 self._state = replace(self._state, position_s=item.end_s)
-        with self._stages["publish"].time():
-            self._announcer.announce(changes, epoch)
-        self._budgets.save()
-        self._state = replace(self._state, progress_wall=self._clock.wall())
+        return changes, epoch
 
     def _frame_features(self, item: Seen) -> F32 | None:
         """Wait for an answer; ask again where the encoder was lost with the question. None: given up (live only)."""

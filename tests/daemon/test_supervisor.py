@@ -291,14 +291,16 @@ def test_drain_asks_everyone_and_kills_the_late(clock: FakeClock) -> None:
     assert streams.started[1].killed
 
 
-@pytest.mark.parametrize("kills", ["dies", "stands still"])
-def test_what_ends_its_process_is_given_up_where_others_wait_behind_it(clock: FakeClock, kills: str) -> None:
+@pytest.mark.parametrize("kills", ["dies", "stands still", "cannot be read"])
+def test_what_fails_again_and_again_is_given_up_where_others_wait_behind_it(clock: FakeClock, kills: str) -> None:
     streams = Streams(clock)
     supervisor = Supervisor(streams, clock)  # type: ignore[arg-type]  # as above
     supervisor.watch(CAMERA, (), attempts=3)
     supervisor.step()
     for _ in range(600):
         streams.started[-1].dead = kills == "dies"
+        if kills == "cannot be read":
+            streams.started[-1].fail()
         advance(supervisor, clock, 1)
     assert len(streams.started) == 3
     assert all(s.killed for s in streams.started)

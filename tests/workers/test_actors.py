@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ from fake_clock import FakeClock
 
 from alignment.errors import WatchwordError
 from alignment.sliding import Unread
-from workers.actors import RELOAD_S, EncoderActor, Kept
+from workers.actors import RELOAD_S, EncoderActor, Kept, SpeechActor
 from workers.aligners import AlignerOptions, load_network
 from workers.encoders.options import EncoderOptions
 from workers.errors import ModelUnavailable
+from workers.speech_queue import SpeechQueue
 from workers.turns import ANYONE
-from workers.types import EventSpec
+from workers.types import EventSpec, Utterance, VoicedChunk
 
 
 def test_a_service_that_cannot_load_says_why_and_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +39,40 @@ def test_a_service_that_cannot_load_says_why_and_is_tried_again_after_a_while(mo
     clock.sleep(RELOAD_S)
     assert [kept(), kept()] == ["open", "open"]
     assert len(tries) == 3
+
+
+class Transcriber:
+    """Writes down whom it heard, once it is let."""
+
+    def __init__(self) -> None:
+        self.open, self.order = threading.Event(), list[str]()
+
+    def transcribe(self, chunk: VoicedChunk) -> tuple[Utterance, ...]:
+        assert self.open.wait(30)
+        self.order.append(chunk.camera)
+        return ()
+
+
+def test_a_camera_does_not_wait_for_threads_that_files_hold() -> None:
+    transcriber = Transcriber()
+    actor = SpeechActor.__new__(SpeechActor)
+    actor._queue = Kept(lambda: SpeechQueue(transcriber, capacity=4))
+
+    async def speak() -> None:
+        silence = np.zeros(16, np.float32)
+        files = [asyncio.create_task(actor.submit(VoicedChunk("file", 0, 0.0, silence, 1), True)) for _ in range(40)]
+        while (await actor.snapshot()).depth < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # the others wait for room, each in a thread
+        door = asyncio.create_task(actor.submit(VoicedChunk("door", 0, 0.0, silence, 9), False))
+        await asyncio.sleep(0)
+        transcriber.open.set()
+        await asyncio.wait_for(asyncio.gather(door, *files), 30)
+
+    asyncio.run(speak())
+    assert len(transcriber.order) == 41
+    assert transcriber.order.index("door") <= 2
+    assert actor._queue().close()
 
 
 @pytest.mark.usefixtures("one_core")

@@ -130,14 +130,15 @@ class PlainDecoder:
 
     def _time(self, frame: VideoFrame) -> tuple[float, int]:
         """Return stream seconds and epoch of the packet that a frame comes from: later ones may lie after a jump."""
-        entry = next((e for e in self._inside if e.packet.pts == frame.pts), None)
-        if entry is not None:
-            self._inside.remove(entry)
-            return entry.t, entry.place.epoch
         last = self._last
         assert last is not None
-        at = last.t if frame.pts is None else frame.pts * float(last.packet.time_base) + last.place.offset
-        return at, last.place.epoch
+        if frame.pts is None:
+            return last.t, last.place.epoch
+        entry = next((e for e in self._inside if e.packet.pts == frame.pts), None)
+        if entry is None:
+            return frame.pts * float(last.packet.time_base) + last.place.offset, last.place.epoch
+        self._inside.remove(entry)
+        return entry.t, entry.place.epoch
 
 
 class KeyframeTier:

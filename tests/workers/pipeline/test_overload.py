@@ -3,7 +3,10 @@
 The load is that of ``tests/benchmarks/overload.py``; nothing here depends on how fast the machine is, within reason.
 """
 
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -14,11 +17,12 @@ from colour_encoder import ColourEncoder, write_colours
 from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
+from alignment.types import F32
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.turns import ANYONE
-from workers.types import CameraSpec, Event
+from workers.types import U8, CameraSpec, Event
 
 PRIORITIES = (9, 5, 1, 1, 1, 1, 1, 1)
 SECONDS = 60.0
@@ -124,3 +128,36 @@ def test_a_file_beside_overloaded_cameras_waits_and_loses_nothing(run: Run) -> N
 
 def described(events: Sequence[Event]) -> list[tuple[str, int, float, float]]:
     return [(e.id, e.revision, e.start, e.end) for e in events]
+
+
+class Patient(ColourEncoder):
+    """Answers once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.let = threading.Event(), threading.Event()
+
+    def encode_frames(self, frames: U8) -> "Future[F32]":
+        answer: Future[F32] = Future()
+        found = super().encode_frames(frames).result()
+        self.asked.set()
+        Thread(target=lambda: self.let.wait() and answer.set_result(found), daemon=True).start()
+        return answer
+
+
+def test_a_file_that_waits_for_its_turn_is_not_stuck(tmp_path: Path) -> None:
+    encoder = Patient()
+    stream = tag(write_colours(tmp_path / "a.mp4", [("red", 6)]), encoder, MemorySink())
+    thread = Thread(target=stream.run)
+    thread.start()
+    assert encoder.asked.wait(30)
+    looks = []
+    while len(looks) < 5:
+        time.sleep(0.1)
+        looks.append(stream.snapshot().progress_wall)
+    encoder.let.set()
+    thread.join(30)
+    assert len(set(looks[-4:])) == 4, "whoever looks sees it get on"
+    done = stream.snapshot().progress_wall
+    time.sleep(0.05)
+    assert stream.snapshot().progress_wall == done

@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.packet import Packet
 from source_media import camera, every, make_video, number_of
 
 from workers.redaction import RedactedUrl
 from workers.sources.counters import Counters
-from workers.sources.decoding import PacketDecoder, Sampled
-from workers.sources.media import Media
+from workers.sources.decoding import PacketDecoder, PlainDecoder, Sampled
+from workers.sources.media import Entry, Media
 from workers.sources.reader import make_decoder
 from workers.sources.sampling import Grid
 from workers.sources.scaling import FrameScaler
-from workers.sources.timebase import Timebase
+from workers.sources.timebase import Place, Timebase
 from workers.sources.url import parse_target
 from workers.types import FrameSpec
 
@@ -56,6 +58,21 @@ def test_what_a_decoder_still_holds_when_time_stamps_jump_keeps_its_time(tmp_pat
     assert [number_of(SCALE(s.frame)) for _, s in got] == list(range(60))
     np.testing.assert_allclose([s.t for _, s in got], 0.1 * np.arange(60), atol=0.05)
     assert [s.epoch for _, s in got] == [0] * 40 + [1] * 20
+
+
+def test_frames_without_time_stamps_follow_their_packets_also_after_damage(tmp_path: Path) -> None:
+    with av.open(str(make_video(tmp_path / "clip.mkv", every(100, 60), **AV1))) as container:
+        context = container.streams.video[0].codec_context
+        context.thread_count = 1
+        decoder = PlainDecoder(PacketDecoder(context, Counters(), 1 << 30), Grid(20))
+        place, late = Place(0, 0.0), []
+        for n, packet in enumerate(p for p in container.demux(video=0) if p.size):
+            t = 0.1 * n
+            packet.pts = packet.dts = None
+            if 20 < n < 40:  # up to the next keyframe
+                packet = Packet(bytes(packet)[:4])
+            late += [t - s.t for s in decoder.feed(Entry(packet, t, t, place, False))]
+    assert max(late) < 0.5
 
 
 @pytest.mark.parametrize("b_frames", [0, 3])
