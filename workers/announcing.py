@@ -119,6 +119,7 @@ class Announcer:
             except SpoolError as error:
                 if self._stopping.is_set():
                     raise
+                if not self.waiting:  # once, not every second for as long as a disk is full
+                    log.error("events cannot be kept, trying again", code=error.code, error=str(error))
                 self.waiting = True
-                log.error("events cannot be kept, trying again", code=error.code, error=str(error))
                 self._clock.sleep(RETRY_S)
