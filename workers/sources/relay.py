@@ -24,6 +24,7 @@ LINE_BYTES = 64 << 10
 _OURS = {"connection", "transfer-encoding", "content-encoding", "set-cookie"}
 _LENGTHS = {"content-length", "content-range", "accept-ranges"}
 _ICY, _HTTP = b"ICY ", b"HTTP/1.0 "  # SHOUTcast servers have the former for the latter
+_TAG = b"ID3"
 _CONTROL = re.compile(r"[\0\r\n]")
 _LINE = re.compile(rb"([^\r\n\0]*)([\r\n\0])")  # where FFmpeg ends a line
 
@@ -52,8 +53,12 @@ def relay(response: HTTPResponse, near: socket.socket, secure: bool) -> None:
     if late:
         chunked = playlist  # what is changed has another length
         near.sendall(_head(response, secure, chunked))
-    parts = chain([first], iter(partial(body.read1, CHUNK_BYTES), b""))
-    for part in filter(None, _lines(parts, secure) if playlist else parts):
+    parts: Iterator[bytes] = chain([first], iter(partial(body.read1, CHUNK_BYTES), b""))
+    if playlist:
+        parts = _lines(parts, secure)
+    elif first.startswith(_TAG):
+        parts = _tagged(parts)
+    for part in filter(None, parts):
         near.sendall(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
     if chunked:
         near.sendall(b"0\r\n\r\n")
@@ -81,6 +86,16 @@ def _lines(parts: Iterable[bytes], secure: bool) -> Iterator[bytes]:
         if len(rest) > LINE_BYTES:
             raise ValueError("no playlist has lines this long")
     yield plain_line(rest, secure)
+
+
+def _tagged(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what begins with a tag; raise ``ValueError`` for a playlist behind it, which FFmpeg 8.0 finds there."""
+    last = b""
+    for part in parts:
+        last = last[1 - len(PLAYLIST) :] + part
+        if PLAYLIST in last:
+            raise ValueError("a playlist behind a tag")
+        yield part
 
 
 class _Answer(io.RawIOBase):

@@ -214,6 +214,7 @@ def test_nor_does_a_proxy_of_the_playlists_choice(scheme: str, what: str, place:
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
+TAG = b"ID3\4\0\0\0\0\0\x14" + bytes(20)
 
 
 def chunked(data: bytes) -> bytes:
@@ -238,7 +239,7 @@ HIDDEN: dict[str, Callable[[bytes], bytes]] = {
     "only a first answer": lambda x: b"HTTP/1.1 101 x\r\n\r\n" + x,
     "no content": lambda x: b"HTTP/1.1 204 x\r\n\r\n" + x,
     "no length": lambda x: OK + b"Content-Length: 0\r\n\r\n" + x,
-    "a tag": lambda x: OK + b"\r\nID3\4\0\0\0\0\0\x14" + bytes(20) + x,
+    "a tag": lambda x: OK + b"\r\n" + TAG + x,
     "carriage returns": lambda x: OK + b"\r\n" + b"#EXTM3U" + b"\r" * 65_510 + x[8:].replace(b"\n", b"\r"),
     "a long line": lambda x: OK + b"\r\n#EXTM3U\n#" + b"x" * 65_500 + b"\n" + x[8:],
     "a line without end": lambda x: OK + b"\r\n#EXTM3U\n#" + b"x" * 400_000 + b"\n" + x[8:],
@@ -257,6 +258,11 @@ def test_a_playlist_cannot_hide(how: str, what: str, place: Place) -> None:
     with pytest.raises(SourceError):
         place.opened(f"http://127.0.0.1:{place.odd}/live.m3u8")
     assert place.visits == 0
+
+
+def test_what_else_has_a_tag_plays(place: Place) -> None:
+    place.reply = OK + b"\r\n" + TAG + (place.folder / "segment.ts").read_bytes()
+    assert place.opened(f"http://127.0.0.1:{place.odd}/a.ts").has_video
 
 
 @pytest.mark.parametrize("text", [master, playlist])
