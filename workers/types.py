@@ -36,6 +36,7 @@ class MediaLimits:
     max_fps: float = 1000.0  # pictures a second of a file
     max_duration_s: float = 7 * 86_400.0  # of a file
     max_streams: int = 64
+    max_pixel_rate: int = 60 * max_pixels  # pixels a second that are decoded: 8192 x 4320 at 60 pictures a second
     memory_mib: int = 2048  # of the process that decodes, beyond what it has when it opens its source
 
 

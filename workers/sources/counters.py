@@ -13,7 +13,7 @@ class Counters:
     def __init__(self) -> None:
         self._lock = Lock()
         self._up = False
-        self._decoded = self._sampled = self._epoch = 0
+        self._decoded = self._sampled = self._epoch = self._fed = self._shown = 0
         self._dropped: Counter[str] = Counter()
         self._reconnects: Counter[str] = Counter()
         self._last_frame_wall: float | None = None
@@ -28,6 +28,18 @@ class Counters:
         """Count frames that came out of the decoder."""
         with self._lock:
             self._decoded += frames
+
+    def worked(self, fed: int = 0, shown: int = 0) -> None:
+        """Count pixels that a decoder was fed, as large as it last knew them, or that came out of it."""
+        with self._lock:
+            self._fed += fed
+            self._shown += shown
+
+    @property
+    def pixels(self) -> int:
+        """Return how many pixels were decoded: not all are shown, and their size may be known only when they are."""
+        with self._lock:
+            return max(self._fed, self._shown)
 
     def sampled(self, frames: int, epoch: int, wall: float) -> None:
         """Count sampled frames and note when the last one came."""

@@ -58,7 +58,10 @@ class PacketDecoder:
         """Return the frames that come out when ``entry`` goes in; a frame not wanted is skipped if none needs it."""
         self._skip(self._skips and not wanted)
         self.fed = True
-        return self._run(lambda: self._context.decode(entry.packet))
+        frames = self._run(lambda: self._context.decode(entry.packet))
+        pixels = self._context.width * self._context.height
+        self._counters.worked(fed=pixels if pixels <= self._max_pixels else 0)  # a refused picture leaves its size
+        return frames
 
     def drain(self) -> list[VideoFrame]:
         """Return the frames still inside, and make the decoder ready for a keyframe."""
@@ -97,6 +100,7 @@ class PacketDecoder:
                 self._count_damage()
             return []
         self._counters.decoded(len(frames))
+        self._counters.worked(shown=sum(f.width * f.height for f in frames))
         return frames
 
 

@@ -16,7 +16,7 @@ from workers.sources.counters import Counters
 from workers.sources.decoding import Sampled
 from workers.sources.formats import POINTING
 from workers.sources.interleave import MAX_BATCH, Interleaver
-from workers.sources.limits import Pace, within_memory
+from workers.sources.limits import Pace, PixelRate, within_memory
 from workers.sources.media import Media, StreamPacket, content_key
 from workers.sources.native import classify, make
 from workers.sources.random_access import SLACK_S, WINDOW, read_frames_at
@@ -55,6 +55,7 @@ class FileSource:
         self._stop = Event()
         self._media: Media | None = None
         self._grid = make_grid(camera)
+        self._work = PixelRate(camera.limits)
         self._gave = False  # any item
 
     def open(self) -> SourceInfo:
@@ -137,7 +138,9 @@ class FileSource:
         pace = Pace(self._camera.limits, start)
         for packet in self._packets(media):
             entry = media.place(packet, timebase)
-            if reason := pace.excess(timebase.now, packet.stream is media.video):
+            reason = pace.excess(timebase.now, packet.stream is media.video)
+            reason = reason or self._work.excess(timebase.now, self._counters.pixels)
+            if reason is not None:
                 raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
             for found in reader.feed(entry):
                 yield from self._gathered(gather, found)

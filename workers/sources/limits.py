@@ -2,11 +2,13 @@
 
 A few bytes can promise a picture of a gigabyte, a million pictures a second or a century of sound. What a header says
 is checked on opening; FFmpeg itself refuses larger pictures before it allocates them (``max_pixels``, also in the
-middle of a stream); ``Pace`` holds a file to what its header said.
+middle of a stream); ``Pace`` holds a file to what its header said, ``PixelRate`` every input to a sane amount of work:
+13 bytes can ask for a picture of 35 million pixels that looks like the one before.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -22,6 +24,8 @@ DEFAULT_LIMITS = MediaLimits()
 # understood, while every byte would become seconds of sound. 768 000 is the highest rate that converters are made for.
 MIN_HZ, MAX_HZ = 4_000, 768_000
 ALLOWANCE_S = 10.0  # of pictures at the highest rate, for time stamps that are bunched
+# Of pixels: a GOP of 600 pictures, the most that is held, is decoded at once, and again where it turns out damaged.
+PIXELS_ALLOWANCE_S = 30.0
 
 
 def decoder_pixels(limits: MediaLimits) -> int:
@@ -60,9 +64,14 @@ def file_excess(video: VideoStream | None, duration_s: float | None, limits: Med
     """Return what a file's header declares too much of: a camera's rate and duration are often nonsense, and unused."""
     if duration_s is not None and duration_s > limits.max_duration_s:
         return f"{duration_s:g} s long, at most {limits.max_duration_s:g} s are allowed (limits.duration)"
-    rate = video.average_rate if video is not None and video.frames != 1 else None
-    if rate and rate > limits.max_fps:
-        return f"{float(rate):g} pictures a second, at most {limits.max_fps:g} are allowed (limits.fps)"
+    if video is None or video.frames == 1 or not video.average_rate:
+        return None
+    rate, width, height = float(video.average_rate), video.codec_context.width, video.codec_context.height
+    if rate > limits.max_fps:
+        return f"{rate:g} pictures a second, at most {limits.max_fps:g} are allowed (limits.fps)"
+    if width * height * rate > limits.max_pixel_rate:
+        asked = f"{rate:g} pictures of {width}x{height} a second"
+        return f"{asked}, at most {limits.max_pixel_rate} pixels a second are allowed (limits.pixel_rate)"
     return None
 
 
@@ -90,4 +99,21 @@ class Pace:
         self._pictures += is_picture
         if self._pictures > limits.max_fps * (past_s + ALLOWANCE_S):
             return f"more than the {limits.max_fps:g} pictures a second that are allowed (limits.fps)"
+        return None
+
+
+class PixelRate:
+    """Weighs what is decoded against time: a file's own, or the clock for a live stream. Time pays off what is over."""
+
+    def __init__(self, limits: MediaLimits) -> None:
+        self._limit = limits.max_pixel_rate
+        self._known, self._owed, self._at = 0, 0.0, -inf
+
+    def excess(self, now_s: float, pixels: int) -> str | None:
+        """Take how many pixels were decoded until second ``now_s``; return what is too much, None where nothing is."""
+        paid, self._at = self._limit * max(0.0, now_s - self._at), max(now_s, self._at)
+        self._owed = max(0.0, self._owed - paid) + pixels - self._known
+        self._known = pixels
+        if self._owed > self._limit * PIXELS_ALLOWANCE_S:
+            return f"more than the {self._limit} pixels a second that are allowed (limits.pixel_rate)"
         return None

@@ -13,13 +13,13 @@ from av.error import FFmpegError, InvalidDataError
 
 from workers.backoff import Backoff
 from workers.clock import Clock, SteadyWall
-from workers.errors import SourceChanged, SourceError, SourceTimeout, SourceUnreachable
+from workers.errors import SourceChanged, SourceError, SourceTimeout, SourceTooLarge, SourceUnreachable
 from workers.sources.anchor import anchored
 from workers.sources.base import RETRY_S
 from workers.sources.buffering import MAX_FRAMES, FreshBuffer
 from workers.sources.counters import Counters
 from workers.sources.decoding import KeyframeTier, Sampled
-from workers.sources.limits import within_memory
+from workers.sources.limits import PixelRate, within_memory
 from workers.sources.media import Entry, Media, StreamPacket, read_limit_s
 from workers.sources.native import classify, make
 from workers.sources.reader import Reader, make_grid
@@ -77,6 +77,7 @@ class LiveSource:
         self._scaler = FrameScaler(spec, camera.blur_faces)
         self._grid = make_grid(camera)
         self._counters = Counters()
+        self._work = PixelRate(camera.limits)
         self._buffer = FreshBuffer(self._counters.dropped, clock)
         self._stop = Event()
         self._lock = Lock()
@@ -209,6 +210,8 @@ class LiveSource:
                     if isinstance(found, Sampled) or media.video is None:
                         heard, damaged = self._clock.monotonic(), reader.damaged
                     self._deliver(found)
+                if reason := self._work.excess(self._clock.monotonic(), self._counters.pixels):
+                    raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
                 self._check_stall(heard, reader.damaged - damaged >= UNDECODABLE)
                 if abs(ahead := wall.ahead_s()) > STEP_S:
                     wall.set()

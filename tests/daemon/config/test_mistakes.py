@@ -365,8 +365,10 @@ def test_names_are_no_paths(problems: Problems, name: str) -> None:
 
 def test_limits_and_hosts(load: Callable[..., Config], problems: Problems) -> None:
     text = GOOD.replace("url: a.mp4", "url: a.mp4, hosts: [cdn.example.com, '10.0.0.9:8080']")
-    config = load(text + "limits: {pixels: 100000, duration: 1h, streams: 4, fps: 120, memory_mib: 512}\n")
+    config = load(
+        text + "limits: {pixels: 100000, duration: 1h, streams: 4, fps: 120, pixel_rate: 5000, memory_mib: 512}\n"
+    )
     assert config.camera_specs()[0].hosts == ("cdn.example.com", "10.0.0.9:8080")
-    assert config.limits.limits() == MediaLimits(100_000, 120, 3600.0, 4, 512)
+    assert config.limits.limits() == MediaLimits(100_000, 120, 3600.0, 4, 5000, 512)
     found = problems(GOOD.replace("a.mp4", "a.mp4, hosts: ['http://x/']") + "limits: {pixels: 1, memory_mib: 1}\n")
     assert [p.key for p in found] == ["cameras.a.hosts[0]", "limits.pixels", "limits.memory_mib"]

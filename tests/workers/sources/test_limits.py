@@ -13,6 +13,7 @@ from source_media import Run, camera, every, make_video, picture, read_all
 from workers.clock import SystemClock
 from workers.errors import SourceInvalid, SourceRefused, SourceTooLarge, SourceUnsupported
 from workers.sources.factory import build_source
+from workers.sources.limits import PixelRate
 from workers.sources.random_access import read_frames_at
 from workers.types import FrameSpec, MediaLimits
 
@@ -75,6 +76,34 @@ def test_more_pictures_than_the_header_said_are_noticed_while_reading(tmp_path: 
         limited(path, max_fps=10)
 
 
+def test_more_pixels_a_second_than_anybody_records(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "fast.mp4", every(40, 50))
+    with pytest.raises(SourceTooLarge, match=r"25 pictures of 96x64 a second, at most 153599 pixels a second"):
+        limited(path, max_pixel_rate=96 * 64 * 25 - 1)
+    assert MediaLimits().max_pixel_rate >= 8192 * 4320 * 60
+
+
+def test_more_pixels_a_second_than_the_header_said_are_noticed_while_decoding(tmp_path: Path) -> None:
+    small = make_video(tmp_path / "small.ts", every(200, 10), gop=5)
+    large = make_video(tmp_path / "large.ts", every(200, 15, 2000), gop=5, size=(960, 640))
+    path = tmp_path / "grow.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    enough = MediaLimits(max_pixel_rate=960 * 640 * 5)
+    assert len(read_all(path, SPEC, fps=5, limits=enough).pts) > 20
+    with pytest.raises(SourceTooLarge, match=r"more than the 153600 pixels a second .*limits\.pixel_rate"):
+        read_all(path, SPEC, fps=5, limits=MediaLimits(max_pixel_rate=96 * 64 * 25))
+
+
+def test_pixels_are_paid_off_by_time_but_not_saved_up() -> None:
+    work = PixelRate(MediaLimits(max_pixel_rate=100))
+    assert work.excess(1000.0, 3000) is None  # what a held GOP may ask for at once
+    assert work.excess(1000.0, 3001) is not None
+    assert work.excess(1001.0, 3100) is None
+    assert work.excess(5000.0, 3100) is None
+    assert work.excess(5000.0, 6101) is not None
+    assert work.excess(4000.0, 6101) is not None  # time that steps back pays nothing
+
+
 def test_an_absurd_duration(tmp_path: Path) -> None:
     path = make_video(tmp_path / "long.mkv", [0, 1000, 1000 * 86_400 * 20])
     with pytest.raises(SourceTooLarge, match=r"at most 604800 s are allowed \(limits\.duration\)"):
@@ -131,7 +160,7 @@ def test_sound_whose_rate_falls_on_the_way_is_left_out(tmp_path: Path) -> None:
 
 def test_limits_change_nothing_for_ordinary_media(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", every(40, 50), audio=(0, 2, 440))
-    tight = MediaLimits(max_pixels=96 * 64, max_fps=25, max_duration_s=2.1, max_streams=2)
+    tight = MediaLimits(max_pixels=96 * 64, max_fps=25, max_duration_s=2.1, max_streams=2, max_pixel_rate=96 * 64 * 25)
     assert np.array_equal(read_all(path, SPEC, fps=5).frames, read_all(path, SPEC, fps=5, limits=tight).frames)
 
 

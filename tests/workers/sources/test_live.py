@@ -24,7 +24,7 @@ from workers.errors import (
     SourceUnreachable,
 )
 from workers.sources.live import LiveSource
-from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, Interruption
+from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, Interruption, MediaLimits
 
 
 @pytest.fixture
@@ -75,6 +75,21 @@ def test_lost_connection_comes_back_as_a_new_epoch_later_in_time(stream_ts: byte
         source.close()
     assert all(a.pts_s[-1] < b.pts_s[0] for a, b in zip(frames(items), frames(items)[1:], strict=False))
     assert sum(source.snapshot().reconnects.values()) >= 2
+
+
+def test_a_stream_that_takes_too_much_decoding_is_left_and_tried_again(
+    stream_ts: bytes, running: Callable[[LiveSource], LiveSource]
+) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request)
+        paced(request.wfile.write, stream_ts, 10.0)
+
+    with http(answer) as base:
+        source = running(live(f"{base}/cam.ts", audio=False, limits=MediaLimits(max_pixel_rate=2000)))
+        until(lambda: source.snapshot().reconnects.get("source_too_large", 0) >= 2)
+        found = source.snapshot()
+    assert "limits.pixel_rate" in (found.last_error or "")
+    assert found.frames_sampled > 0
 
 
 def test_server_that_stops_sending_is_left_and_tried_again(
