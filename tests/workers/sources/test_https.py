@@ -2,24 +2,26 @@
 
 import gzip
 import io
+import itertools
 import select
 import socket
 import ssl
+import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-import numpy as np
 import pytest
 from bad_servers import silent
 from hostile_media import playlist
 from live_kit import frames, live, take
 from media_servers import certified, http, paced, start, tcp
 from PIL import Image
-from source_media import SPEC, camera, every, make_video, number_of, picture
+from source_media import SPEC, camera, every, make_video, picture
 
 from workers.clock import SystemClock
 from workers.errors import SourceNotFound, SourceTimeout, SourceUnreachable
@@ -37,6 +39,9 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 @pytest.fixture(scope="module")
 def segment(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make_video(tmp_path_factory.mktemp("https") / "a.ts", every(100, 30)).read_bytes()
+
+
+FAR = 16 << 20  # bytes: further than FFmpeg would rather read on than ask anew
 
 
 def opened(url: str, **changes: object) -> SourceInfo:
@@ -145,8 +150,9 @@ def test_redirects(scheme: str, way: str, tls: ssl.SSLContext, segment: bytes) -
 
 
 def test_what_is_at_the_end_of_a_file_is_asked_for(tls: ssl.SSLContext, tmp_path: Path) -> None:
-    data = make_video(tmp_path / "a.mp4", every(40, 200), options={"x264-params": "qp=1"}).read_bytes()
-    assert data.index(b"moov") > len(data) // 2
+    data = make_video(tmp_path / "a.mp4", every(40, 50)).read_bytes()
+    index = data.index(b"moov") - 4
+    data = data[:index] + struct.pack(">I4s", FAR, b"free") + bytes(FAR - 8) + data[index:]
     asked: list[int] = []
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -160,27 +166,27 @@ def test_what_is_at_the_end_of_a_file_is_asked_for(tls: ssl.SSLContext, tmp_path
 
     with http(answer, tls) as url:
         assert opened(f"{url}/a.mp4").has_video
-    assert len(set(asked)) > 1
+    assert max(asked) == index + FAR
 
 
 def test_pictures_come_as_they_are_sent(tls: ssl.SSLContext) -> None:
     """Motion JPEG: a stream without an end."""
+    hung_up = threading.Event()
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         start(request, kind="multipart/x-mixed-replace; boundary=frame")
-        began = time.monotonic()
-        for n in range(100):
-            image = io.BytesIO()
-            Image.fromarray(picture(n)).save(image, "JPEG", quality=90)
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image.getvalue())}\r\n\r\n"
-            request.wfile.write(head.encode() + image.getvalue() + b"\r\n")
-            time.sleep(max(0.0, began + 0.1 * n - time.monotonic()))
+        with suppress(OSError):
+            for n in itertools.count():
+                image = io.BytesIO()
+                Image.fromarray(picture(n % 200)).save(image, "JPEG", quality=90)
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image.getvalue())}\r\n\r\n"
+                request.wfile.write(head.encode() + image.getvalue() + b"\r\n")
+                time.sleep(0.05)
+        hung_up.set()
 
     with http(answer, tls) as base:
-        items = take(live(f"{base}/mjpeg", audio=False, fps=5.0), lambda got: len(frames(got)) >= 5)
-    pts = np.array([b.pts_s[0] for b in frames(items)])
-    numbers = np.array([number_of(b.frames[0]) for b in frames(items)])
-    np.testing.assert_allclose(np.diff(pts)[1:], np.diff(numbers)[1:] * 0.1, atol=0.15)
+        take(live(f"{base}/mjpeg", audio=False, fps=5.0), lambda got: len(frames(got)) >= 5)
+        assert hung_up.wait(5)
 
 
 def test_a_stall_is_noticed(tls: ssl.SSLContext, stream_ts: bytes) -> None:
