@@ -20,6 +20,7 @@ from daemon.commands.exits import ended
 from daemon.commands.explaining import explained, printable
 from daemon.config import load_config
 from daemon.state import require_known
+from daemon.terminal import printable as escaped
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.reader import Entry, EventReader, Wanted
 from workers.publish.redis_errors import RedisUnreachable
@@ -66,7 +67,7 @@ def tail(
     with _exit_codes(), _reader(_where(config, redis, stream, state_dir), start=False) as reader:
         for entry in reader.tail(Wanted(camera, event), "0" if from_start else "$"):
             if entry:
-                typer.echo(json.dumps(entry.event.body, ensure_ascii=False) if as_json else _line(entry.event))
+                typer.echo(_json(entry) if as_json else _line(entry.event))
 
 
 @app.command("list")
@@ -106,7 +107,7 @@ def show(
     with _exit_codes(), _reader(_where(config, redis, stream, state_dir), start=True) as reader:
         found = reader.find(event_id)
     if len(found) == 1 and as_json:
-        typer.echo(json.dumps(found[0].event.body, ensure_ascii=False))
+        typer.echo(_json(found[0]))
     elif len(found) == 1:
         _show(found[0], explain)
     elif found:
@@ -176,7 +177,7 @@ def _exit_codes() -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    typer.echo(f"watchword: {text}", err=True)
+    typer.echo(escaped(f"watchword: {text}"), err=True)
 
 
 def _ago(text: str | None, option: str) -> float | None:
@@ -192,7 +193,7 @@ def _ago(text: str | None, option: str) -> float | None:
 def _print_entries(entries: list[Entry], as_json: bool) -> None:
     if as_json:
         for entry in entries:
-            typer.echo(json.dumps(entry.event.body, ensure_ascii=False))
+            typer.echo(_json(entry))
         return
     names = [Column(name, overflow="fold") for name in ("camera", "event")]
     facts = [Column(name, no_wrap=True) for name in ("start", "end", "score", "state")]
@@ -266,6 +267,10 @@ def _rule(rule: Mapping[str, float | None]) -> str:
     if threshold is None:
         return ""
     return f" (threshold {threshold:.3f}" + (f", {budget * 24:.3g} false alerts a day)" if budget else ")")
+
+
+def _json(entry: Entry) -> str:
+    return escaped(json.dumps(entry.event.body, ensure_ascii=False))
 
 
 def _line(event: Event) -> str:

@@ -181,6 +181,11 @@ def poisoned(tmp_path: Path) -> Iterator[Path]:
         client.xadd("watchword:events", fields | late | {"score": "0.5", "body": live})
         client.xadd("watchword:events", fields | {"start": "1", "end": "2", "score": "0.5", "body": shares})
         client.xadd("watchword:events", fields | {"start": "1", "end": "2", "score": "0.5", "body": "{}"})
+        commanding = live.replace('"cat"', '"cat\u009b31m"')
+        for n in "1b", "1c\x1b[2J":
+            client.xadd(
+                "watchword:events", fields | {"id": n, "start": "1", "end": "2", "score": "0.5", "body": commanding}
+            )
         published(url, make_live(2))
         last = f"{2**64 - 1}-1"
         client.xadd("watchword:events", fields | {"start": "1", "end": "2", "score": "0.5", "body": live}, id=last)
@@ -190,7 +195,11 @@ def poisoned(tmp_path: Path) -> Iterator[Path]:
 
 def test_what_others_wrote_breaks_no_view(poisoned: Path) -> None:
     code, out, err = run("list", "--json", "--state-dir", poisoned)
-    assert (code, err, documents(out)) == (0, "", [(make_live(2).id, 0), (make_live(1).id, 0)])
+    one, two = (make_live(1).id, 0), (make_live(2).id, 0)
+    assert (code, err, documents(out)) == (0, "", [one, one, two, one])
+    assert all(c == "\n" or c.isprintable() for c in out)
+    code, out, err = run("show", "1", "--state-dir", poisoned)
+    assert (code, out, err) == (2, "", "watchword: 2 events start with 1: 1b, 1c\\u001b[2J — give more of the id\n")
     for view in (["list"], ["show", "0002"], ["show", "0a"], ["show", "0a", "--explain"]):
         code, out, err = run(*view, "--state-dir", poisoned)
         assert (code, err) == (0, ""), view
