@@ -1,5 +1,6 @@
 """The last clips of one epoch with everything seen, said and heard in them, ready for an aligner."""
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,8 @@ class ClipWindow:
     """A sliding window of at most ``size`` clips, one a sampled frame, or one a hop where there is only sound.
 
     A clip reaches half-way to its neighbours, but never further than one hop, or ``reach_s`` if that is more.
-    ``first`` counts the clips that have left, so a clip keeps its number (``first`` + position) for life.
+    ``first`` counts the clips that have left, so a clip keeps its number (``first`` + position) for life, but for the
+    empty ones behind the latest frame: frames that come late go in among them.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ClipWindow:
         self._sound: list[tuple[float, float, F32]] = []
         self._origin: float | None = None
         self._limit = float("inf")
+        self._seen_until = float("-inf")  # the time of the latest frame
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -48,20 +51,31 @@ class ClipWindow:
         """Let no clip reach beyond ``end_s``, the end of the media in stream seconds."""
         self._limit = end_s
 
-    def add_frame(self, t: float, feature: F32) -> None:
-        """Append a clip; a frame that is not newer than an empty clip goes into the nearest empty one."""
-        if t > self.last_t:
-            self._append(_Clip(t, feature))
-            return
-        empty = [c for c in self._clips if c.frame is None and abs(c.t - t) <= self.hop_s]
-        if empty:
-            min(empty, key=lambda c: abs(c.t - t)).frame = feature
+    def add_frame(self, t: float, feature: F32) -> bool:
+        """Add a frame; return False where its time is out of the window, or not later than the frame before it.
+
+        Where sound went ahead it takes the nearest empty clip within half a hop, which moves to its time, or else gets
+        a clip of its own among the empty ones: those up to the latest frame keep their numbers.
+        """
+        if t <= self._seen_until or (self.first and t < self._clips[0].t - self.hop_s / 2):
+            return False
+        self.start_at(t)
+        self._seen_until = t
+        at = bisect(self._clips, t, key=lambda c: c.t)  # what lies behind is empty
+        near = [c for c in self._clips[max(0, at - 1) : at + 1] if c.frame is None and abs(c.t - t) <= self.hop_s / 2]
+        if near:
+            clip = min(near, key=lambda c: abs(c.t - t))
+            clip.t, clip.frame = t, feature
+        else:
+            self._clips.insert(at, _Clip(t, feature))
+        return True
 
     def fill_until(self, end_s: float) -> None:
         """Append clips without frames, a hop apart, as far as they end by ``end_s`` (sound without pictures)."""
         t = self.last_t + self.hop_s if self._clips else (self._origin or 0.0)
         while t + self.hop_s / 2 <= end_s:
-            self._append(_Clip(t, None))
+            self.start_at(t)
+            self._clips.append(_Clip(t, None))
             t += self.hop_s
 
     def start_at(self, t: float) -> None:
@@ -107,10 +121,6 @@ class ClipWindow:
             sound=sound,
             sound_mask=sound_mask,
         )
-
-    def _append(self, clip: _Clip) -> None:
-        self.start_at(clip.t)
-        self._clips.append(clip)
 
     def _bounds(self) -> F64:
         t = np.array([c.t for c in self._clips], np.float64)

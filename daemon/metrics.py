@@ -25,7 +25,7 @@ from workers.telemetry import BATCH_SIZES, SECONDS, Histogram, HistogramSnapshot
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 DROP_REASONS = frozenset(
-    {"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite", "overload"}
+    {"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite", "overload", "late"}
 )
 SPEECH_DROP_REASONS = frozenset({"speech_queue_full"})
 RECONNECT_REASONS = frozenset({SourceError.code, *(c.code for c in SourceError.__subclasses__())})

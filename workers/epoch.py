@@ -22,6 +22,7 @@ class Epoch:
         self.words: list[Utterance] = []
         self.settled_s = float("inf")  # up to here every utterance is in; infinite without sound
         self.scores: dict[str, float] = {}
+        self.late = 0  # frames that came after their time had left the window
         self._aligner = aligner
         self._tiers = build_tiers(watch, aligner, live)
         self._window = window
@@ -34,7 +35,7 @@ class Epoch:
     def see(self, t: F64, features: F32, behind: bool = False) -> list[SpanChange]:
         """Add frames: times [N], features [N, D]. ``behind``: put off what is less important."""
         for when, feature in zip(t, features, strict=True):
-            self._window.add_frame(float(when), feature)
+            self.late += not self._window.add_frame(float(when), feature)
         return self._advance(behind=behind)
 
     def hear(self, end_s: float, settled_s: float, tags: SoundTags | None, video: bool) -> list[SpanChange]:

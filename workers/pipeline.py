@@ -81,8 +81,9 @@ class StreamPipeline:
         self._stages = {name: Histogram() for name in ("encode", "speech", "align", "publish")}
         self._epochs: dict[int, Epoch] = {}
         self._over: set[int] = set()
-        # Frames that the encoder could not embed, had no time for, made no numbers of (absent to every aligner):
-        self._lost = Counter(encoder_failed=0, overload=0, not_finite=0)
+        # Frames that the encoder could not embed, had no time for, made no numbers of (absent to every aligner), and
+        # those that it answered when what was heard after them had already left the window:
+        self._lost = Counter(encoder_failed=0, overload=0, not_finite=0, late=0)
         self._behind = False  # whether the latest hop took too long
         self._announcer: Announcer | None = None
         self._asking = False  # services, for what the item in hand gives
@@ -271,10 +272,11 @@ class StreamPipeline:
             features = self._frame_features(item)
             if features is None:
                 return None
-            began = self._clock.monotonic()
+            began, late = self._clock.monotonic(), epoch.late
             with self._stages["align"].time():
                 self._budgets.see(item.batch.pts_s, features)
                 changes = epoch.see(item.batch.pts_s, features, self._behind)
+            self._lost["late"] += epoch.late - late
             self._behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
             self._state = replace(self._state, position_s=float(item.batch.pts_s[-1]))
         elif isinstance(item, Said):

@@ -15,6 +15,7 @@ from alignment.cross_attention import CrossAttentionAligner
 from alignment.errors import FeatureError
 from alignment.model import CrossAttention
 from alignment.types import EventQuery, FeatureWindow, ScoreTrack
+from alignment.windowing import ClipWindow
 
 CLIPS, WINDOW = 120, 75
 ALIGNER = CrossAttentionAligner(random_network(), CALIBRATION)
@@ -147,6 +148,23 @@ def test_a_frame_that_comes_late_still_counts() -> None:
     for end in range(22, 31):  # and it is remembered
         p = scores(scorer.score(cut(full, 0, end), 0))
     np.testing.assert_allclose(p, scores(at_once(full)), atol=1e-5)
+
+
+def test_late_frames_get_clips_of_their_own_among_those_of_sound() -> None:
+    """Key frames a second apart come in two parts after an outage: what was read of the clips behind is read again."""
+    window, scorer = ClipWindow(4.0, FRAME_DIM, SENTENCE_DIM), ALIGNER.begin(QUERIES)
+    rows = stream(40).frames
+    sizes: list[int] = []
+    for part, heard in ((range(10), 30.0), (range(10, 13), 31.0), (range(13, 25), 38.0), (range(25, 40), 40.0)):
+        for t in part:
+            window.add_frame(float(t), rows[t])
+        found = window.features()
+        p = scores(scorer.score(found, window.first))
+        np.testing.assert_allclose(p, scores(at_once(found)), atol=1e-5)
+        window.fill_until(heard)
+        sizes.append(len(window))
+        scorer.score(window.features(), window.first)
+    assert sizes == [14, 17, 27, 40]  # four of sound, and none where there are pictures
 
 
 def test_scorers_of_one_aligner_are_independent() -> None:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from alignment.windowing import ClipWindow
 
@@ -70,3 +72,75 @@ def test_a_clip_has_the_highest_tags_heard_in_it() -> None:
     f = w.features()
     assert f.sound_mask.tolist() == [True, False, False]
     assert f.sound[0].tolist() == pytest.approx([0.7, 0.9, 0.0])
+
+
+def seen(w: ClipWindow) -> dict[float, np.ndarray]:
+    """Return the bounds of each clip with a frame, by the frame's time (its feature says it)."""
+    f = w.features()
+    return {float(f.frames[i, 0]): f.bounds[i] for i in np.flatnonzero(f.frame_mask)}
+
+
+def test_late_frames_closer_than_a_hop_find_room_among_the_clips_of_sound() -> None:
+    """Key frames a second apart, of which an encoder that was away had kept none: each has its clip, at its time."""
+    w = ClipWindow(4.0, 2, 3, reach_s=5.0)
+    for t in range(10):
+        w.add_frame(float(t), feature(t))
+    w.fill_until(25.0)
+    assert all(w.add_frame(float(t), feature(t)) for t in range(10, 30))
+    assert list(seen(w)) == [float(t) for t in range(30)]
+    assert w.features().frame_mask.all(), "no clip of sound is left where there are pictures"
+
+
+def test_a_late_frame_leaves_the_clips_of_sound_that_lie_further_off() -> None:
+    w = window([0.0])
+    w.fill_until(6.0)
+    w.add_frame(3.2, feature(3.2))
+    f = w.features()
+    assert f.frame_mask.tolist() == [True, False, False, True, False, False]
+    assert f.bounds[:, 0] == pytest.approx([0.0, 0.5, 1.5, 2.6, 3.6, 4.5])
+
+
+def test_a_frame_out_of_the_window_or_out_of_order_is_refused() -> None:
+    w = window([0.0, 1.0], size=4)
+    w.fill_until(9.0)
+    w.trim()
+    before = w.features().bounds
+    assert [w.add_frame(t, feature(9)) for t in (0.5, 1.0, 2.0, 4.4)] == [False] * 4
+    assert w.features().bounds.tolist() == before.tolist()
+    assert [w.add_frame(t, feature(t)) for t in (4.6, 4.6, 4.5)] == [True, False, False]
+
+
+ARRIVALS = st.lists(st.tuples(st.floats(0.05, 12.0), st.sampled_from(["frame", "sound", "hop"])), max_size=60)
+
+
+@given(arrivals=ARRIVALS, hop_s=st.sampled_from([0.5, 1.0, 4.0]), size=st.integers(3, 30))
+@example([(1.0, "frame")] * 9 + [(20.0, "sound")] + [(1.0, "frame")] * 30, 4.0, 75)
+def test_every_frame_has_a_clip_at_its_time_or_is_refused(
+    arrivals: list[tuple[float, str]], hop_s: float, size: int
+) -> None:
+    """However late frames and sound come: each frame lies in its clip, in order, and keeps its number."""
+    w, now, heard, left, numbers = ClipWindow(hop_s, 2, 3, size, reach_s=5.0), 0.0, 0.0, -np.inf, dict[float, int]()
+    taken: list[float] = []
+    for gap, what in arrivals:
+        if what == "frame":
+            now = float(np.float32(now + gap))
+            if w.add_frame(now, feature(now)):
+                taken.append(now)
+            else:
+                assert now < left, "only what is older than the window"
+        elif what == "sound":
+            heard += gap
+            w.fill_until(heard)
+        else:
+            w.trim()
+        f = w.features()
+        if w.first:
+            left = f.bounds[0, 1]
+        shown = seen(w)
+        assert list(shown) == taken[len(taken) - len(shown) :]
+        assert all(start <= t <= end for t, (start, end) in shown.items())
+        assert (np.diff(f.bounds[:, 0]) >= 0).all()
+        for i in np.flatnonzero(f.frame_mask):
+            assert numbers.setdefault(float(f.frames[i, 0]), w.first + int(i)) == w.first + int(i)
+        gone = len(taken) - len(shown)
+        assert gone == 0 or numbers[taken[gone - 1]] < w.first, "a frame leaves with its clip"

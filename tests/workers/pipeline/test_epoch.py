@@ -153,3 +153,28 @@ def test_a_stream_that_is_behind_decides_its_lesser_events_late_but_as_ever() ->
 def test_a_stream_that_is_not_behind_and_a_file_decide_all_at_every_hop() -> None:
     _, scored = watched(behind=False)
     assert len({*scored.values()}) == 1
+
+
+def test_key_frames_that_wait_for_the_encoder_are_all_decided_on() -> None:
+    """Sound goes on for 20 s without them; then they come a second apart, where clips of sound lie four apart."""
+    aligner = SimilarityAligner(SimilarityCalibration(CURVE, CURVE, CURVE))
+    e = Epoch("live/0", Watch((seen("thing"),), (SpanRule(),)), aligner, ClipWindow(4.0, 2, 2, reach_s=5.0), live=True)
+    e.start_at(0.0)
+    changes = e.see(*frames(10, NO))
+    for t in range(10, 30):
+        changes += e.hear(t + 1.0, t + 1.0, None, video=True)
+    for t in range(10, 40):
+        changes += e.see(*frames(1, YES if 14 <= t < 18 else NO, first=t))
+    changes += e.finish(None)
+    assert e.late == 0
+    assert list(last_words(changes).values()) == [("end", pytest.approx(13.5, abs=0.5), pytest.approx(17.5, abs=0.5))]
+
+
+def test_frames_that_come_after_their_clips_have_left_are_counted() -> None:
+    e = epoch(seen("thing"))
+    e.see(*frames(3, NO))
+    e.hear(200.0, 200.0, None, video=True)
+    assert e.see(*frames(10, YES, first=100)) == []
+    assert e.late == 10
+    e.see(*frames(5, YES, first=190))
+    assert e.late == 10
