@@ -43,8 +43,8 @@ class Arrivals:
         return move
 
     def is_gap(self, t: float, now: float) -> bool:
-        """Tell whether a packet arriving ``now`` is too late for ``t`` to be its place."""
-        return now - t + self._applied > max(self._most, self._most_before) + GAP_S
+        """Tell whether a packet arriving ``now`` is too late for ``t`` to be its place; the first one never is."""
+        return self._begun is not None and now - t + self._applied > max(self._most, self._most_before) + GAP_S
 
     def is_early(self, t: float, now: float) -> bool:
         """Tell whether a packet placed at ``t`` would have come before it was recorded: its time stamp is wrong."""

@@ -24,7 +24,7 @@ from workers.sources.media import Entry, Media, StreamPacket, read_limit_s
 from workers.sources.native import classify, make
 from workers.sources.reader import Reader, make_grid
 from workers.sources.scaling import FrameScaler
-from workers.sources.timebase import FORWARD_S, Timebase
+from workers.sources.timebase import FORWARD_S, Timebase, Told
 from workers.sources.url import Target
 from workers.types import (
     AudioChunk,
@@ -87,7 +87,7 @@ class LiveSource:
         self._info: SourceInfo | None = None
         self._state = ""
         self._resume_s, self._epoch = 0.0, 0
-        self._offset: float | None = None
+        self._told: Told | None = None
 
     def open(self) -> SourceInfo:
         """Connect and probe once; raise a ``SourceError``.
@@ -200,7 +200,7 @@ class LiveSource:
         if not media.untimed:
             began, packets = anchored(packets, wall, connected.at)
         start = self._start(began)
-        timebase = Timebase(None, start, self._epoch, FORWARD_S, wall, self._offset if media.replays else None)
+        timebase = Timebase(None, start, self._epoch, FORWARD_S, wall, self._told if media.replays else None)
         reader = Reader(self._camera, media, self._grid, self._counters)
         heard, damaged = self._clock.monotonic(), 0
         try:
@@ -219,7 +219,9 @@ class LiveSource:
                     self._grid.rewind(timebase.now)
                 self._stop.wait(max(0.0, timebase.now - wall() - self._ahead_s(media)))
         finally:
-            self._resume_s, self._epoch, self._offset = timebase.now, timebase.epoch + 1, timebase.offset
+            self._epoch = timebase.epoch + 1
+            if timebase.told is not None:
+                self._resume_s, self._told = timebase.now, timebase.told
             for found in reader.finish():  # what came before the connection broke is as good as ever
                 self._deliver(found)
             self._buffer.put(Interruption(self._camera.name, self._epoch))
@@ -240,7 +242,7 @@ class LiveSource:
         """Return the stream second where to go on: now, and not before what was told, unless the clock was set back."""
         if self._resume_s - wall > AHEAD_S + STEP_S:
             self._grid.rewind(wall)
-            self._resume_s, self._offset = wall, None
+            self._resume_s, self._told = wall, None
         return max(wall, self._resume_s)
 
     def _is_heard(self, entry: Entry, media: Media) -> bool:

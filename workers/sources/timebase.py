@@ -16,6 +16,7 @@ from workers.sources.arrivals import Arrivals
 BACKWARD_S = 1.0
 FORWARD_S = 10.0  # containers that allow discontinuities (transport streams, playlists, live)
 REPLAY_S = 30.0  # how far back the segments of a playlist reach that were read before a connection broke
+SAME_S = 0.001  # time stamps less apart are the same one
 FORWARD_INDEXED_S = 3600.0  # containers with an index (MP4, Matroska): a long still scene is no jump
 
 
@@ -28,11 +29,20 @@ class Place:
     part: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an earlier connection told: its ``offset``, and the stream second ``until`` of its latest time stamp."""
+
+    offset: float
+    until: float
+
+
 class Timebase:
     """Places packets in time. ``start`` is the stream second of ``origin`` (a time stamp; None: the first one seen).
 
-    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``. ``known``
-    is the offset of an earlier connection: a first time stamp that it puts near ``start`` goes on from there.
+    ``wall`` (live streams) returns Unix time, without steps; stream time then follows it, see ``Arrivals``. There,
+    what ``told`` says was read before keeps its place, as long as nothing else comes, and moves nothing. The first new
+    time stamp goes on from there if that is near the time; else the stream goes on where the time is.
     """
 
     def __init__(
@@ -42,13 +52,13 @@ class Timebase:
         epoch: int = 0,
         forward_s: float = FORWARD_S,
         wall: Callable[[], float] | None = None,
-        known: float | None = None,
+        told: Told | None = None,
     ) -> None:
         self._start = start
         self._forward_s = forward_s
-        self._wall, self._known = wall, known
+        self._wall, self._earlier = wall, told
         self._arrivals = Arrivals()
-        self._now = start
+        self._now = self._latest = start
         self._last: dict[str, float] = {}
         self._entered: dict[str, int] = {}
         self._previous: Place | None = None
@@ -71,9 +81,9 @@ class Timebase:
         return self._wall()
 
     @property
-    def offset(self) -> float | None:
-        """Return stream seconds less time stamp, now; None before the first packet."""
-        return self._current.offset if self._current else None
+    def told(self) -> Told | None:
+        """Return what was placed so far, for the next connection; None before the first packet that is new."""
+        return Told(self._current.offset, self._latest) if self._current else None
 
     def advance(self, seconds: float) -> None:
         """Move on without packets, for a reader that fetched its frames another way."""
@@ -82,25 +92,40 @@ class Timebase:
     def restart(self, t: float) -> None:
         """Let a new epoch begin at ``t``, which may be earlier, with whatever comes next."""
         self._first_epoch, self._start, self._now = self.epoch + 1, t, t
-        self._current = self._previous = self._known = None
+        self._current = self._previous = self._earlier = None
         self._arrivals = Arrivals()
         self._last.clear()
         self._entered.clear()
 
     def place(self, track: str, stamp: float, duration: float = 0.0) -> Place:
         """Return where a packet of ``track`` with time stamp ``stamp`` (seconds, in decode order) belongs."""
-        if self._current is None:
-            goes_on = self._known is not None and abs(stamp + self._known - self._start) <= REPLAY_S
-            offset = self._known if goes_on and self._known is not None else self._start - stamp
-            self._current = Place(self._first_epoch, offset)
-        place = self._straggler(track, stamp) or self._current
-        if place is self._current and not self._expected(track, stamp + place.offset):
+        if self._current is None and self._is_told(stamp):
+            assert self._earlier is not None
+            return Place(self._first_epoch, self._earlier.offset)
+        first = self._current is None
+        current = self._current = self._current or self._begin(stamp)
+        place = self._straggler(track, stamp) or current
+        if place is current and not (first or self._expected(track, stamp + place.offset)):
             place = self._jump(track, stamp, duration)
         if place is self._current and self._wall is not None:
             move = self._arrivals.note(stamp + place.offset, self._wall())
             place = self._current = replace(place, offset=place.offset + move)
-        self._note(track, place, stamp + place.offset + duration)
+        self._note(track, place, stamp + place.offset, duration)
         return place
+
+    def _is_told(self, stamp: float) -> bool:
+        """Tell whether an earlier connection read this: a playlist gives its newest segment to whoever comes."""
+        told = self._earlier
+        return told is not None and -REPLAY_S <= stamp + told.offset - told.until <= SAME_S
+
+    def _begin(self, stamp: float) -> Place:
+        offset = self._start - stamp
+        if self._earlier is not None:
+            offset = max(self._start, self.arrival_s()) - stamp  # it may have been waited for
+            if -REPLAY_S <= self._earlier.offset - offset <= self._forward_s:
+                offset = self._earlier.offset
+        self._now = self._latest = stamp + offset
+        return Place(self._first_epoch, offset)
 
     def _straggler(self, track: str, stamp: float) -> Place | None:
         assert self._current is not None
@@ -130,7 +155,7 @@ class Timebase:
         self._current = Place(epoch, t - stamp, part)
         return self._current
 
-    def _note(self, track: str, place: Place, end: float) -> None:
-        self._last[track] = end
+    def _note(self, track: str, place: Place, t: float, duration: float) -> None:
+        self._last[track] = t + duration
         self._entered[track] = place.part
-        self._now = max(self._now, end)
+        self._latest, self._now = max(self._latest, t), max(self._now, t + duration)

@@ -18,6 +18,7 @@ from PIL import Image
 from source_media import every, make_video, number_of, picture
 
 from workers.errors import SourceError, SourceNotFound, SourceUnauthorized
+from workers.sources import timebase
 from workers.types import AudioChunk
 
 
@@ -52,8 +53,11 @@ def test_hls_playlist_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
 
 
 @contextmanager
-def growing_playlist(folder: Path, segment_s: int) -> Iterator[str]:
-    """Serve twelve seconds of ten frames a second with a tone, a segment more each ``segment_s``; yields the URL."""
+def growing_playlist(folder: Path, segment_s: int, still: tuple[float, float] = (0.0, 0.0)) -> Iterator[str]:
+    """Serve twelve seconds of ten frames a second with a tone, a segment more each ``segment_s``; yields the URL.
+
+    ``still``: from when to when nothing is added, seconds from the beginning.
+    """
     options = {**X264, "x264-params": "keyint=10:bframes=0:scenecut=0"}
     video = make_video(folder / "s.ts", every(100, 120), options=options, gop=10, audio=(0.0, 12.0, 440.0))
     cut = ("-c", "copy", "-f", "hls", "-hls_time", str(segment_s), "-hls_list_size", "0", "-hls_playlist_type", "event")
@@ -65,7 +69,9 @@ def growing_playlist(folder: Path, segment_s: int) -> Iterator[str]:
     def answer(request: BaseHTTPRequestHandler) -> None:
         start(request, kind="application/vnd.apple.mpegurl")
         if request.path.endswith("m3u8"):
-            ready = min(len(ends), 1 + int((time.monotonic() - began) / segment_s))
+            past = time.monotonic() - began
+            past -= max(0.0, min(past, still[1]) - still[0])
+            ready = min(len(ends), 1 + int(past / segment_s))
             request.wfile.write("".join(lines[: ends[ready - 1]]).encode())
         else:
             request.wfile.write((folder / request.path.strip("/")).read_bytes())
@@ -106,6 +112,24 @@ def test_a_playlist_that_breaks_off_gives_nothing_twice(tmp_path: Path) -> None:
     assert frames(items)[-1].epoch >= 1
     assert (np.diff(numbers) > 0).all()
     np.testing.assert_allclose(np.diff(pts), np.diff(numbers) * 0.1, atol=0.01)
+    assert all(a.end_s <= b.start_s + 0.03 for a, b in itertools.pairwise(sounds))
+
+
+def test_a_playlist_that_stands_still_gives_nothing_twice_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes back is given the newest segment again and again, for as long as the encoder stands still."""
+    monkeypatch.setattr(timebase, "REPLAY_S", 2.5)
+    with growing_playlist(tmp_path, 2, still=(2.2, 6.2)) as url:
+        source = live(url, fps=5.0, read_timeout_s=0.5, stall_timeout_s=1.2)
+        items = take(source, lambda got: sum(number_of(b.frames[0]) >= 40 for b in frames(got)) >= 8, 20.0)
+    numbers = np.array([number_of(b.frames[0]) for b in frames(items)])
+    pts, wall = np.array([(b.pts_s[0], b.wall_time[0]) for b in frames(items)]).T
+    assert frames(items)[-1].epoch >= 2
+    assert (np.diff(numbers) > 0).all()
+    np.testing.assert_allclose(wall, pts, atol=3.0)
+    sounds = [i for i in items if isinstance(i, AudioChunk)]
+    assert sounds[-1].start_s > pts[numbers >= 40][0] - 0.5
     assert all(a.end_s <= b.start_s + 0.03 for a, b in itertools.pairwise(sounds))
 
 
