@@ -81,6 +81,12 @@ def _source_metrics(streams: tuple[StreamSnapshot, ...]) -> Iterator[Metric]:
         ["camera"],
         _one(seen, lambda x: x.last_frame_wall),
     )
+    yield _gauge(
+        "last_sound_timestamp_seconds",
+        "Unix time of the last sound of a live stream.",
+        ["camera"],
+        _one([(c, x) for c, x in sources if x.last_sound_wall is not None], lambda x: x.last_sound_wall),
+    )
     yield _counter("frames_decoded", "Frames that were decoded.", ["camera"], _one(sources, lambda x: x.frames_decoded))
     yield _counter(
         "frames_sampled", "Frames that were looked at.", ["camera"], _one(sources, lambda x: x.frames_sampled)

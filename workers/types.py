@@ -213,5 +213,6 @@ class SourceSnapshot:
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> frames
     reconnects: dict[str, int] = field(default_factory=dict)  # error code -> times
     last_frame_wall: float | None = None
+    last_sound_wall: float | None = None  # of a live stream
     last_error: str | None = None  # code: message, without credentials
     epoch: int = 0

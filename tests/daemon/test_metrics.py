@@ -21,6 +21,7 @@ CONTRACT = {
     "stream_up": {"camera"},
     "stream_reconnects_total": {"camera", "reason"},
     "last_frame_timestamp_seconds": {"camera"},
+    "last_sound_timestamp_seconds": {"camera"},
     "frames_decoded_total": {"camera"},
     "frames_sampled_total": {"camera"},
     "frames_dropped_total": {"camera", "reason"},
@@ -71,6 +72,7 @@ def stream(camera: str = "front") -> StreamSnapshot:
             dropped={"buffer_full": 3, "rtsp://u:p@h said no": 2, "what": 5},
             reconnects={"source_timeout": 2, "Connection to rtsp://u:p@h": 1},
             last_frame_wall=1000.5,
+            last_sound_wall=990.5,
         ),
         stages={"encode": seconds(0.01, 0.02, 99), "align": seconds(0.5)},
         latency=seconds(0.3),
@@ -132,6 +134,7 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "stream_up", camera="front") == 1
     assert value(FULL, "frames_decoded_total", camera="back") == 50
     assert value(FULL, "last_frame_timestamp_seconds", camera="front") == 1000.5
+    assert value(FULL, "last_sound_timestamp_seconds", camera="front") == 990.5
     assert value(FULL, "events_total", camera="front", type="new") == 2
     assert value(FULL, "events_total", camera="front", type="update") == 0
     assert value(FULL, "alerts_suppressed_total", camera="front", reason="cooldown") == 4

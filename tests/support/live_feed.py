@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf, isfinite
 from unittest.mock import patch
 
 import av
@@ -46,12 +47,18 @@ def encoded(
     codec: str = "libx264",
     size: tuple[int, int] = (64, 48),
     audio_rate: int | None = None,
+    audio_codec: str = "aac",
+    audio_s: float = inf,
     container: Mapping[str, str] | None = None,
 ) -> list[bytes]:
-    """Return a transport stream of plain colours, one piece a frame; ``stamp_s``: its first time stamp."""
+    """Return a transport stream of plain colours, one piece a frame; ``stamp_s``: its first time stamp.
+
+    ``audio_s``: after how much its sound ceases; the muxer must not wait for it then.
+    """
     out = io.BytesIO()
     pieces, at = [], 0
-    with av.open(out, "w", format="mpegts", options={"flush_packets": "1", **(container or {})}) as media:
+    options = {"flush_packets": "1"} | ({"max_interleave_delta": "1"} if isfinite(audio_s) else {})
+    with av.open(out, "w", format="mpegts", options=options | dict(container or {})) as media:
         video = media.add_stream(codec, rate=FPS)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.gop_size = FPS
@@ -60,19 +67,20 @@ def encoded(
         quick = {"preset": "ultrafast", "tune": "zerolatency"}
         if codec != "mpeg2video":
             video.options = quick | ({"x265-params": "log-level=none"} if codec == "libx265" else {})
-        sound = media.add_stream("aac", rate=audio_rate, layout="mono") if audio_rate else None
+        sound = media.add_stream(audio_codec, rate=audio_rate, layout="mono") if audio_rate else None
+        form, kind, samples = ("fltp", np.float32, 1024) if audio_codec == "aac" else ("s16", np.int16, 1152)
         heard = 0
         colours = [COLOURS[name] for name, seconds in scenes for _ in range(round(seconds * FPS))]
         for n, colour in enumerate(colours):
             frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), colour, np.uint8))
             frame.pts, frame.time_base = round(stamp_s * FPS) + n, Fraction(1, FPS)
             media.mux(video.encode(frame))
-            while sound and audio_rate and heard < (n + 1) / FPS * audio_rate:
-                silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            while sound and audio_rate and heard < min((n + 1) / FPS, audio_s) * audio_rate:
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, samples), kind), format=form, layout="mono")
                 silence.sample_rate, silence.time_base = audio_rate, Fraction(1, audio_rate)
                 silence.pts = round(stamp_s * audio_rate) + heard
                 media.mux(sound.encode(silence))
-                heard += 1024
+                heard += samples
             pieces.append(out.getvalue()[at:])
             at = out.tell()
     return pieces
@@ -220,7 +228,7 @@ def studio() -> Iterator[Studio]:
     Time is the camera's, many times faster than real: a busy machine is late by it, which is no overload here.
     """
     made = Studio()
-    with tcp(made.serve) as made.port, patch.object(buffering, "STANDING_S", float("inf")):
+    with tcp(made.serve) as made.port, patch.object(buffering, "STANDING_S", inf):
         yield made
 
 

@@ -26,6 +26,7 @@ class AudioTrack:
         self._counters = counters
         self._resampler: AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
+        self.damaged = 0  # packets that gave an error
         self._epoch = 0
         self._start: float | None = None  # stream seconds of the first sample in _parts
         self._parts: list[F32] = []
@@ -36,6 +37,7 @@ class AudioTrack:
         try:
             frames = self._context.decode(entry.packet)
         except FFmpegError:
+            self.damaged += 1
             self._counters.dropped("corrupt")
             return
         for frame in frames:

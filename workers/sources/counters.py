@@ -17,6 +17,7 @@ class Counters:
         self._dropped: Counter[str] = Counter()
         self._reconnects: Counter[str] = Counter()
         self._last_frame_wall: float | None = None
+        self._last_sound_wall: float | None = None
         self._last_error: str | None = None
 
     def set_up(self, up: bool) -> None:
@@ -48,6 +49,11 @@ class Counters:
             self._epoch = max(self._epoch, epoch)
             self._last_frame_wall = wall
 
+    def heard(self, wall: float) -> None:
+        """Note when the last sound came."""
+        with self._lock:
+            self._last_sound_wall = wall
+
     def dropped(self, reason: str, count: int = 1) -> None:
         """Count frames or packets that were lost, by reason."""
         with self._lock:
@@ -75,6 +81,7 @@ class Counters:
                 dropped=dict(self._dropped),
                 reconnects=dict(self._reconnects),
                 last_frame_wall=self._last_frame_wall,
+                last_sound_wall=self._last_sound_wall,
                 last_error=self._last_error,
                 epoch=self._epoch,
             )

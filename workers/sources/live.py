@@ -19,6 +19,7 @@ from workers.sources.base import RETRY_S
 from workers.sources.buffering import MAX_FRAMES, FreshBuffer
 from workers.sources.counters import Counters
 from workers.sources.decoding import KeyframeTier, Sampled
+from workers.sources.hearing import UNDECODABLE, UNDECODABLE_S, Hearing
 from workers.sources.limits import PixelRate, within_memory
 from workers.sources.media import Entry, Media, StreamPacket, read_limit_s
 from workers.sources.native import classify, make
@@ -40,8 +41,6 @@ from workers.types import (
 MAX_READ_ERRORS = 20  # in a row
 AHEAD_S = 10.0  # a server that sends faster than time passes (a file over HTTP) is read at its own pace beyond this
 STEP_S = 5.0  # the machine's clock was set, rather than corrected
-UNDECODABLE_S = 3.0  # without a picture while packets come that do not decode: another codec, most likely
-UNDECODABLE = 10  # packets
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +77,7 @@ class LiveSource:
         self._grid = make_grid(camera)
         self._counters = Counters()
         self._work = PixelRate(camera.limits)
+        self._hearing = Hearing(camera.name, clock, self._counters)
         self._buffer = FreshBuffer(self._counters.dropped, clock)
         self._stop = Event()
         self._lock = Lock()
@@ -202,21 +202,27 @@ class LiveSource:
         start = self._start(began)
         timebase = Timebase(None, start, self._epoch, FORWARD_S, wall, self._told if media.replays else None)
         reader = Reader(self._camera, media, self._grid, self._counters)
-        heard, damaged = self._clock.monotonic(), 0
+        seen, damaged = self._clock.monotonic(), 0
+        self._hearing.begin()
         try:
             for packet in packets:
                 entry = media.place(packet, timebase) if packet is not None else None
                 for found in reader.feed(entry) if entry is not None and not self._is_heard(entry, media) else ():
                     if isinstance(found, Sampled) or media.video is None:
-                        heard, damaged = self._clock.monotonic(), reader.damaged
+                        seen, damaged = self._clock.monotonic(), reader.damaged
+                    if isinstance(found, AudioChunk):
+                        self._hearing.heard(reader.damaged_sound)
                     self._deliver(found)
                 if reason := self._work.excess(self._clock.monotonic(), self._counters.pixels):
                     raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
-                self._check_stall(heard, reader.damaged - damaged >= UNDECODABLE)
+                self._check_stall(seen, reader.damaged - damaged >= UNDECODABLE)
+                if media.video and media.audio and self._hearing.is_lost(reader.damaged_sound, self._patience_s()):
+                    raise make(SourceTimeout, self._camera.name, self._camera.url, "its sound was lost")
                 if abs(ahead := wall.ahead_s()) > STEP_S:
                     wall.set()
                     timebase.restart(timebase.now - ahead)
                     self._grid.rewind(timebase.now)
+                    self._resume_s, self._told = timebase.now, None
                 self._stop.wait(max(0.0, timebase.now - wall() - self._ahead_s(media)))
         finally:
             self._epoch = timebase.epoch + 1
@@ -249,11 +255,15 @@ class LiveSource:
         """Tell whether this is sound of a segment that was read before; of pictures the grid knows which it had."""
         return entry.t < self._resume_s and entry.packet.stream is media.audio
 
-    def _check_stall(self, heard: float, undecodable: bool) -> None:
-        apart = 1.5 * KeyframeTier.MAX_GOP_S if self._camera.fps == "keyframes" else 2.5 / self._grid.fps
-        limit = max(UNDECODABLE_S if undecodable else self._camera.stall_timeout_s, apart)
-        if self._clock.monotonic() - heard > limit:
+    def _check_stall(self, seen: float, undecodable: bool) -> None:
+        limit = self._patience_s(UNDECODABLE_S if undecodable else None)
+        if self._clock.monotonic() - seen > limit:
             raise make(SourceTimeout, self._camera.name, self._camera.url, f"no frame for {limit:g} s")
+
+    def _patience_s(self, limit_s: float | None = None) -> float:
+        """Return how long a frame may be waited for: ``limit_s`` (or ``stall_timeout``), and as they are apart."""
+        apart = 1.5 * KeyframeTier.MAX_GOP_S if self._camera.fps == "keyframes" else 2.5 / self._grid.fps
+        return max(limit_s or self._camera.stall_timeout_s, apart)
 
     def _ahead_s(self, media: Media) -> float:
         """Return how far stream time may run ahead: more of a segment at once would overflow the buffer."""

@@ -64,6 +64,11 @@ class Reader:
         """Return how many packets of pictures could not be decoded."""
         return self._packets.damaged if self._packets else 0
 
+    @property
+    def damaged_sound(self) -> int:
+        """Return how many packets of sound could not be decoded."""
+        return self._audio.damaged if self._audio else 0
+
     def feed(self, entry: Entry) -> Iterator[Sampled | AudioChunk]:
         """Take the next packet; yield what is finished."""
         if abs(entry.t - entry.decode_t) > MAX_REORDER_S:
