@@ -7,6 +7,7 @@ import numpy as np
 
 from alignment.types import F32, F64, SOUND_TAGS, Bools, FeatureWindow
 
+ROUNDING_S = 1e-3  # of time stamps in thousandths
 WINDOW_CLIPS = 75  # the length moment-retrieval models are trained on (QVHighlights: 150 s in clips of 2 s)
 
 
@@ -21,13 +22,21 @@ class ClipWindow:
 
     A clip reaches half-way to its neighbours, but never further than one hop, or ``reach_s`` if that is more.
     ``first`` counts the clips that have left, so a clip keeps its number (``first`` + position) for life, but for the
-    empty ones behind the latest frame: frames that come late go in among them.
+    empty ones behind the latest frame: frames that come late go in among them. ``stands``: a frame is shown until the
+    next one, so that none between them means that nothing changed, and not that nobody looked.
     """
 
     def __init__(
-        self, hop_s: float, frame_dim: int, sentence_dim: int, size: int = WINDOW_CLIPS, reach_s: float = 0.0
+        self,
+        hop_s: float,
+        frame_dim: int,
+        sentence_dim: int,
+        size: int = WINDOW_CLIPS,
+        reach_s: float = 0.0,
+        stands: bool = False,
     ) -> None:
         self.hop_s = hop_s
+        self._still_s = 2 * hop_s + ROUNDING_S if stands else float("inf")  # clips nearer than this touch each other
         self._reach_s = max(hop_s, reach_s)
         self.first = 0
         self._size = size
@@ -38,6 +47,7 @@ class ClipWindow:
         self._origin: float | None = None
         self._limit = float("inf")
         self._seen_until = float("-inf")  # the time of the latest frame
+        self._shown: F32 | None = None  # that frame
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -55,20 +65,14 @@ class ClipWindow:
         """Add a frame; return False where its time is out of the window, or not later than the frame before it.
 
         Where sound went ahead it takes the nearest empty clip within half a hop, which moves to its time, or else gets
-        a clip of its own among the empty ones: those up to the latest frame keep their numbers.
+        a clip of its own among the empty ones: those up to the latest frame keep their numbers. So does the frame
+        before it at every hop up to ``t``, where it stands that long.
         """
-        if t <= self._seen_until or (self.first and t < self._clips[0].t - self.hop_s / 2):
-            return False
-        self.start_at(t)
-        self._seen_until = t
-        at = bisect(self._clips, t, key=lambda c: c.t)  # what lies behind is empty
-        near = [c for c in self._clips[max(0, at - 1) : at + 1] if c.frame is None and abs(c.t - t) <= self.hop_s / 2]
-        if near:
-            clip = min(near, key=lambda c: abs(c.t - t))
-            clip.t, clip.frame = t, feature
-        else:
-            self._clips.insert(at, _Clip(t, feature))
-        return True
+        since, shown = self._seen_until, self._shown
+        if shown is not None and t - since > self._still_s:
+            for i in range(1, int((t - since) / self.hop_s - 0.5) + 1):
+                self._show(since + i * self.hop_s, shown)
+        return self._show(t, feature)
 
     def fill_until(self, end_s: float) -> None:
         """Append clips without frames, a hop apart, as far as they end by ``end_s`` (sound without pictures)."""
@@ -121,6 +125,20 @@ class ClipWindow:
             sound=sound,
             sound_mask=sound_mask,
         )
+
+    def _show(self, t: float, feature: F32) -> bool:
+        if t <= self._seen_until or (self.first and t < self._clips[0].t - self.hop_s / 2):
+            return False
+        self.start_at(t)
+        self._seen_until, self._shown = t, feature
+        at = bisect(self._clips, t, key=lambda c: c.t)  # what lies behind is empty
+        near = [c for c in self._clips[max(0, at - 1) : at + 1] if c.frame is None and abs(c.t - t) <= self.hop_s / 2]
+        if near:
+            clip = min(near, key=lambda c: abs(c.t - t))
+            clip.t, clip.frame = t, feature
+        else:
+            self._clips.insert(at, _Clip(t, feature))
+        return True
 
     def _bounds(self) -> F64:
         t = np.array([c.t for c in self._clips], np.float64)

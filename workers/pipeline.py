@@ -340,8 +340,11 @@ class StreamPipeline:
         """Return an epoch's state; the first item tells where it begins."""
         if number not in self._epochs:
             name = f"{self._info.key}/{number}"
-            window = ClipWindow(self._camera.hop_s, *self._encoder.dims, reach_s=BRIDGE_S if self._info.live else 0.0)
-            self._epochs[number] = Epoch(name, self._watch, self._tools.aligner, window, self._info.live)
+            live = self._info.live
+            stands = not live and self._camera.fps != "keyframes"  # between key frames there are others
+            reach_s = BRIDGE_S if live else 0.0
+            window = ClipWindow(self._camera.hop_s, *self._encoder.dims, reach_s=reach_s, stands=stands)
+            self._epochs[number] = Epoch(name, self._watch, self._tools.aligner, window, live)
             self._epochs[number].start_at(start_s)
         return self._epochs[number]
 

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alignment.windowing import ClipWindow
+from workers.sources.sampling import Grid
 
 
 def feature(x: float) -> np.ndarray:
@@ -144,3 +145,32 @@ def test_every_frame_has_a_clip_at_its_time_or_is_refused(
             assert numbers.setdefault(float(f.frames[i, 0]), w.first + int(i)) == w.first + int(i)
         gone = len(taken) - len(shown)
         assert gone == 0 or numbers[taken[gone - 1]] < w.first, "a frame leaves with its clip"
+
+
+def test_a_frame_stands_until_the_next() -> None:
+    w = ClipWindow(1.0, 2, 3, stands=True)
+    w.add_frame(0.0, feature(1))
+    w.fill_until(4.2)  # sound went ahead
+    w.add_frame(6.3, feature(2))
+    f = w.features()
+    assert f.frames[:, 0].tolist() == [1, 1, 1, 1, 1, 1, 2]
+    assert f.bounds[:, 1] == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.65, 6.8])
+
+
+def test_between_frames_of_a_camera_nothing_stands() -> None:
+    assert len(window([0.0, 50.0, 51.0])) == 3
+
+
+@given(
+    fps=st.floats(0.1, 60.0), faster=st.floats(1.0, 30.0), phase=st.floats(0.0, 1.0), step=st.sampled_from([0, 1e-3])
+)
+def test_a_constant_rate_above_that_of_sampling_stands_nowhere(
+    fps: float, faster: float, phase: float, step: float
+) -> None:
+    """Where frames come at least as often as they are looked at, also with time stamps in thousandths."""
+    grid, rate = Grid(fps), fps * faster
+    shown = [(n + phase) / rate for n in range(1 + round(100 * faster))]
+    t = [x for x in (round(x / step) * step if step else x for x in shown) if grid.take(x)]
+    w = ClipWindow(1 / fps, 2, 3, stands=True)
+    assert all(w.add_frame(x, feature(x)) for x in t)
+    assert len(w) == len(t)

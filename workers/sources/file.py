@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
-from math import floor
+from math import floor, inf
 from pathlib import Path
 from threading import Event
 
@@ -134,10 +134,14 @@ class FileSource:
                 self._counters.dropped("corrupt")
         reader = Reader(self._camera, media, self._grid, self._counters)
         scaler = FrameScaler(self._spec, self._camera.blur_faces)
-        gather = Interleaver(self._camera.name, scaler, self._clock, media.video is not None)
+        step_s = inf if self._camera.fps == "keyframes" else 1 / self._grid.fps  # between key frames there are others
+        gather = Interleaver(self._camera.name, scaler, self._clock, media.video is not None, step_s)
         pace = Pace(self._camera.limits, start)
+        last = (start, start)  # from when until when the last picture is shown
         for packet in self._packets(media):
             entry = media.place(packet, timebase)
+            if packet.stream is media.video:
+                last = max(last, (entry.t, entry.t + float((packet.duration or 0) * packet.time_base)))
             reason = pace.excess(timebase.now, packet.stream is media.video)
             reason = reason or self._work.excess(timebase.now, self._counters.pixels)
             if reason is not None:
@@ -148,7 +152,7 @@ class FileSource:
             return
         for found in reader.finish():
             yield from self._gathered(gather, found)
-        yield from gather.flush()
+        yield from gather.end(timebase.epoch, *last)
         if not self._gave:
             if "too_large" in self._counters.snapshot().dropped:
                 reason = f"pictures of more than {self._camera.limits.max_pixels} pixels (limits.pixels)"
