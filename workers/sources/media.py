@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -27,7 +28,7 @@ from workers.sources.url import Target, network_options
 from workers.types import CameraSpec, SourceInfo
 
 # Formats without time stamps, for which FFmpeg makes some up: 25 pictures a second, whatever the camera sends.
-_UNTIMED = {"mpjpeg", "mjpeg"}
+_UNTIMED = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "obu", "av1"}
 LIVE_THREADS, FILE_THREADS = 2, 4  # per stream: many cameras share one machine
 _KEY_BYTES = 1 << 20
 _TS_DISCONT = cast(int, Flags.ts_discont.value)  # the format allows time stamps to jump
@@ -91,6 +92,7 @@ class Media:
         self.untimed = self.live and self.container.format.name in _UNTIMED
         self.replays = self.container.format.name == "hls"  # a new connection may be given a segment once more
         self._ends: dict[int, float] = {}
+        self._numbers = count()
 
     @property
     def streams(self) -> list[VideoStream | AudioStream]:
@@ -206,6 +208,7 @@ class Media:
         Where the format has none, a live packet's time is that of its arrival.
         """
         if self.untimed:
+            packet.pts = packet.dts = next(self._numbers)  # by which a picture is known when it has been decoded
             at = timebase.arrival_s()
             place = timebase.place(packet.stream.type, at)
             return Entry(packet, at + place.offset, at + place.offset, place, True)

@@ -7,9 +7,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from live_kit import X264, frames, live, take, until
@@ -50,6 +52,39 @@ def test_hls_playlist_from_ffmpeg(stream_ts: bytes, tmp_path: Path) -> None:
         assert take(
             live(f"{base}/live.m3u8", open_timeout_s=6.0, read_timeout_s=3.0), lambda got: len(frames(got)) >= 8
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "options"),
+    [
+        ("h264", "libx264", {"preset": "ultrafast", "x264-params": "keyint=10:bframes=2:b-adapt=0:scenecut=0"}),
+        ("obu", "libsvtav1", {"preset": "12"}),
+    ],
+)
+def test_raw_video_over_http(kind: str, codec: str, options: dict[str, str]) -> None:
+    """It has no time stamps either: the time is that of arrival, whatever rate FFmpeg makes up."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=kind) as raw:
+        stream = raw.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = 96, 64, "yuv420p", 10
+        for n in range(150):
+            frame = av.VideoFrame.from_ndarray(picture(n), format="rgb24")
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            raw.mux(stream.encode(frame))
+        raw.mux(stream.encode(None))
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        start(request, kind="video/raw")
+        paced(request.wfile.write, out.getvalue(), 15.0)  # ten a second
+
+    with http(answer) as base:
+        source = live(f"{base}/cam", audio=False, read_timeout_s=5.0, open_timeout_s=10.0, stall_timeout_s=5.0)
+        items = frames(take(source, lambda got: len(frames(got)) >= 6))
+    numbers = [number_of(b.frames[0]) for b in items]
+    assert numbers == sorted(set(numbers))
+    pts, wall = np.array([(b.pts_s[0], b.wall_time[0]) for b in items]).T
+    np.testing.assert_allclose(pts, wall, atol=1.0)
+    assert {b.epoch for b in items} == {0}
 
 
 @contextmanager
