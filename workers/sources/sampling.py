@@ -5,7 +5,7 @@ Time stamps decide, never frame numbers or an average rate, so variable frame ra
 
 from math import floor
 
-SLACK = 1e-6  # steps; time stamps in thousandths (Matroska) fall just short of a grid line
+SLACK_S = 5.1e-4  # time stamps in thousandths (Matroska) fall up to half of one short of a grid line
 
 
 class Grid:
@@ -17,7 +17,7 @@ class Grid:
 
     def take(self, t: float) -> bool:
         """Return whether the frame at ``t`` stream seconds is wanted. Call in rising time."""
-        step = floor(t * self.fps + SLACK)
+        step = floor((t + SLACK_S) * self.fps)
         if step < 0 or (self._next is not None and step < self._next):
             return False
         self._next = step + 1
@@ -25,4 +25,4 @@ class Grid:
 
     def rewind(self, t: float) -> None:
         """Make the step that the frame at ``t`` took, and all later ones, free again: it could not be decoded."""
-        self._next = floor(t * self.fps + SLACK)
+        self._next = floor((t + SLACK_S) * self.fps)

@@ -32,8 +32,14 @@ def test_a_frame_is_wanted_if_and_only_if_it_is_the_first_of_its_step(millis: li
     times = sorted(m / 1000 for m in millis)
     grid = Grid(fps)
     taken = [t for t in times if grid.take(t)]
-    steps = [int(t * fps + 1e-6) for t in times]
+    steps = [int((t + 5.1e-4) * fps) for t in times]  # a grid line half a thousandth later counts
     assert taken == [t for i, t in enumerate(times) if steps[i] not in steps[:i]]
+
+
+@pytest.mark.parametrize("fps", [6, 15, 23.976, 29.97, 30])
+def test_time_stamps_in_thousandths_cost_no_frame_at_the_source_own_rate(fps: float) -> None:
+    grid = Grid(fps)
+    assert all(grid.take(round(1000 * n / fps) / 1000) for n in range(900))
 
 
 @dataclass
