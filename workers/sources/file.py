@@ -1,7 +1,7 @@
 """A file: every sampled frame and all sound in one pass, as fast as the reader takes them."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import floor, inf
 from pathlib import Path
 from threading import Event
@@ -160,7 +160,7 @@ class FileSource:
             raise make(SourceInvalid, self._camera.name, self._camera.url, "nothing in it could be decoded")
         self._check_length(media, timebase.now - start)
 
-    def _gathered(self, gather: Interleaver, found: Sampled | AudioChunk) -> list[SourceItem]:
+    def _gathered(self, gather: Interleaver, found: Sampled | AudioChunk) -> Iterable[SourceItem]:
         return gather.sound(found) if isinstance(found, AudioChunk) else gather.frame(found)
 
     def _packets(self, media: Media) -> Iterator[StreamPacket]:

@@ -1,5 +1,7 @@
 """From sampled frames and sound, each in rising time, to the items that a source yields."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from workers.clock import Clock
@@ -37,14 +39,14 @@ class Interleaver:
         self._last: tuple[U8, float] | None = None  # the latest picture of this epoch and its time
         self._released_s = float("inf")  # the time of the latest one that was released
 
-    def frame(self, sampled: Sampled) -> list[SourceItem]:
-        """Take the next sampled frame; return the items that are complete."""
-        out: list[SourceItem] = []
+    def frame(self, sampled: Sampled) -> Iterator[SourceItem]:
+        """Take the next sampled frame; yield the items that are complete."""
         if sampled.epoch != self._epoch:
-            out += self.flush() if self._pictures else []
+            if self._pictures:
+                yield from self.flush()
             self._epoch, self._last, self._released_s = sampled.epoch, None, float("inf")
-        out += self._stand(sampled.t)
-        return out + self._add(self._scaler(sampled.frame), sampled.t)
+        yield from self._stand(sampled.t)
+        yield from self._add(self._scaler(sampled.frame), sampled.t)
 
     def sound(self, chunk: AudioChunk) -> list[SourceItem]:
         """Take the next sound; return the items that are complete."""
@@ -56,18 +58,17 @@ class Interleaver:
             return self._release() if held > MAX_SOUND_S else []
         return self.flush() if held > MAX_LEAD_S else []
 
-    def end(self, epoch: int, since_s: float, until_s: float) -> list[SourceItem]:
-        """Return everything held, at the end of a file whose last frame is shown from ``since_s`` until ``until_s``."""
-        out: list[SourceItem] = []
+    def end(self, epoch: int, since_s: float, until_s: float) -> Iterator[SourceItem]:
+        """Yield everything held, at the end of a file whose last frame is shown from ``since_s`` until ``until_s``."""
         still_s = STILL_STEPS * self._step_s
         if self._last is not None and epoch == self._epoch and since_s - self._last[1] <= still_s:  # it was decoded
             picture, t = self._last
             steps = int((until_s - t) / self._step_s - 0.5)
             if steps >= STILL_STEPS - 0.5:
-                out += self._stand(t + steps * self._step_s)
-                out += self._release() if self._sound else []
-                out += self._add(picture, t + steps * self._step_s)
-        return out + self.flush()
+                yield from self._stand(t + steps * self._step_s)
+                yield from self._release() if self._sound else ()
+                yield from self._add(picture, t + steps * self._step_s)
+        yield from self.flush()
 
     def flush(self) -> list[SourceItem]:
         """Return everything held."""
@@ -76,16 +77,14 @@ class Interleaver:
         self._sound = []
         return out
 
-    def _stand(self, until_s: float) -> list[SourceItem]:
+    def _stand(self, until_s: float) -> Iterator[SourceItem]:
         """Repeat the latest picture, with its sound, up to the next one at ``until_s`` if that is long after it."""
-        out: list[SourceItem] = []
         if self._last is None or until_s - self._last[1] <= STILL_STEPS * self._step_s:
-            return out
+            return
         picture, t = self._last
         while (t := t + REPEAT_STEPS * self._step_s) < until_s:
-            out += self._release() if self._sound else []
-            out += self._add(picture, t)
-        return out
+            yield from self._release() if self._sound else ()
+            yield from self._add(picture, t)
 
     def _add(self, picture: U8, t: float) -> list[SourceItem]:
         self._pictures.append(picture)

@@ -14,10 +14,14 @@ from memory_sink import MemorySink
 
 from alignment.similarity import SimilarityAligner
 from alignment.types import EventQuery
+from workers.clock import SystemClock
 from workers.pipeline import StreamPipeline, StreamTools
 from workers.redaction import RedactedUrl
+from workers.sources.decoding import Sampled
 from workers.sources.factory import build_source
-from workers.types import CameraSpec, EventSpec, Utterance, VoicedChunk
+from workers.sources.interleave import Interleaver
+from workers.sources.scaling import FrameScaler
+from workers.types import CameraSpec, EventSpec, FrameSpec, Utterance, VoicedChunk
 
 Shown = Sequence[tuple[float, str]]  # from when on, and the colour
 END = 84.0
@@ -129,3 +133,13 @@ def test_a_cut_between_recordings_stays_one(tmp_path: Path) -> None:
         (pytest.approx(0, abs=0.6), pytest.approx(5, abs=0.6)),
         (pytest.approx(10, abs=0.6), pytest.approx(15, abs=0.6)),
     ]
+
+
+def test_a_picture_that_stands_for_a_day_is_given_as_it_is_taken() -> None:
+    gather = Interleaver("cam", FrameScaler(FrameSpec(8, 8, "squash")), SystemClock(), True, step_s=1.0)
+    frame = av.VideoFrame.from_ndarray(np.zeros((8, 8, 3), np.uint8))
+    assert not list(gather.frame(Sampled(frame, 0.0, 0)))
+    items = gather.frame(Sampled(frame, 86_400.0, 0))
+    assert next(items).pts_s[-1] < 300
+    given = [t for batch in items for t in batch.pts_s]
+    assert given[-1] > 86_000
