@@ -133,6 +133,15 @@ def camera(url: str | Path, **changes: object) -> CameraSpec:
     return CameraSpec("door", RedactedUrl(str(url)), **values)  # type: ignore[arg-type]  # any field
 
 
+def opened(url: str | Path, **changes: object) -> SourceInfo:
+    """Open a source, and close it."""
+    source = build_source(camera(url, **changes), SPEC, SystemClock())
+    try:
+        return source.open()
+    finally:
+        source.close()
+
+
 def read_all(url: str | Path, spec: FrameSpec = SPEC, **changes: object) -> Run:
     source = build_source(camera(url, **changes), spec, SystemClock())
     info = source.open()

@@ -9,14 +9,14 @@ from socket import socket
 import pytest
 from hostile_media import playlist
 from media_servers import http, start, tcp
-from source_media import SPEC, camera, every, make_video
+from source_media import SPEC, camera, every, make_video, opened
 
 from workers.clock import SystemClock
 from workers.errors import SourceUnreachable
 from workers.redaction import RedactedUrl
 from workers.sources.factory import build_source
 from workers.sources.gate import Gate
-from workers.types import FrameBatch, SourceInfo
+from workers.types import FrameBatch
 
 
 class Canary:
@@ -41,14 +41,6 @@ def canary(segment: bytes) -> Iterator[tuple[Canary, int]]:
     made = Canary(segment)
     with tcp(made) as port:
         yield made, port
-
-
-def opened(url: str, **changes: object) -> SourceInfo:
-    source = build_source(camera(url, **changes), SPEC, SystemClock())
-    try:
-        return source.open()
-    finally:
-        source.close()
 
 
 @pytest.mark.parametrize("hosts", [("127.0.0.1:{port}",), ("127.0.0.1",), ("LOCALHOST", "127.0.0.1")])

@@ -21,14 +21,11 @@ from hostile_media import playlist
 from live_kit import frames, live, take
 from media_servers import certified, http, paced, start, tcp
 from PIL import Image
-from source_media import SPEC, camera, every, make_video, picture
+from source_media import every, make_video, opened, picture
 
-from workers.clock import SystemClock
 from workers.errors import SourceNotFound, SourceTimeout, SourceUnreachable
 from workers.redaction import RedactedUrl
-from workers.sources.factory import build_source
 from workers.sources.gate import Gate
-from workers.types import SourceInfo
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +39,6 @@ def segment(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 FAR = 16 << 20  # bytes: further than FFmpeg would rather read on than ask anew
-
-
-def opened(url: str, **changes: object) -> SourceInfo:
-    source = build_source(camera(url, **changes), SPEC, SystemClock())
-    try:
-        return source.open()
-    finally:
-        source.close()
 
 
 def test_the_camera_sees_what_it_saw_of_ffmpeg(tls: ssl.SSLContext, segment: bytes) -> None:
