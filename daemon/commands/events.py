@@ -14,13 +14,14 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from alignment.errors import WatchwordError
 from daemon.commands.exits import ended
-from daemon.commands.explaining import explained, printable
+from daemon.commands.explaining import explained
 from daemon.config import load_config
 from daemon.state import require_known
-from daemon.terminal import printable as escaped
+from daemon.terminal import printable
 from workers.publish.embedded import EmbeddedServer
 from workers.publish.reader import Entry, EventReader, Wanted
 from workers.publish.redis_errors import RedisUnreachable
@@ -177,7 +178,7 @@ def _exit_codes() -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    typer.echo(escaped(f"watchword: {text}"), err=True)
+    typer.echo(printable(f"watchword: {text}"), err=True)
 
 
 def _ago(text: str | None, option: str) -> float | None:
@@ -212,7 +213,7 @@ def _print_entries(entries: list[Entry], as_json: bool) -> None:
             _state(event),
             *([_heard(event)] if wide else []),
         )
-        table.add_row(*map(printable, cells))
+        table.add_row(*map(_plain, cells))
     console.print(table)
 
 
@@ -224,7 +225,7 @@ def _show(entry: Entry, explain: bool) -> None:
         console.print(explained(entry.event, console.width))
         path = entry.event.body["evidence"].get("explanation")
         console.print()
-        console.print(printable(f"picture: {path}" if path else "no picture was saved"), soft_wrap=True)
+        console.print(_plain(f"picture: {path}" if path else "no picture was saved"), soft_wrap=True)
 
 
 def _summary(body: dict[str, Any]) -> dict[str, str]:
@@ -255,9 +256,9 @@ def _details(entry: Entry, summary: dict[str, str]) -> Table:
     table = Table(Column(no_wrap=True), Column(overflow="fold"), show_header=False)
     for name, value in rows.items():
         if value:
-            table.add_row(name, printable(str(value)))
+            table.add_row(name, _plain(str(value)))
     for word in evidence.get("words", ()):
-        table.add_row("heard", printable(f"{clock(word['start'], live)} “{word['text']}” ({word['confidence']:.0%})"))
+        table.add_row("heard", _plain(f"{clock(word['start'], live)} “{word['text']}” ({word['confidence']:.0%})"))
     return table
 
 
@@ -269,14 +270,19 @@ def _rule(rule: Mapping[str, float | None]) -> str:
     return f" (threshold {threshold:.3f}" + (f", {budget * 24:.3g} false alerts a day)" if budget else ")")
 
 
+def _plain(text: str) -> Text:
+    """Return text as it is: no markup, nothing that speech or names could tell a terminal."""
+    return Text(printable(text))
+
+
 def _json(entry: Entry) -> str:
-    return escaped(json.dumps(entry.event.body, ensure_ascii=False))
+    return printable(json.dumps(entry.event.body, ensure_ascii=False))
 
 
 def _line(event: Event) -> str:
     start, end = _times(event)
     what = f"{event.type:<6} {event.camera} {event.event} {start} – {end}"
-    return printable(f"{what} {event.score:.2f} {event.id[:_ID_SHOWN]} {_heard(event)}".rstrip()).plain
+    return printable(f"{what} {event.score:.2f} {event.id[:_ID_SHOWN]} {_heard(event)}".rstrip())
 
 
 def _state(event: Event) -> str:

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from daemon.terminal import printable
 from workers.timestamps import clock
 from workers.types import Event
 
@@ -69,10 +70,5 @@ def _bars(title: str, rows: Sequence[tuple[str, float]]) -> Table:
     for i, (name, share) in enumerate(rows):
         eighths = round(share * BAR * 8)
         bar = "█" * (eighths // 8) + GROWING[eighths % 8]
-        table.add_row(Text(title if i == 0 else "", OF_REST), printable(name), Text(bar, OF_SPAN), f"{share:.0%}")
+        table.add_row(Text(title if i == 0 else "", OF_REST), Text(printable(name)), Text(bar, OF_SPAN), f"{share:.0%}")
     return table
-
-
-def printable(text: str) -> Text:
-    """Return text as it is: no markup, no control characters that speech or names could carry."""
-    return Text("".join(c if c.isprintable() else " " for c in text))

@@ -62,7 +62,7 @@ def test_list_shows_the_latest_revision_of_each(state: Path) -> None:
         [make_event(0x10).id, "door", "cat", "0:00:01.5", "1:02:05.5", "0.88", "closed"],
         [make_event(0x30).id, "yard", "dog", "2026-01-02 03:04:05Z", "03:04:06Z", "0.88", "open"],
     ]
-    assert rows[1][7] == "[red]help[/red] [2J 救命"  # neither markup nor control characters act
+    assert rows[1][7] == "[red]help[/red]\\u001b[2J 救命"  # neither markup nor control characters act
 
 
 def test_list_as_json(state: Path) -> None:
@@ -99,7 +99,7 @@ def test_show_by_prefix(state: Path) -> None:
     assert "▃█" in out
     assert "0.875 (threshold 0.625, 1 false alerts a day)" in out
     assert "vision 75%, speech 25%, sound 0%" in out
-    assert "“[red]help[/red] [2J 救命” (90%)" in out
+    assert "“[red]help[/red]\\u001b[2J 救命” (90%)" in out
     code, out, _ = run("show", "0010", "--json", "--state-dir", state)
     assert documents(out) == [(make_event(0x10).id, 1)]
 
