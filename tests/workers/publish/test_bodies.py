@@ -76,6 +76,12 @@ def test_bodies_in_which_one_thing_is_wrong(change: str) -> None:
     assert parse("1-0", FIELDS | {"body": f'{whole}, "later": 1e99}}'}) is not None
 
 
+@pytest.mark.parametrize("name", ["evidence", "modalities", "live"])
+def test_a_body_without_what_every_view_needs(name: str) -> None:
+    body = {key: value for key, value in EVENT.body.items() if key != name}
+    assert parse("1-0", FIELDS | {"body": json.dumps(body)}) is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
