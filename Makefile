@@ -2,9 +2,13 @@
 PY ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder --timeout=$(TIMEOUT)
 RUNS ?= 1000000
 MINUTES ?= 30
 SEED ?= 0
+# On two cores: one worker runs the tests that wait in real time.
+WORKERS ?= 3
+TIMEOUT ?= 10
 CONFIG ?= daemon/sample/sample.yaml
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -16,7 +20,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test check format bench methods compression bench-memory netem faults soak fuzz sample clean
+.PHONY: help venv run test lint ruff ruff-format mypy lint-imports check lint-beside check-long format bench methods compression bench-memory netem faults soak fuzz sample errors clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,17 +44,34 @@ venv: $(DEV_STAMP) ## install everything for development into $(VENV)
 run: $(RUN_STAMP) ## watch the bundled sample once and print its events (CONFIG=… for your own)
 	$(BIN)/watchword run $(CONFIG) --once
 
-test: $(DEV_STAMP) ## run the tests
-	$(BIN)/python -m pytest
+test: $(DEV_STAMP) ## run the tests, in WORKERS=3 processes, with a limit of TIMEOUT=10 seconds a test
+	$(PYTEST)
 
-check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs
+lint: ruff ruff-format mypy lint-imports ## lint, format, types, import rules
+
+ruff: $(DEV_STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
 
-fuzz: $(DEV_STAMP) ## fuzz what is read of events and configurations (RUNS=1000000 inputs each)
+ruff-format: $(DEV_STAMP)
+	$(BIN)/ruff format --check .
+
+mypy: $(DEV_STAMP)
+	$(BIN)/mypy
+
+lint-imports: $(DEV_STAMP)
+	$(BIN)/lint-imports
+
+# The linters run beside the tests, one after the other; what they print comes in one piece, before pytest's summary.
+check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs (ten minutes)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test lint-beside
+
+lint-beside: $(DEV_STAMP)
+	@output=$$(nice $(MAKE) --no-print-directory --keep-going lint 2>&1); status=$$?; echo "$$output"; exit $$status
+
+check-long: $(DEV_STAMP) ## what `make check` leaves out: soak, faults, sweeps, fuzzing (CONTRIBUTING.md)
+	$(PYTEST) -m long
+
+fuzz: $(DEV_STAMP) ## fuzz the readers of events and configurations (RUNS=1000000 inputs each)
 	@for name in events config; do mkdir -p .fuzz/$$name && $(BIN)/python tests/fuzz/fuzz_$$name.py -runs=$(RUNS) -max_len=65536 \
 	  -artifact_prefix=.fuzz/ .fuzz/$$name tests/fuzz/corpus/$$name || exit 1; done
 
@@ -59,29 +80,32 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning, hiding faces, overload, uploads, restarts (tests/benchmarks)
-	@for name in decode throughput publishing aligner_hop faces overload uploads restart; do echo "== $$name"; PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+	@for name in decode throughput publishing aligner_hop faces overload uploads restart; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 
-methods: $(DEV_STAMP) ## train every method briefly, compare them in docs/methods.md (twenty minutes)
-	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/methods.py
+methods: $(DEV_STAMP) ## train every method briefly, write the tables of docs/methods.md (twenty minutes)
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.methods
 
-compression: $(DEV_STAMP) ## make aligner and models smaller, compare them in docs/compression.md (some minutes)
-	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python tests/benchmarks/compression.py
+compression: $(DEV_STAMP) ## make aligner and models smaller, write the tables of docs/compression.md (some minutes)
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.compression
 
 bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
-	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/memory.py --minutes $(MINUTES)
+	$(BIN)/python -m tests.benchmarks.memory --minutes $(MINUTES)
 
-netem: $(DEV_STAMP) ## watch cameras behind bad networks, as root, in real time (six minutes; docs/faults.md)
-	$(BIN)/python tests/benchmarks/bad_networks.py
+netem: $(DEV_STAMP) ## measure cameras behind bad networks, as root, in real time (six minutes; docs/faults.md)
+	$(BIN)/python -m tests.benchmarks.bad_networks
 
-faults: $(DEV_STAMP) ## outages of a minute, in real time: how soon everything goes on (some minutes; docs/faults.md)
-	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/redis_outages.py
-	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/actor_faults.py
+faults: $(DEV_STAMP) ## measure recovery after outages of a minute, in real time (some minutes; docs/faults.md)
+	$(BIN)/python -m tests.benchmarks.redis_outages
+	$(BIN)/python -m tests.benchmarks.actor_faults
 
-soak: $(DEV_STAMP) ## break cameras, Redis and processes for MINUTES=30, and tell whether anything was lost (SEED=0)
-	PYTHONPATH=tests/support $(BIN)/python tests/soak/soak.py --minutes $(MINUTES) --seed $(SEED)
+soak: $(DEV_STAMP) ## break cameras, Redis and processes for MINUTES=30, report lost and duplicate events (SEED=0)
+	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --seed $(SEED)
 
-sample: $(DEV_STAMP) ## build the bundled sample anew (needs espeak-ng)
+sample: $(DEV_STAMP) ## build the bundled sample again (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py
+
+errors: $(DEV_STAMP) ## write the table of error codes, docs/errors.md, from the error classes
+	$(BIN)/python -m tests.support.error_table > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 
 clean: ## remove the venv, caches and state
 	rm -rf $(VENV) .watchword build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

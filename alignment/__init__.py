@@ -1,1 +1,1 @@
-"""Numbers in, numbers out: scores of clips against described events, and the spans they decide."""
+"""Scores of clips against described events, and spans decided from the scores. Arrays only, no I/O."""

@@ -1,18 +1,20 @@
-"""Choosing one of several registered components by name."""
+"""Choice of a registered component by name."""
 
 import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
-from alignment.errors import WatchwordError
+from alignment.errors import ExitCode, WatchwordError
 
 T = TypeVar("T")
 
 
 class OptionError(WatchwordError):
-    """A setting that no component has, or with a value that cannot be."""
+    """An option does not exist, or its value is out of range."""
 
     code = "option_invalid"
+    exit_code = ExitCode.USAGE
+    remedy = "use one of the values that the message lists"
 
 
 def choose(what: str, name: str, known: Mapping[str, T]) -> T:

@@ -1,7 +1,7 @@
-"""What passes between the stages of alignment. Frozen; every array states shape, dtype and unit.
+"""Types between the stages of alignment. Frozen; every array states shape, dtype and unit.
 
 T clips on one time axis (a clip is one sampled frame and the time around it), S utterances, D and D' the widths of
-the frame space and of the sentence space, K sound tags.
+the frame space and of the sentence space, K classes of sound, M the most objects that a detector reports of a frame.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,47 @@ def _no_rows() -> F32:
 
 Modality = Literal["vision", "speech", "sound"]
 MODALITIES: tuple[Modality, ...] = ("vision", "speech", "sound")
-SOUND_TAGS: tuple[str, ...] = ("speech", "music", "singing")
+SOUND_CLASSES = 521  # K: those of AudioSet that YAMNet knows; ``lexicon.sound_classes`` has their names
+
+
+DETECTED_COLOURS = ("red", "yellow")
+Detections = F32
+"""f32[..., M, 8]: of each object the number of its class, the calibrated logit of its score (from 0 on it counts as
+seen), its box (left, top, right, bottom; 0 to 1), and the shares of ``DETECTED_COLOURS`` in the box, 0 to 1. Rows
+without an object have the logit minus infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """At least ``count`` objects of any of ``classes`` (numbers of a detector's classes).
+
+    ``colour``: one of ``DETECTED_COLOURS``, of which they must have enough; None: they may have any. ``ease`` is added
+    to their logits, for classes that a detector is rarely sure of.
+    """
+
+    classes: tuple[int, ...]
+    count: int = 1
+    colour: int | None = None
+    ease: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectQuery:
+    """What one description asks of the detected objects: frames in which all of ``wanted`` are seen.
+
+    ``absent``: instead, frames in which none of them is seen. ``frames`` is how the features of frames count: not at
+    all; as another sign of the same ("either"); as a second sign of what is faintly detected ("confirm"); or as the
+    proof of what the description says beyond its objects ("both"). ``veto``: while one of these classes is seen,
+    features count as no sign. ``place``: only where the camera has shown one of these classes before or, with
+    ``elsewhere``, where it has shown none.
+    """
+
+    wanted: tuple[Counted, ...]
+    absent: bool = False
+    frames: Literal["ignore", "either", "confirm", "both"] = "ignore"
+    veto: tuple[int, ...] = ()
+    place: tuple[int, ...] = ()
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +77,7 @@ class EventQuery:
     vision_unlike: F32  # [C, D]
     speech: F32  # [P, D']
     speech_unlike: F32  # [C, D']
-    sound: F32  # [K] weight of each tag of SOUND_TAGS
+    sound: F32  # [K] weight of each class's probability; 0: not asked for
     prior: F32  # [3]
     words: tuple[str, ...] = ()  # the W words or phrases that carry the first paraphrase
     vision_words: F32 = field(default_factory=_no_rows)  # [W, D], no rows where it is not about what is seen
@@ -47,20 +87,24 @@ class EventQuery:
     )  # [K, D] what the encoder knows by name; one array for all queries
     likeness: F32 = field(
         default_factory=lambda: np.zeros(0, np.float32)
-    )  # [K] cosine of each name and this description
+    )  # [K] how alike each name and this description are, on the scale of MiniLM's cosines
+    objects: tuple[
+        ObjectQuery | None, ...
+    ] = ()  # of each visual paraphrase; None: it names no object; empty: none does
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureWindow:
-    """Consecutive clips of one camera with everything seen, said and heard in them."""
+    """Consecutive clips of one camera with their frames, utterances and sound events."""
 
     bounds: F64  # [T, 2] start and end of each clip, stream seconds, rising
     frames: F32  # [T, D] unit rows; rows without a frame are zero
     frame_mask: Bools  # [T] True where a frame was seen
     speech: F32  # [S, D'] unit rows
     speech_t: F64  # [S, 2] start and end, stream seconds
-    sound: F32  # [T, K] probability of each tag of SOUND_TAGS
-    sound_mask: Bools  # [T] True where sound was analysed
+    sound: F32  # [T, K] probability of each class
+    sound_mask: Bools  # [T] True where audio was analysed
+    detections: Detections | None = None  # [T, M, 8]; None: no detector runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +129,12 @@ class Span:
     shares: tuple[float, float, float]
     track: tuple[tuple[float, float], ...]  # (time, probability) of its clips, at most 75
     threshold: float | None = None  # on p, in force when it began
+    over_budget: bool = False  # it exceeds what its false-alert budget allows as alerts
+
+    @property
+    def peak(self) -> float:
+        """Return the highest probability in ``track``."""
+        return max((p for _, p in self.track), default=0.0)
 
 
 SpanChangeType = Literal["new", "update", "end"]

@@ -1,1 +1,1 @@
-"""The process people run: command line, configuration, runtimes, supervision, health and metrics."""
+"""The daemon: command line, configuration, runtimes, supervision, health checks and metrics."""

@@ -1,50 +1,92 @@
-"""The command line: ``watchword COMMAND``. One module a command, in ``daemon/commands``."""
+"""The command line: ``watchword COMMAND``. One module a command, in ``daemon/commands``, with a Typer called ``app``.
+
+A command's module is imported when the command is invoked, not to list it: ``watchword --help`` loads no model, no
+client and no configuration.
+"""
 
 import sys
+from importlib import import_module
+from typing import Annotated, Any
 
-import structlog
 import typer
+from typer.core import TyperGroup
 
-from daemon.commands import events, models
-from daemon.commands.check import check
-from daemon.commands.doctor import doctor
-from daemon.commands.evaluate import evaluate
-from daemon.commands.forget import forget
-from daemon.commands.run import run
-from daemon.commands.schema import schema
-from daemon.commands.tag import tag
-from daemon.commands.train import train
-from daemon.logs import configure_logs
+from alignment.errors import ExitCode
+
+# Name: module, and the line in the list of commands (the first line of the command's own help).
+COMMANDS = {
+    "init": ("init", "Write a first configuration: asks four questions, or reads that of Frigate."),
+    "run": ("run", "Watch the configured cameras and publish events."),
+    "check": ("check", "Validate a configuration, and show which events each camera watches for."),
+    "tag": ("tag", "Find described events in video files; write JSON, CSV and WebVTT."),
+    "eval": ("evaluate", "Evaluate event detection and search on annotated videos."),
+    "calibrate": (
+        "calibrate",
+        "Measure how well a model tells what frames show, and set what can be set.",
+    ),
+    "train": ("train", "Train an aligner or an encoder, and write a checkpoint for the daemon."),
+    "forget": ("forget", "Remove all data of one camera and time range, and write a receipt."),
+    "doctor": ("doctor", "Check decoders, hardware, models and Redis on this machine."),
+    "schema": ("schema", "Print the JSON Schema of the configuration file, for editors."),
+    "events": ("events.commands", "Follow, list and show published events."),
+    "models": ("models", "List, inspect and download models."),
+}
+
+
+class LazyCommands(TyperGroup):
+    """A group whose commands are stand-ins with a help line until one is invoked."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the invoked command itself, imported now, in place of its stand-in."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        if name is None:  # while a shell completes a name
+            return name, stand_in, rest
+        from daemon.logs.setup import configure_logs
+
+        configure_logs(level="warning")  # `run` sets up logs again, as its configuration says
+        module = import_module(f"daemon.commands.{COMMANDS[name][0]}")
+        return name, typer.main.get_command(module.app), rest
+
 
 app = typer.Typer(
     name="watchword",
+    cls=LazyCommands,
     help="Describe an event in plain words; learn when it starts and ends.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_show_locals=False,  # locals may hold credentials
 )
-app.command()(run)
-app.command()(check)
-app.command()(tag)
-app.command("eval")(evaluate)
-app.command()(train)
-app.command()(forget)
-app.command()(doctor)
-app.command()(schema)
-app.add_typer(events.app, name="events")
-app.add_typer(models.app, name="models")
 
-INTERRUPTED = 130
-UNEXPECTED = 1
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # not needed for any command
+
+        typer.echo(f"watchword {version('watchword')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Describe an event in plain words; learn when it starts and ends."""
+
+
+for _name, (_, _help) in COMMANDS.items():
+    app.command(_name, help=_help)(lambda: None)
 
 
 def main() -> None:
-    """Run the command line; what commands log goes to stderr, ``run`` sets it up as its configuration says."""
-    configure_logs(level="warning")
+    """Run the command line. Logs go to stderr."""
     try:
         app()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception:  # Python and typer would print the message as it is; the logs hide credentials in it
-        structlog.get_logger("daemon").critical("unexpected error", exc_info=True)
-        sys.exit(UNEXPECTED)
+        import structlog
+
+        structlog.get_logger("daemon").critical("unexpected error: this is a bug, please report it", exc_info=True)
+        sys.exit(ExitCode.UNEXPECTED)

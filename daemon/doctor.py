@@ -1,18 +1,17 @@
-"""What works on this machine, found out by using it, and for each thing the one line that improves it."""
+"""Checks of this machine: each part is used for real, and each finding has one line of advice."""
 
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from alignment.errors import WatchwordError
-from daemon.health import profile_note
 from workers.redaction import RedactedUrl
 
 Status = Literal["ok", "warn", "fail"]
@@ -22,11 +21,13 @@ SHM = Path("/dev/shm")
 SHM_WANTED = 1_000_000_000
 MEMORY_WANTED = 3_000_000_000
 SPEED_FRAMES = 16
+UNDISTURBED = 0.9  # share of a core that a program gets that nothing disturbs
+FRAME_SIZE = (448, 256)  # of `lite`, pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding. ``fail``: the daemon cannot run like this. ``advice`` is one line, empty where all is well."""
+    """One finding. ``fail``: the daemon cannot run. ``advice`` is one line, empty if nothing needs to be done."""
 
     area: str
     name: str
@@ -36,12 +37,13 @@ class Check:
 
 
 def examine(redis: RedactedUrl) -> Iterator[Check]:
-    """Yield every finding as it is made; ``redis`` is a server's URL or ``embedded``. Takes some seconds."""
+    """Yield each finding as soon as it is known. ``redis``: URL of a server, or ``embedded``. Takes some seconds."""
     yield from _machine()
     yield from _decoders()
     yield _accelerator()
     yield from _models()
     yield _encoder()
+    yield _detectors()
     yield _aligner()
     yield _face_detector()
     yield redis_check(redis)
@@ -49,7 +51,7 @@ def examine(redis: RedactedUrl) -> Iterator[Check]:
 
 
 def usable(checks: tuple[Check, ...]) -> bool:
-    """Return whether nothing found keeps the daemon from running."""
+    """Return whether the daemon can run with these findings."""
     return all(check.status != "fail" for check in checks)
 
 
@@ -74,7 +76,7 @@ def _machine() -> Iterator[Check]:
 
 
 def shared_memory_check(size: int) -> Check:
-    """Judge the size of /dev/shm, bytes."""
+    """Return the finding for /dev/shm of this size in bytes."""
     enough = size >= SHM_WANTED
     advice = "" if enough else "docker run --shm-size 1g, or `shm_size: 1gb` in compose: Ray would use the disk"
     return Check("machine", "shared memory", "ok" if enough else "warn", _gb(size), advice)
@@ -125,49 +127,81 @@ def _accelerator() -> Check:
 
 
 def _models() -> Iterator[Check]:
-    from workers.models import list_models
+    from workers.models.catalogue import list_models
+    from workers.models.profiles import PROFILES
 
     entries = list_models()
-    for entry in (e for e in entries if e.profile == "lite"):
+    for entry in (e for e in entries if PROFILES[e.profile].installed_whole):
         detail = f"{entry.name} {entry.revision}, {entry.licence}, {entry.size_mb:.0f} MB"
         if not entry.installed:
             detail = f"{entry.name} is not installed ({entry.licence}, {entry.size_mb:.0f} MB)"
-        yield Check("models", f"lite {entry.part}", "ok" if entry.installed else "warn", detail, entry.hint)
-    larger = [e for e in entries if e.profile != "lite"]
+        yield Check("models", f"{entry.profile} {entry.part}", "ok" if entry.installed else "warn", detail, entry.hint)
+    larger = [e for e in entries if PROFILES[e.profile].knows_actions]
+    best = PROFILES[larger[0].profile]
     here = [f"{e.name} ({e.profile}, {e.licence}, {e.size_mb:.0f} MB)" for e in larger if e.installed]
+    advice = f"pip install 'watchword[{best.extra}]', {larger[0].hint}, and `models: {{profile: {best.name}}}`"
     yield Check(
         "models",
         "actions",
         "ok" if here else "warn",
-        ", ".join(here) or (profile_note("lite") or "").partition(". For actions")[0],
-        "" if here else f"pip install 'watchword[clip]', {larger[0].hint}, and `models: {{profile: open_clip}}`",
+        ", ".join(here) or PROFILES["lite"].note.partition(". For actions")[0],
+        "" if here else advice,
     )
 
 
 def _encoder() -> Check:
-    """Load the default encoder and time it."""
+    """Load the default encoder and measure its speed."""
     import numpy as np
 
-    from workers.encoders.options import EncoderOptions
     from workers.encoders.registry import load_encoder
+    from workers.models.options import EncoderOptions
 
     try:
         encoder = load_encoder(EncoderOptions())
     except WatchwordError as error:
         return Check("models", "lite encoder", "fail", error.message, error.hint)
-    spec = encoder.frame_spec
-    frames = np.zeros((SPEED_FRAMES, spec.height, spec.width, 3), np.uint8)
-    encoder.encode_frames(frames)
-    started = time.perf_counter()
-    encoder.encode_frames(frames)
-    per_second = SPEED_FRAMES / (time.perf_counter() - started)
-    detail = f"{per_second:.0f} frames a second on {encoder.info.device}: as many cameras at `fps: 1`, at most"
+    width, height = encoder.frame_spec.typical
+    frames = np.zeros((SPEED_FRAMES, height, width, 3), np.uint8)
+    speed = _frames_a_second(encoder.encode_frames, frames)
+    detail = f"{speed} on {encoder.info.device}: as many cameras at `fps: 1`, at most"
     return Check("models", "lite encoder", "ok", detail)
+
+
+def _detectors() -> Check:
+    """Load the object detectors and measure their speed."""
+    import numpy as np
+
+    from workers.services.detector import DetectorService
+
+    frames = np.zeros((SPEED_FRAMES, *FRAME_SIZE[::-1], 3), np.uint8)
+    try:
+        detectors = DetectorService()
+    except WatchwordError as error:
+        return Check("models", "object detectors", "fail", error.message, error.hint)
+    speed = _frames_a_second(lambda f: detectors.detect(f).result(), frames)
+    detectors.close()
+    detail = f"{speed}: as many cameras at `fps: 1`, at most, whose events name objects"
+    return Check("models", "object detectors", "ok", detail)
+
+
+def _frames_a_second(model: Callable[[Any], object], frames: Any) -> str:
+    """Return how many frames a model takes a second, once it is warm, and whether others used the processor."""
+    model(frames)
+    started, spent = time.perf_counter(), time.process_time()
+    model(frames)
+    took = time.perf_counter() - started
+    got = (time.process_time() - spent) / took
+    return f"{len(frames) / took:.0f} frames a second{busy(got)}"
+
+
+def busy(share: float) -> str:
+    """Return what to say if a measured program got this share of a core; nothing if it got all that it could use."""
+    return "" if share > UNDISTURBED else f" (the machine was busy: {share:.0%} of a core for this, measure again)"
 
 
 def _aligner() -> Check:
     """Load the default aligner."""
-    from alignment.checkpoint import load_checkpoint, shipped_checkpoint
+    from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
 
     try:
         model = load_checkpoint(shipped_checkpoint())
@@ -178,25 +212,31 @@ def _aligner() -> Check:
 
 
 def _face_detector() -> Check:
-    """Load the detector of faces and time it."""
+    """Load the face detector and measure its speed."""
     import numpy as np
 
-    from workers.sources.faces import DETAIL, FaceHider
+    from workers.sources.decode.faces import DETAIL, FaceBlurrer
 
     try:
-        hider = FaceHider()
+        hider = FaceBlurrer()
     except WatchwordError as error:
         return Check("privacy", "hiding faces", "warn", f"`blur_faces` cannot be used: {error.message}", error.hint)
-    picture = np.zeros((224 * DETAIL, 224 * DETAIL, 3), np.uint8)
+    width, height = FRAME_SIZE
+    picture = np.zeros((height * DETAIL, width * DETAIL, 3), np.uint8)
     hider(picture)
     started = time.perf_counter()
     hider(picture)
-    return Check("privacy", "hiding faces", "ok", f"{(time.perf_counter() - started) * 1000:.0f} ms a frame of 224 px")
+    return Check(
+        "privacy",
+        "hiding faces",
+        "ok",
+        f"{(time.perf_counter() - started) * 1000:.0f} ms a frame of {width} x {height}",
+    )
 
 
 def redis_check(url: RedactedUrl) -> Check:
-    """Ask a server for its version; for ``embedded`` start one in a folder of its own."""
-    from workers.publish.embedded import EmbeddedServer
+    """Return the finding for a Redis server; ``embedded``: a server is started in a temporary folder."""
+    from workers.publish.embedded.server import EmbeddedServer
 
     started = time.perf_counter()
     try:
@@ -212,8 +252,8 @@ def redis_check(url: RedactedUrl) -> Check:
 
 
 def _ping(url: RedactedUrl) -> str:
-    from workers.publish.redis_errors import NATIVE_ERRORS, publish_error
-    from workers.publish.redis_settings import RedisSettings, connect
+    from workers.publish.redis.client import RedisSettings, connect
+    from workers.publish.redis.errors import NATIVE_ERRORS, publish_error
 
     try:
         client = connect(RedisSettings(url))

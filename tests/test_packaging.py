@@ -36,6 +36,6 @@ def test_every_data_file_is_packaged() -> None:
         for pattern in patterns
         for path in (ROOT / package).glob(pattern)
     }
-    kinds = {".lua", ".json", ".yaml", ".mp4", ".md", ".html", ".css", ".js", ".safetensors"}
+    kinds = {".lua", ".json", ".yaml", ".mp4", ".md", ".html", ".css", ".js", ".safetensors", ".onnx"}
     data = {p for top in ("alignment", "workers", "daemon") for p in (ROOT / top).rglob("*") if p.suffix in kinds}
     assert {p for p in data if ".watchword" not in p.parts} <= covered

@@ -1,4 +1,4 @@
-"""When to try again: exponential back-off with full jitter.
+"""Exponential back-off with jitter.
 
 The jitter keeps a hundred cameras behind one rebooted switch from reconnecting in step (Brooker, "Exponential
 Backoff And Jitter", AWS Architecture Blog 2015).
@@ -33,12 +33,12 @@ class Backoff:
         self._up_since: float | None = None
 
     def succeeded(self) -> None:
-        """Note that the thing works now; only the first call after a failure counts."""
+        """Record a success; only the first call after a failure counts."""
         if self._up_since is None:
             self._up_since = self._clock.monotonic()
 
     def failed(self, retryable: bool = True) -> float:
-        """Note a failure and return how long to wait; the longest wait if a retry is not known to help."""
+        """Record a failure; return the seconds to wait: ``max_s`` if a retry is not expected to help."""
         if self._up_since is not None and self._clock.monotonic() - self._up_since >= self._stable_s:
             self._attempt = 0
         self._up_since = None

@@ -20,10 +20,10 @@ class Clock(Protocol):
         ...
 
 
-class Rounds:
-    """Time between looks, of someone who looks again and again and judges others by it.
+class PollTimer:
+    """Measures the time between polls of a loop that watches others for stalls.
 
-    A gap longer than ``LONGEST_S`` is his own standstill (a stopped process, a machine asleep): only so much counts.
+    If the loop itself was stopped (a paused process, a sleeping machine), at most ``LONGEST_S`` counts.
     """
 
     LONGEST_S = 2.0
@@ -33,13 +33,13 @@ class Rounds:
         self._last = clock.monotonic()
 
     def passed(self) -> float:
-        """Return the seconds since the last call that count."""
+        """Return the seconds since the last call, at most ``LONGEST_S``."""
         before, self._last = self._last, self._clock.monotonic()
         return min(self._last - before, self.LONGEST_S)
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The system clocks."""
 
     def wall(self) -> float:
         """Return Unix time in seconds."""
@@ -54,8 +54,8 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class SteadyWall:
-    """Unix time that does not step when the machine's clock is set: read once, then counted on."""
+class MonotonicWallClock:
+    """Unix time that does not step when the system clock is set: read once, then advanced by the monotonic clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -66,9 +66,9 @@ class SteadyWall:
         return self._clock.monotonic() + self._offset
 
     def ahead_s(self) -> float:
-        """Return how far this is ahead of the machine's clock, seconds."""
+        """Return how far this clock is ahead of the system clock, seconds."""
         return self() - self._clock.wall()
 
     def set(self) -> None:
-        """Take the machine's clock as it is now."""
+        """Set this clock to the system clock."""
         self._offset = self._clock.wall() - self._clock.monotonic()

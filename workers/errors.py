@@ -1,136 +1,168 @@
-"""Errors of this package: each has a stable ``code``, says whether a retry can help, and what to do.
+"""Errors of this package. ``docs/errors.md`` lists them with their exit codes and remedies.
 
-Only the boundary modules (``sources/native.py``, ``publish/redis_errors.py``) turn a native library's error into these.
+Only the boundary modules (``sources/ffmpeg_errors.py``, ``publish/redis/errors.py``) turn a native library's error
+into one of these.
 """
 
-from alignment.errors import WatchwordError
+from alignment.errors import ExitCode, WatchwordError
 
 
 class SourceError(WatchwordError):
-    """A source could not be opened or read."""
+    """A source cannot be opened or read."""
 
     code = "source_failed"
+    exit_code = ExitCode.INPUT_UNREADABLE
     retryable = True
+    remedy = "see the reason in brackets"
 
 
 class SourceNotFound(SourceError):
-    """The file, path or stream name does not exist (missing file, HTTP or RTSP 404)."""
+    """The file, path or stream name does not exist (missing file, HTTP or RTSP status 404)."""
 
     code = "source_not_found"
+    remedy = "check the path or the stream's name"
 
 
 class SourceUnauthorized(SourceError):
-    """The server wants other credentials (401, 403)."""
+    """The server rejects the credentials (status 401 or 403), or the file's permissions forbid reading."""
 
     code = "source_unauthorized"
+    remedy = "check user name, password and access rights"
 
 
 class SourceUnreachable(SourceError):
-    """No connection: unknown host, refused, no route."""
+    """No connection to the source: unknown host, connection refused, or no route."""
 
     code = "source_unreachable"
+    remedy = "check host, port and network; the connection is retried"
 
 
 class SourceTimeout(SourceError):
-    """The server accepted but sent nothing in time, or a running stream stalled."""
+    """The server accepted the connection but sent nothing in time, or a running stream stalled."""
 
     code = "source_timeout"
+    remedy = "check that the stream runs, or raise the time limits"
 
 
 class SourceChanged(SourceError):
-    """A camera came back with sound or pictures that it did not have, or without: its stream is started anew."""
+    """A camera reconnected with other streams: with audio or video that it lacked before, or without."""
 
     code = "source_changed"
+    remedy = "nothing to do: the stream is restarted"
 
 
 class SourceInvalid(SourceError):
-    """The bytes are no media that can be decoded."""
+    """The input contains no video or audio that can be decoded."""
 
     code = "source_invalid"
     retryable = False
+    remedy = "check that it plays elsewhere; copy or encode it again"
 
 
 class SourceUnsupported(SourceError):
-    """Media of a kind, protocol or codec that this installation cannot read."""
+    """The input needs a protocol, format or codec that this installation lacks."""
 
     code = "source_unsupported"
     retryable = False
+    remedy = "`watchword doctor` lists what works"
 
 
 class SourceTooLarge(SourceError):
-    """Media that asks for more than the limits allow: pictures, streams, duration, memory."""
+    """The input exceeds a limit: frame size, number of streams, duration, or memory."""
 
     code = "source_too_large"
     retryable = False
+    remedy = "if the input can be trusted, raise the limit that is named, in the configuration; else encode it again"
 
 
 class SourceCrashed(SourceError):
-    """The process that decoded it ended: a defect of a decoder, or the system took its memory."""
+    """The decoder process ended: a defect of a decoder, or the system ran out of memory."""
 
     code = "source_crashed"
-    retryable = False  # a file does it again; a live stream is tried again all the same
+    retryable = False  # a file would crash it again; a live stream is retried all the same
+    remedy = "see the status in brackets; encode the input again, or report the crash with the file"
 
 
 class SourceRefused(SourceError):
-    """Media that points at files or hosts which its source has no right to."""
+    """The input refers to files or hosts that its source may not access."""
 
     code = "source_refused"
     retryable = False
+    remedy = "list hosts that can be trusted in the camera's `hosts`; files are never opened"
 
 
 class ModelUnavailable(WatchwordError):
-    """A model's package or weights are missing, or its files are not what they should be."""
+    """A model's package or weights are missing or damaged, or its device is not available."""
 
     code = "model_unavailable"
+    exit_code = ExitCode.USAGE
+    remedy = "`watchword models list` shows what is installed, and how to install the rest"
 
 
 class PublishError(WatchwordError):
-    """Events could not be handed to their store; they wait in the spool."""
+    """Events cannot be published; they wait in the event log."""
 
     code = "publish_failed"
+    exit_code = ExitCode.UNREACHABLE
     retryable = True
+    remedy = "see the server's log; events wait in the event log"
 
 
-class SpoolError(WatchwordError):
-    """The spool cannot take an event (disk full, size cap, damaged beyond its last record)."""
+class EventLogError(WatchwordError):
+    """The event log cannot store an event, or cannot be opened."""
 
-    code = "spool_failed"
+    code = "event_log_failed"
     retryable = True
+    remedy = "check the disk and the rights of the state folder"
+
+
+class EventLogFull(EventLogError):
+    """The event log reached its size limit, or the disk is full."""
+
+    code = "event_log_full"
+    remedy = "make Redis reachable again, free disk space, or raise the size limit"
 
 
 class ClusterUnreachable(WatchwordError):
-    """The Ray cluster that was to be joined does not answer."""
+    """The Ray cluster to join does not respond, or this machine is not one of its nodes."""
 
     code = "ray_unreachable"
+    exit_code = ExitCode.UNREACHABLE
     retryable = True
+    remedy = "check ray.address and `ray status`; `ray start --address=HOST:PORT` makes this machine a node"
 
 
 class ServiceLost(WatchwordError):
-    """An actor does not answer, or was lost with a request."""
+    """A service does not respond, or was lost while it processed a request."""
 
     code = "service_lost"
     retryable = True
+    remedy = "nothing to do: the service or the stream is restarted; the log says why"
 
 
-class ServiceSilent(ServiceLost):
-    """A service took a request and does not answer; asked again it would be as silent, so the stream begins anew."""
+class ServiceUnresponsive(ServiceLost):
+    """A service accepted a request and does not respond. Repeating the request would not help: the stream restarts."""
 
-    code = "service_silent"
+    code = "service_unresponsive"
+    remedy = "if the restarted stream reports this again, restart Watchword"
 
 
 class SessionLost(ServiceLost):
-    """A service has forgotten what it was told: it was started again, or the asker was silent for long."""
+    """A service no longer has a session: the service was restarted, or the session was idle for too long."""
 
     code = "session_lost"
+    remedy = "nothing to do: the session is opened again"
 
 
 class ServiceDied(ServiceLost):
-    """An actor's process has ended; it, or another in its place, is being started."""
+    """The process of a service ended; it is restarted."""
 
     code = "service_died"
+    remedy = "nothing to do: the service is restarted; the log says why it ended"
 
 
 class Overloaded(WatchwordError):
-    """More work than the machine can do: a live frame's turn did not come in time."""
+    """The machine has more work than it can process: a request for a live frame was not served in time."""
 
     code = "overloaded"
+    remedy = "use fewer cameras, a lower `fps`, a smaller model, or a faster machine"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class StateLayout:
-    """The places of one state folder; nothing is read or made here. ``daemon.state`` opens the folder."""
+    """The places of one state folder; nothing is read or made here. ``daemon.service.state_folder`` opens it."""
 
     root: Path
 
@@ -21,9 +21,9 @@ class StateLayout:
         return self.root / "lock"
 
     @property
-    def spool(self) -> Path:
-        """Return where events wait for Redis."""
-        return self.root / "spool"
+    def event_log(self) -> Path:
+        """Return where the event log lies, which every event enters before it is published."""
+        return self.root / "events"
 
     @property
     def budgets(self) -> Path:
@@ -63,4 +63,4 @@ class StateLayout:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Return the sub-folders of every state folder; ``privacy`` is made where it is first needed."""
-        return (self.spool, self.budgets, self.evidence, self.redis)
+        return (self.event_log, self.budgets, self.evidence, self.redis)

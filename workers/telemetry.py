@@ -1,4 +1,4 @@
-"""What a service counts of its own work: histograms that cost a bisection a value, and the work in hand."""
+"""Histograms (one bisection per value), and the age of the work in flight."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class HistogramSnapshot:
     total: float  # sum of all values
 
     def __add__(self, other: Self) -> "HistogramSnapshot":
-        """Return both together; raise ``ValueError`` where the bounds differ."""
+        """Return the sum of both; raise ``ValueError`` if the bounds differ."""
         if self.bounds != other.bounds:
             raise ValueError("histograms with different bounds cannot be added")
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
@@ -75,8 +75,8 @@ class Histogram:
         return HistogramSnapshot(self._bounds, tuple(self._counts), self._total)
 
 
-class InHand:
-    """What one thread works on now: a block of ``with``. Any thread may ask for how long it has been at it."""
+class InFlightTimer:
+    """Measures how long a ``with`` block has been running. One thread enters it; any thread may read ``seconds``."""
 
     __slots__ = ("_began", "_clock")
 
@@ -94,6 +94,6 @@ class InHand:
 
     @property
     def seconds(self) -> float:
-        """Return how long the piece of work in hand has taken so far; 0 where there is none."""
+        """Return the age of the running block in seconds; 0 outside of it."""
         began = self._began
         return 0.0 if began is None else self._clock.monotonic() - began

@@ -1,11 +1,11 @@
-"""What passes between the stages of one stream's work. Frozen; every array states shape, dtype and unit.
+"""Types passed between the stages of a stream's pipeline. Frozen; every array states shape, dtype and unit.
 
-*Stream seconds* run on one axis per camera, from 0 at the first frame or sound of a file, and as Unix time for a live
-stream. They never step back: a discontinuity starts a new *epoch* on the same axis.
+*Stream seconds* run on one axis per camera, from 0 at the first frame or audio sample of a file, and as Unix time for a
+live stream. They never step back: a discontinuity starts a new *segment* on the same axis.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,35 +14,79 @@ from alignment.types import F32, F64, Modality
 from workers.redaction import RedactedUrl
 
 U8 = NDArray[np.uint8]
+Polygon = tuple[tuple[float, float], ...]
+"""Corners of an area of a frame: x from left to right and y from top to bottom, as shares of its sides, 0 to 1."""
+Areas = tuple[Polygon, ...]
+"""Areas that count as one: what lies in any of them lies in it."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, as shares of the sides of a frame."""
 
 SAMPLE_RATE_HZ = 16_000
-KEYFRAME_HOP_S = 4.0  # how far a clip may reach where frames come as the camera's key frames do
+SIDE_STEP = 32  # pixels
+MAX_ASPECT = 4.0  # cameras of two lenses have 32:9
+KEYFRAME_HOP_S = 4.0  # longest reach of a clip if only the camera's key frames are sampled
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSpec:
-    """The picture an encoder wants. ``crop``: shortest side to size, centre cut out; ``squash``: both sides to size."""
+    """Input format of an encoder, pixels. ``crop``: shortest side to size, centre crop; ``squash``: both sides to size.
+
+    ``whole``: the whole frame with its aspect ratio: the shorter side to ``width`` = ``height``, the other to the
+    nearest multiple of ``SIDE_STEP``. Of frames longer than ``MAX_ASPECT`` to 1 both ends are cut off.
+    """
 
     width: int
     height: int
-    fit: Literal["crop", "squash"]
+    fit: Literal["crop", "squash", "whole"]
+
+    def resolved(self, width: int, height: int) -> "FrameSpec":
+        """Return the format, ``crop`` or ``squash``, of upright source frames of ``width`` x ``height``."""
+        if self.fit != "whole":
+            return self
+        aspect = max(width, height) / min(width, height)
+        longer = SIDE_STEP * round(min(aspect, MAX_ASPECT) * self.width / SIDE_STEP)
+        size = (longer, self.height) if width > height else (self.width, longer)
+        return FrameSpec(*size, "crop" if aspect > MAX_ASPECT else "squash")
+
+    def accepts(self, width: int, height: int) -> bool:
+        """Return whether frames of this size are in the format."""
+        if self.fit != "whole":
+            return (width, height) == (self.width, self.height)
+        longer = max(width, height)
+        in_range = longer % SIDE_STEP == 0 and longer <= MAX_ASPECT * self.width
+        return min(width, height) == self.width and in_range
+
+    def view(self, width: int, height: int) -> Box:
+        """Return which part of upright source frames of ``width`` x ``height`` is seen; all of it if they are 0."""
+        spec = self.resolved(width, height) if width and height else self
+        if spec.fit == "squash" or not (width and height):
+            return 0.0, 0.0, 1.0, 1.0
+        scale = max(spec.width / width, spec.height / height)
+        x, y = (1 - spec.width / (width * scale)) / 2, (1 - spec.height / (height * scale)) / 2
+        return x, y, 1 - x, 1 - y
+
+    @property
+    def typical(self) -> tuple[int, int]:
+        """Return width and height of the frames of most cameras, 16:9."""
+        spec = self.resolved(16, 9)
+        return spec.width, spec.height
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """What a source may ask for before it is refused: nobody knows who made a file or answers for a camera."""
+    """Limits above which a source is refused, because files and cameras are untrusted input."""
 
-    max_pixels: int = 36_000_000  # of one picture: 8192 x 4320 is allowed
-    max_fps: float = 1000.0  # pictures a second of a file
+    max_pixels: int = 36_000_000  # of one frame: 8192 x 4320 is allowed
+    max_fps: float = 1000.0  # frames per second of a file
     max_duration_s: float = 7 * 86_400.0  # of a file
     max_streams: int = 64
-    max_pixel_rate: int = 60 * max_pixels  # pixels a second that are decoded: 8192 x 4320 at 60 pictures a second
-    memory_mib: int = 2048  # of the process that decodes, beyond what it has when it opens its source
+    max_pixel_rate: int = 60 * max_pixels  # decoded pixels per second: 8192 x 4320 at 60 fps
+    memory_mib: int = 2048  # of the decoding process, above its use when it opens its source
 
 
 @dataclass(frozen=True, slots=True)
 class CameraSpec:
-    """One input to watch, as the runtime needs it."""
+    """The settings of one camera, as the runtime needs them."""
 
     name: str
     url: RedactedUrl
@@ -50,19 +94,30 @@ class CameraSpec:
     audio: bool = True
     audio_track: int | None = None  # which audio stream; None: the container's default, else its first
     events: tuple[str, ...] = ()
-    blur_faces: bool = False  # before anything is embedded, kept or sent
+    blur_faces: bool = False  # before frames are embedded, stored or sent
+    masks: Areas = ()  # the areas that are looked at; what lies outside is black. Empty: everything
     loop: bool = False  # a file that starts again at its end, for soak tests and demonstrations
     priority: int = 5
     open_timeout_s: float = 10.0
     read_timeout_s: float = 5.0
     stall_timeout_s: float = 15.0
     limits: MediaLimits = MediaLimits()  # set by the worker, from the settings that all cameras share
-    hosts: tuple[str, ...] = ()  # besides the URL's own: whom its playlists and redirects may name
+    hosts: tuple[str, ...] = ()  # hosts that playlists and redirects may name, besides the URL's own
+    upload: str | None = None  # path below the folder of uploads, of one of the files that share this name
+    results: bool = False  # the last snapshot of a file holds its events and its transcript
 
     @property
     def hop_s(self) -> float:
         """Return the seconds from one frame to the next."""
         return KEYFRAME_HOP_S if self.fps == "keyframes" else 1.0 / self.fps
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A named area of one camera's frame."""
+
+    name: str
+    area: Polygon
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +132,18 @@ class EventSpec:
     max_false_alerts_per_hour: float | None = None
     min_duration_s: float | None = None
     merge_gap_s: float | None = None
-    cooldown_s: float = 0.0
     priority: int = 5
+    zones: tuple[Zone, ...] = ()  # where on its camera it is looked for; empty: in the whole frame
+
+    @property
+    def areas(self) -> Areas:
+        """Return the areas of the zones."""
+        return tuple(zone.area for zone in self.zones)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What opening a source told. ``key`` names its content (file) or its session (live) in event ids."""
+    """Properties of an opened source. ``key`` identifies its content (file) or session (live) in event ids."""
 
     key: str
     live: bool
@@ -92,14 +152,18 @@ class SourceInfo:
     width: int = 0
     height: int = 0
     duration_s: float | None = None  # None: unknown or endless
+    video_codec: str = ""  # FFmpeg's name: h264
+    fps: float | None = None  # frames a second that the video declares; None: it does not say
+    audio_codec: str = ""
+    audio_hz: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FrameBatch:
-    """Sampled frames, already resized; all of one epoch, in rising time."""
+    """Sampled frames, already resized; all of one segment, in rising time."""
 
     camera: str
-    epoch: int
+    segment: int
     pts_s: F64  # [N] stream seconds
     wall_time: F64  # [N] Unix seconds when each frame was received
     frames: U8  # [N, H, W, 3] RGB
@@ -107,25 +171,25 @@ class FrameBatch:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Consecutive sound of one epoch; gaps in the source are filled with silence, so times hold to one sample."""
+    """Consecutive audio of one segment; gaps are filled with silence, so times are exact to one sample."""
 
     camera: str
-    epoch: int
+    segment: int
     start_s: float  # stream seconds of the first sample
     samples: F32  # [n] mono at SAMPLE_RATE_HZ, -1..1
 
     @property
     def end_s(self) -> float:
-        """Return the time behind the last sample, stream seconds."""
+        """Return the end of the last sample, stream seconds."""
         return self.start_s + len(self.samples) / SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """A live stream broke off. What comes next, whenever that is, is of ``epoch``: nothing more of those before it."""
+    """A live stream was interrupted. The next items belong to ``segment``; earlier segments have ended."""
 
     camera: str
-    epoch: int
+    segment: int
 
 
 SourceItem = FrameBatch | AudioChunk | Interruption
@@ -133,20 +197,20 @@ SourceItem = FrameBatch | AudioChunk | Interruption
 
 @dataclass(frozen=True, slots=True)
 class VoicedChunk:
-    """Sound in which someone may be speaking, to be transcribed in one go."""
+    """Audio that may contain speech, to be transcribed as one unit."""
 
     camera: str
-    epoch: int
+    segment: int
     start_s: float
     samples: F32  # [n] mono at SAMPLE_RATE_HZ
     priority: int = 5
-    lead_s: float = 0.0  # sound before the first voice, seconds
-    trail_s: float = 0.0  # sound after the last voice, seconds
+    lead_s: float = 0.0  # audio before the first voice, seconds
+    trail_s: float = 0.0  # audio after the last voice, seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Something said. Times in stream seconds; ``confidence`` 0..1 is the mean token probability."""
+    """A transcribed utterance. Times in stream seconds; ``confidence`` 0..1 is the mean token probability."""
 
     start_s: float
     end_s: float
@@ -157,9 +221,9 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class SoundTags:
-    """Probability of each tag of ``SOUND_TAGS`` along time."""
+    """Probability of each class of sound along time."""
 
-    epoch: int
+    segment: int
     t: F64  # [N, 2] start and end, stream seconds
     p: F32  # [N, K]
 
@@ -179,40 +243,28 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One revision of one event, as it is published. ``body`` is the JSON document of ``publish/event.schema.json``."""
-
-    type: Literal["new", "update", "end"]
-    id: str
-    revision: int
-    camera: str
-    event: str
-    start: float
-    end: float
-    score: float
-    body: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Receipt:
-    """Where an event went. ``entry`` is the Redis entry id; None while it waits in the spool."""
+    """Result of publishing an event. ``duplicate``: this revision, or the event's end, was already published."""
 
     id: str
     revision: int
-    entry: str | None
     duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSnapshot:
-    """A source's counters, copied at one moment; metrics are made of these."""
+    """A consistent copy of a source's counters, from which metrics are computed."""
 
     up: bool = False
     frames_decoded: int = 0
     frames_sampled: int = 0
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> frames
-    reconnects: dict[str, int] = field(default_factory=dict)  # error code -> times
+    failures: dict[str, int] = field(default_factory=dict)  # error code -> connections that failed or were lost
+    reconnects: dict[str, int] = field(default_factory=dict)  # error code -> times that it was lost and came back
     last_frame_wall: float | None = None
     last_sound_wall: float | None = None  # of a live stream
     last_error: str | None = None  # code: message, without credentials
-    epoch: int = 0
+    passed_over: tuple[str, ...] = ()  # tracks of the input that cannot be decoded here
+    has_video: bool = True  # False: only sound is expected
+    segment: int = 0
+    stamps_doubted: bool = False  # of a live stream: time stamps do not run with time, arrival is used

@@ -1,6 +1,7 @@
-"""Augmentation of samples: other streams and descriptions that are just as true, chosen by name.
+"""Augmentation of samples, chosen by name: changed streams and descriptions with labels that stay correct.
 
-Each takes a sample (mixes take two) and a generator, and returns a new sample; labels always follow the change.
+Each augmentation takes a sample (mixes take two) and a random generator, and returns a new sample; its labels are
+adjusted to the change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,24 +9,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from alignment.batches import Sample
+from alignment.aligners.batches import Sample
 from alignment.options import OptionError, choose
 from alignment.training.data import Batches
 from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow
+from alignment.vectors import unit_rows
 
 Augmentation = Callable[[Sample, np.random.Generator], Sample]
 Mix = Callable[[Sample, Sample, np.random.Generator], Sample]
 
 KEPT = (0.5, 1.0)  # share of the clips that a crop keeps
-SPEED = (0.8, 1.25)  # how many times longer a stretched stream takes
+SPEED = (0.8, 1.25)  # factor of the duration of a stretched stream
 DROPPED_FRAMES = 0.15
 DROPPED_WORDS = 0.25
-NOISE = 0.3  # length of the noise added to rows of length 1
+NOISE = 0.3  # norm of the noise added to rows of unit length
 BLENDED = (0.1, 0.4)  # share of the other stream in a blend
 
 
 def time_crop(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Keep a random half to all of the clips, in one piece."""
+    """Keep a random contiguous part of the clips, from half of them to all."""
     clips = len(sample.window.bounds)
     kept = max(1, round(clips * rng.uniform(*KEPT)))
     start = int(rng.integers(0, clips - kept + 1))
@@ -33,13 +35,13 @@ def time_crop(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def time_jitter(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Play the stream 0.8 to 1.25 times as slowly: clips are repeated or left out, times and windows follow."""
+    """Stretch the stream in time by 0.8 to 1.25: clips are repeated or skipped; times and windows are adjusted."""
     w, factor = sample.window, rng.uniform(*SPEED)
     clips = len(w.bounds)
     source = np.minimum(((np.arange(max(1, round(clips * factor))) + rng.uniform()) / factor).astype(int), clips - 1)
     edges = np.append(w.bounds[:, 0], w.bounds[-1, 1])
     hop = (edges[-1] - edges[0]) / clips
-    slower = edges[0] + hop * factor * np.arange(clips + 1)  # where each old edge comes to lie
+    slower = edges[0] + hop * factor * np.arange(clips + 1)  # new time of each old edge
 
     def moved(t: F64) -> F64:
         return np.asarray(np.interp(t, edges, slower), np.float64)
@@ -50,14 +52,14 @@ def time_jitter(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def frame_dropout(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Lose 15 % of the frames, as a bad network does."""
+    """Drop 15 % of the frames, as a bad network does."""
     return replace(
         sample, window=_without_frames(sample.window, rng.random(len(sample.window.bounds)) < DROPPED_FRAMES)
     )
 
 
 def token_dropout(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Leave out a quarter of the description's words, never all (word dropout, Iyyer et al. 2015)."""
+    """Drop a quarter of the description's words, never all (word dropout, Iyyer et al. 2015)."""
     q = sample.query
     kept = rng.random(len(q.words)) >= DROPPED_WORDS
     if not kept.any():
@@ -72,14 +74,14 @@ def token_dropout(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def noise(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Turn what is seen and said in random directions: x + 0.3·n, n a random unit vector, made unit again."""
+    """Add noise to the embeddings of frames and utterances: x + 0.3·n, n a random unit vector, then normalise."""
     w = sample.window
     frames = np.where(w.frame_mask[:, None], _turned(w.frames, rng), w.frames)
     return replace(sample, window=replace(w, frames=frames, speech=_turned(w.speech, rng)))
 
 
 def modality_dropout(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Lose one modality other than that which the description is most about (Neverova et al. 2015)."""
+    """Drop one modality, but not the main modality of the description (Neverova et al. 2015)."""
     w = sample.window
     others = [m for m in range(3) if m != int(np.argmax(sample.query.prior))]
     lost = others[int(rng.integers(2))]
@@ -91,10 +93,10 @@ def modality_dropout(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def splice(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
-    """Cut from one stream to another, keeping the length; the description stays the first stream's.
+    """Cut from one stream to another, keeping the length and the description of the first (CutMix, Yun et al. 2019).
 
-    The other stream's windows count only if it was asked for the same thing: give samples whose streams do not show
-    each other's events unasked (CutMix over time, Yun et al. 2019).
+    The true windows of the other stream count only if its description is the same. So the streams of the two samples
+    must not show each other's events without being annotated.
     """
     clips = len(sample.window.bounds)
     tail = min(len(other.window.bounds), clips - 1)
@@ -111,12 +113,12 @@ def splice(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
 
 
 def blend(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
-    """Show 10 to 40 % of another stream through the first (mixup, Zhang et al. 2018); labels are the first's."""
+    """Blend 10 to 40 % of another stream's frames into the first (mixup, Zhang et al. 2018); labels do not change."""
     w, share = sample.window, rng.uniform(*BLENDED)
     n = min(len(w.frames), len(other.window.frames))
     both = w.frame_mask[:n] & other.window.frame_mask[:n]
     frames = w.frames.copy()
-    frames[:n][both] = _unit((1 - share) * w.frames[:n][both] + share * other.window.frames[:n][both])
+    frames[:n][both] = unit_rows((1 - share) * w.frames[:n][both] + share * other.window.frames[:n][both])
     return replace(sample, window=replace(w, frames=frames))
 
 
@@ -132,7 +134,7 @@ MIXES: Mapping[str, Mix] = {"splice": splice, "blend": blend}
 
 
 class Augmenter:
-    """Applies augmentations to samples, each with its own probability, in the order given."""
+    """Applies augmentations to samples in the given order, each with its own probability."""
 
     def __init__(self, probabilities: Mapping[str, float]) -> None:
         """Raise ``OptionError`` for unknown names and numbers outside 0 to 1."""
@@ -143,7 +145,7 @@ class Augmenter:
         self._probabilities = dict(probabilities)
 
     def __call__(self, samples: Sequence[Sample], rng: np.random.Generator) -> list[Sample]:
-        """Return as many samples; a mix takes its second stream from among them."""
+        """Return one augmented sample per sample; a mix takes its second stream from the same list."""
         return [self._one(sample, samples, rng) for sample in samples]
 
     def _one(self, sample: Sample, samples: Sequence[Sample], rng: np.random.Generator) -> Sample:
@@ -158,12 +160,12 @@ class Augmenter:
 
 
 def augmented(batches: Batches, augmenter: Augmenter, seed: int) -> Batches:
-    """Return the batches augmented; the same step gives the same samples."""
+    """Return augmented batches; the same step gives the same samples."""
     return lambda step: augmenter(batches(step), np.random.default_rng([seed, step]))
 
 
 def _rows(w: FeatureWindow, chosen: slice | np.ndarray[tuple[int], np.dtype[np.int64]]) -> FeatureWindow:
-    """Return the window with the chosen clips' rows; ``bounds`` too, utterances as they are."""
+    """Return the window with the rows and bounds of the chosen clips; utterances are not changed."""
     return replace(
         w,
         bounds=w.bounds[chosen],
@@ -175,7 +177,7 @@ def _rows(w: FeatureWindow, chosen: slice | np.ndarray[tuple[int], np.dtype[np.i
 
 
 def _cut(sample: Sample, start: int, stop: int) -> Sample:
-    """Return the sample of clips ``start`` to ``stop``; utterances and windows end at the cuts."""
+    """Return the sample cut to clips ``start`` to ``stop``; utterances and windows are clipped to them."""
     window = _rows(sample.window, slice(start, stop))
     begin, end = window.bounds[0, 0], window.bounds[-1, 1]
     speech_t, kept = _within(window.speech_t, begin, end)
@@ -184,7 +186,7 @@ def _cut(sample: Sample, start: int, stop: int) -> Sample:
 
 
 def _within(t: F64, begin: float, end: float) -> tuple[F64, Bools]:
-    """Return the parts of intervals [N, 2] between two times, without empty ones, and which these are."""
+    """Clip intervals [N, 2] to two times; return those that are not empty, and a mask bool[N] of them."""
     cut = np.clip(t, begin, end)
     kept = np.asarray(cut[:, 1] > cut[:, 0])
     return cut[kept], kept
@@ -212,8 +214,4 @@ def _without_frames(w: FeatureWindow, lost: Bools) -> FeatureWindow:
 
 
 def _turned(rows: F32, rng: np.random.Generator) -> F32:
-    return _unit(rows + NOISE * _unit(rng.normal(size=rows.shape).astype(np.float32)))
-
-
-def _unit(rows: F32) -> F32:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)
+    return unit_rows(rows + NOISE * unit_rows(rng.normal(size=rows.shape).astype(np.float32)))

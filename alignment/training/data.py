@@ -1,18 +1,18 @@
-"""Which examples each step of training sees: a function of the step's number, so that a run can be continued."""
+"""Batches of training examples as a function of the step's number, so that a run can be resumed."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
 
-from alignment.batches import Sample
+from alignment.aligners.batches import Sample
 
 Batches = Callable[[int], Sequence[Sample]]
-"""The examples of a step, counted from 0. The same number gives the same examples."""
+"""Returns the examples of a step, counted from 0. The same number gives the same examples."""
 
 T = TypeVar("T", covariant=True)
 S = TypeVar("S")
-MIXED = 32  # batches that are mixed of the same streams
+MIXED = 32  # batches that share one block of streams
 
 
 class Indexed(Protocol[T]):
@@ -30,9 +30,9 @@ class Indexed(Protocol[T]):
 def shuffled(
     examples: Indexed[Callable[[np.random.Generator], S]], batch_size: int, seed: int
 ) -> Callable[[int], Sequence[S]]:
-    """Return batches over ``examples``, each epoch in its own order; the last batch of an epoch may be smaller.
+    """Return batches over ``examples``, in a new random order each epoch; the last batch of an epoch may be smaller.
 
-    An example is a function of a random generator: it may cut its window elsewhere each time.
+    An example is a function of a random generator: it may cut a different window each time.
     """
     per_epoch = -(-len(examples) // batch_size)
 
@@ -46,7 +46,7 @@ def shuffled(
 
 
 class _Mixed:
-    """Batches over blocks of streams, so that those of one stream are spread over many steps."""
+    """Batches drawn from blocks of streams, so that the samples of one stream are spread over many steps."""
 
     def __init__(self, stream: Callable[[int], Sequence[Sample]], streams: int, seed: int) -> None:
         self._stream, self._streams, self._seed = stream, streams, seed
@@ -63,5 +63,5 @@ class _Mixed:
 
 
 def streamed(stream: Callable[[int], Sequence[Sample]], streams: int, seed: int = 0) -> Batches:
-    """Return endless batches, each as large as ``streams`` numbered streams and mixed of many: see ``Synthesiser``."""
+    """Return endless batches, each with as many samples as ``streams`` streams, mixed from many (``Synthesiser``)."""
     return _Mixed(stream, streams, seed)

@@ -1,4 +1,4 @@
-"""Annotated videos as examples: windows of 75 clips cut from whole videos, true or not."""
+"""Training examples from annotated videos: windows of 75 clips, with or without a true moment."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,17 +6,17 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from alignment.batches import Sample
+from alignment.aligners.batches import Sample
 from alignment.training.errors import DatasetError
 from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow
-from alignment.windowing import WINDOW_CLIPS
+from alignment.windows import WINDOW_CLIPS
 
-AIMED = 0.5  # share of the windows that are cut so that the description is true in them, where it ever is
+AIMED = 0.5  # share of windows cut around a moment at which the description is true, if there is one
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One description on one whole video, and when it is true: ``relevant`` f64[R, 2], stream seconds."""
+    """One description on one whole video; it is true in the windows ``relevant`` f64[R, 2], stream seconds."""
 
     vid: str
     video: FeatureWindow
@@ -24,7 +24,7 @@ class Example:
     relevant: F64
 
     def __call__(self, rng: np.random.Generator) -> Sample:
-        """Return a window that begins anywhere; every other one with something true in it, if there is anything."""
+        """Return a window with a random start; half of the windows contain a true moment, if the video has one."""
         latest = max(0, len(self.video.bounds) - WINDOW_CLIPS)
         start = int(rng.integers(latest + 1))
         if len(self.relevant) and rng.random() < AIMED:
@@ -34,7 +34,7 @@ class Example:
         return self._sample(start)
 
     def windows(self) -> list[Sample]:
-        """Return the whole video in windows that follow each other."""
+        """Return the whole video as consecutive windows."""
         return [self._sample(start) for start in range(0, len(self.video.bounds), WINDOW_CLIPS)]
 
     def _sample(self, start: int) -> Sample:
@@ -44,7 +44,7 @@ class Example:
 
 
 def cut(video: FeatureWindow, start: int, stop: int) -> FeatureWindow:
-    """Return the clips from ``start`` to ``stop`` and what is said during them."""
+    """Return the clips from ``start`` to ``stop`` and the utterances that overlap them."""
     bounds = video.bounds[start:stop]
     said = (video.speech_t[:, 1] > bounds[0, 0]) & (video.speech_t[:, 0] < bounds[-1, 1])
     return FeatureWindow(
@@ -59,7 +59,7 @@ def cut(video: FeatureWindow, start: int, stop: int) -> FeatureWindow:
 
 
 def without_bad_rows(video: FeatureWindow) -> tuple[FeatureWindow, int]:
-    """Return the video without rows that are not finite, and how many there were. Their clips stay, as unseen."""
+    """Return the video with rows that are not finite masked out, and their number. Their clips are kept, as unseen."""
     seen, said, heard = map(_finite, (video.frames, video.speech, video.sound))
     bad = int((~seen & video.frame_mask).sum() + (~said).sum() + (~heard & video.sound_mask).sum())
     cleaned = replace(
@@ -68,18 +68,18 @@ def without_bad_rows(video: FeatureWindow) -> tuple[FeatureWindow, int]:
         frame_mask=video.frame_mask & seen,
         speech=video.speech[said],
         speech_t=video.speech_t[said],
-        sound=np.where(heard[:, None], video.sound, 0).astype(np.float32),
+        sound=video.sound if heard.all() else np.where(heard[:, None], video.sound, np.float32(0)),
         sound_mask=video.sound_mask & heard,
     )
     return cleaned, bad
 
 
 class OfVideo(Protocol):
-    """Something about one video."""
+    """An example that belongs to one video."""
 
     @property
     def vid(self) -> str:
-        """Which."""
+        """Return the id of the video."""
         ...
 
 
@@ -87,13 +87,13 @@ V = TypeVar("V", bound=OfVideo)
 
 
 def held_out(examples: Sequence[V], share: float, seed: int) -> tuple[list[V], list[V]]:
-    """Return examples to train on and others to validate on, apart by video; raise ``DatasetError``."""
+    """Return examples for training and for validation; no video is in both. Raise ``DatasetError``."""
     vids = sorted({e.vid for e in examples})
     count = round(share * len(vids)) or int(share > 0)
     if count >= len(vids):
         raise DatasetError(
             f"{len(vids)} video(s) are too few to hold {count} out for validation",
-            "annotate more videos, or give validation_share: 0 to train without",
+            "annotate more videos, or set validation_share: 0 to train without validation",
         )
     chosen = {vids[i] for i in np.random.default_rng(seed).permutation(len(vids))[:count]}
     return [e for e in examples if e.vid not in chosen], [e for e in examples if e.vid in chosen]

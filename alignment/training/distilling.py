@@ -1,4 +1,4 @@
-"""Distillation: a smaller network learns to answer as a larger one does (Hinton et al. 2015)."""
+"""Distillation: a smaller network is trained on the outputs of a larger one (Hinton et al. 2015)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,30 +7,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
-from alignment.batches import Batch, Outputs, Targets
+from alignment.aligners.batches import Batch, Outputs, Targets
 from alignment.options import OptionError
 from alignment.training.losses import TotalAndParts, plain_cross_entropy
 
-SALIENCY = 0.1  # of the loss: saliencies run over tens, probabilities over one
+SALIENCY = 0.1  # weight in the loss: saliencies have a range of tens, probabilities of one
 
 
 @dataclass(frozen=True, slots=True)
 class DistilOptions:
-    """How a student learns. ``soft``: the teacher's part in the loss, the truth has the rest; both 0 to 1."""
+    """Options of distillation. ``soft``: the weight 0..1 of the teacher in the loss; the truth has weight 1 − soft."""
 
     soft: float = 0.7
-    temperature: float = 2.0  # above 1: doubts of the teacher count more
+    temperature: float = 2.0  # above 1: improbable outputs of the teacher count more
 
     def __post_init__(self) -> None:
-        """Raise ``OptionError`` for values that cannot be."""
+        """Raise ``OptionError`` for values out of range."""
         if not (0 <= self.soft <= 1 and self.temperature > 0):
             raise OptionError(
                 f"soft {self.soft}, temperature {self.temperature}", "give soft in [0, 1], temperature above 0"
             )
 
 
-class Apprentice(nn.Module):
-    """A student beside its teacher; the teacher is no part of what is trained, moved or saved."""
+class Distiller(nn.Module):
+    """A student with its teacher; the teacher is neither trained nor moved nor saved."""
 
     def __init__(self, student: nn.Module, teacher: nn.Module, options: DistilOptions | None = None) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Apprentice(nn.Module):
         self._taught: Outputs | None = None
 
     def forward(self, batch: Batch) -> Outputs:
-        """Answer as the student, and remember what the teacher says, which stays on the processor."""
+        """Return the student's outputs, and keep the teacher's, computed on the CPU, for ``loss``."""
         with torch.no_grad():
             self._taught = self._ask(batch.to("cpu")).to(batch.frames.device)
         answer: Outputs = self.student(batch)
@@ -48,7 +48,7 @@ class Apprentice(nn.Module):
     def loss(self, outputs: Outputs, targets: Targets) -> TotalAndParts:
         """T²·KL(teacher ‖ student) at temperature T up to a constant, smooth L1 of saliency; cross-entropy of truth."""
         if self._taught is None:
-            raise RuntimeError("the loss of an answer that was not given")
+            raise RuntimeError("loss() needs a forward() before it")
         said, mask, t = self._taught, targets.clip_mask, self._options.temperature
         soft_target = torch.sigmoid(said.foreground / t)
         soft = t**2 * _mean(_cross_entropy(outputs.foreground / t, soft_target), mask)

@@ -1,4 +1,4 @@
-"""Early stopping: training ends when validation has not improved for a while (Prechelt 1998)."""
+"""Early stopping: training ends after several evaluations without improvement (Prechelt 1998)."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,7 +8,7 @@ Monitor = Literal["f1", "loss"]
 
 @dataclass(frozen=True, slots=True)
 class EarlyStopping:
-    """The best value of a validation figure so far. ``patience`` evaluations without a better one end it; 0: never."""
+    """The best validation value so far. Training ends after ``patience`` evaluations without a better one; 0: never."""
 
     monitor: Monitor
     patience: int
@@ -17,19 +17,19 @@ class EarlyStopping:
     waited: int = 0
 
     def after(self, value: float, step: int) -> "EarlyStopping":
-        """Return the state after an evaluation; a value that is not a number is never better."""
+        """Return the state after an evaluation; NaN is never better."""
         if value == value and (self.best is None or self._better(value, self.best)):
             return replace(self, best=value, best_step=step, waited=0)
         return replace(self, waited=self.waited + 1)
 
     @property
     def improved(self) -> bool:
-        """Whether the last evaluation was the best one."""
+        """Return whether the last evaluation was the best one."""
         return self.best is not None and self.waited == 0
 
     @property
     def over(self) -> bool:
-        """Whether training should end."""
+        """Return whether training should end."""
         return 0 < self.patience <= self.waited
 
     def _better(self, value: float, best: float) -> bool:

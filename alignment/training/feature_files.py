@@ -1,15 +1,15 @@
-"""Features as the research repositories distribute them, for annotations in the QVHighlights format.
+"""Features in the format of the research repositories, for annotations in the QVHighlights format.
 
-Videos: ``VID.npz`` (or ``.safetensors``) with ``features`` [T, D], a row a clip; several folders, such as SlowFast and
-CLIP, are joined row by row. Descriptions: ``qidQID.npz`` with ``last_hidden_state`` [L, D'], a row a token, and
-``pooler_output`` [D'], the whole (Moment-DETR, Lei et al. 2021). A description lies in the space of the video features
-that are as wide as it, and is 0 in the others: inner products compare what can be compared. Nothing executes: pickled
-arrays are refused.
+Videos: ``VID.npz`` (or ``.safetensors``) with ``features`` [T, D], one row per clip; rows of several folders, such
+as SlowFast and CLIP, are concatenated. Descriptions: ``qidQID.npz`` with ``last_hidden_state`` [L, D'], one row per
+token, and ``pooler_output`` [D'], the whole text (Moment-DETR, Lei et al. 2021). A description is placed in the part of
+the video features that has the same width, and is 0 in the other parts, so inner products compare only that part.
+No code from a file is executed: pickled arrays are refused.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -19,28 +19,29 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from alignment.annotations import Annotation, Qid
 from alignment.calibration import CLIP_CALIBRATION, Platt, SimilarityCalibration
 from alignment.errors import FeatureError
-from alignment.reliability import fit_platt
+from alignment.evaluation.annotations import Annotation, Qid
+from alignment.evaluation.reliability import fit_platt
 from alignment.training.dataset import Example, relevant_windows, without_bad_rows
-from alignment.types import F32, SOUND_TAGS, EventQuery, FeatureWindow
+from alignment.types import F32, SOUND_CLASSES, EventQuery, FeatureWindow
+from alignment.vectors import unit_rows
 
 SUFFIXES = (".npz", ".safetensors")
-SLACK_CLIPS = 2  # by which feature files of one video differ in length, as the tools that make them round
-FITTED_CLIPS = 200_000  # enough for two numbers
+SLACK_CLIPS = 2  # allowed difference in length of the feature files of one video: extractors round differently
+FITTED_CLIPS = 200_000  # enough to fit the two parameters of a curve
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureFolders:
-    """Where features lie. ``clip_s``: the length of a clip, seconds."""
+    """The folders of feature files. ``clip_s``: the length of a clip, seconds."""
 
     videos: tuple[Path, ...]
     texts: Path
     clip_s: float = 2.0
 
     def examples(self, annotations: Sequence[Annotation]) -> tuple[list[Example], int]:
-        """Return an example an annotation and how many rows were not finite; raise ``FeatureError``."""
+        """Return one example per annotation, and the number of rows that were not finite; raise ``FeatureError``."""
         videos: dict[str, tuple[FeatureWindow, list[int]]] = {}
         examples, bad = [], 0
         for a in annotations:
@@ -53,13 +54,16 @@ class FeatureFolders:
         return examples, bad
 
     def _video(self, vid: str, duration: float) -> tuple[FeatureWindow, list[int]]:
-        """Return a video's features and how wide each part of them is."""
+        """Return a video's features and the width of each of their parts."""
         parts = [self._part(folder, vid, duration) for folder in self.videos]
         clips = min(map(len, parts))
         if max(map(len, parts)) - clips > SLACK_CLIPS:
             lengths = ", ".join(f"{folder / vid}: {len(p)}" for folder, p in zip(self.videos, parts, strict=True))
-            raise FeatureError(f"feature files of one video differ in clips ({lengths})", "extract them anew, alike")
-        frames = np.concatenate([_unit(p[:clips]) for p in parts], axis=1) / math.sqrt(len(parts))
+            raise FeatureError(
+                f"feature files of one video differ in number of clips ({lengths})",
+                "extract them again with one clip length",
+            )
+        frames = np.concatenate([unit_rows(p[:clips]) for p in parts], axis=1) / math.sqrt(len(parts))
         edges = np.arange(clips + 1) * self.clip_s
         window = FeatureWindow(
             bounds=np.stack([edges[:-1], edges[1:]], axis=1),
@@ -67,7 +71,7 @@ class FeatureFolders:
             frame_mask=np.ones(clips, bool),
             speech=np.zeros((0, frames.shape[1]), np.float32),
             speech_t=np.zeros((0, 2)),
-            sound=np.zeros((clips, len(SOUND_TAGS)), np.float32),
+            sound=np.broadcast_to(np.float32(0), (clips, SOUND_CLASSES)),  # takes no memory
             sound_mask=np.zeros(clips, bool),
         )
         return window, [p.shape[1] for p in parts]
@@ -78,7 +82,7 @@ class FeatureFolders:
         if abs(len(rows) * self.clip_s - duration) > max(SLACK_CLIPS * self.clip_s, 0.05 * duration):
             raise FeatureError(
                 f"{path} has {len(rows)} clips of {self.clip_s:g} s, but {vid} is annotated to last {duration:g} s",
-                "set clip_seconds to the length of its clips, or extract the features anew",
+                "set clip_seconds to the length of its clips, or extract the features again",
             )
         return rows
 
@@ -86,14 +90,14 @@ class FeatureFolders:
         path = _find_text(self.texts, annotation.qid)
         whole, tokens = _description(path)
         if whole.shape[1] not in widths:
-            told = ", ".join(map(str, widths))
+            known = ", ".join(map(str, widths))
             raise FeatureError(
-                f"{path} has rows of {whole.shape[1]} numbers, but the videos' features {told}",
-                "give a folder of video features of the model that made the text features",
+                f"{path} has rows of width {whole.shape[1]}, but the videos' features have {known}",
+                "give a folder of video features from the model that made the text features",
             )
         place = len(widths) - 1 - list(reversed(widths)).index(whole.shape[1])
         before, after = sum(widths[:place]), sum(widths[place + 1 :])
-        rows, words = (_unit(np.pad(x, ((0, 0), (before, after)))) for x in (whole, tokens))
+        rows, words = (unit_rows(np.pad(x, ((0, 0), (before, after)))) for x in (whole, tokens))
         none = np.zeros((0, sum(widths)), np.float32)
         return EventQuery(
             event=f"q{annotation.qid}",
@@ -101,7 +105,7 @@ class FeatureFolders:
             vision_unlike=none,
             speech=none,
             speech_unlike=none,
-            sound=np.zeros(len(SOUND_TAGS), np.float32),
+            sound=np.zeros(SOUND_CLASSES, np.float32),
             prior=np.array([1, 0, 0], np.float32),
             words=tuple(f"token {i}" for i in range(len(words))),
             vision_words=words,
@@ -110,9 +114,9 @@ class FeatureFolders:
 
 
 def fit_calibration(examples: Sequence[Example]) -> SimilarityCalibration:
-    """Return the curve of these features: how probable a description is at a cosine with a clip.
+    """Return the calibration of these features, from the cosine of a description and a clip to its probability.
 
-    Where cosines say nothing about it, CLIP's curve stands in.
+    If no curve can be fitted to the cosines, CLIP's calibration is returned.
     """
     scores, labels, clips = [], [], 0
     for e in examples:
@@ -127,7 +131,7 @@ def fit_calibration(examples: Sequence[Example]) -> SimilarityCalibration:
         vision: Platt = fit_platt(np.concatenate(scores), np.concatenate(labels))
     except FeatureError:
         return CLIP_CALIBRATION
-    return SimilarityCalibration(vision, CLIP_CALIBRATION.speech, CLIP_CALIBRATION.sound, CLIP_CALIBRATION.contrast)
+    return replace(CLIP_CALIBRATION, vision=vision)
 
 
 def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -142,14 +146,14 @@ def read_arrays(path: Path) -> Mapping[str, NDArray[Any]]:
 
 
 def _find(folder: Path, stem: str) -> Path:
-    """Return the file of a name; a name never leads out of the folder."""
+    """Return the feature file of a name; a name with a slash has none, so no file outside the folder is read."""
     if not folder.is_dir():
-        raise FeatureError(f"{folder} is no folder", "give a folder of feature files")
+        raise FeatureError(f"{folder} is not a folder", "give a folder of feature files")
     found = [
         folder / (stem + suffix) for suffix in SUFFIXES if "/" not in stem and (folder / (stem + suffix)).is_file()
     ]
     if not found:
-        raise FeatureError(f"{folder} has no {stem}.npz", "extract its features, or take it out of the annotations")
+        raise FeatureError(f"{folder} has no {stem}.npz", "extract its features, or remove it from the annotations")
     return found[0]
 
 
@@ -159,7 +163,7 @@ def _find_text(folder: Path, qid: Qid) -> Path:
 
 
 def _description(path: Path) -> tuple[F32, F32]:
-    """Return the whole description f32[1, D'] and its tokens f32[L, D'], those that are finite."""
+    """Return the whole description f32[1, D'] and those of its tokens f32[L, D'] that are finite."""
     arrays = read_arrays(path)
     if "pooler_output" not in arrays and "last_hidden_state" not in arrays:
         raise FeatureError(f"{path} has neither pooler_output nor last_hidden_state", "extract text features again")
@@ -181,14 +185,10 @@ def _description(path: Path) -> tuple[F32, F32]:
 def _matrix(path: Path, arrays: Mapping[str, NDArray[Any]], name: str) -> F32:
     if name not in arrays:
         known = ", ".join(arrays) or "nothing"
-        raise FeatureError(f"{path} has no array {name!r}, but {known}", f"store the rows as {name!r}")
+        raise FeatureError(f"{path} has no array {name!r}, it has {known}", f"store the rows as {name!r}")
     array = arrays[name]
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
         raise FeatureError(
             f"{path}: {name} is {array.dtype}{list(array.shape)}, not numbers [rows, width]", "extract it again"
         )
     return array.astype(np.float32)
-
-
-def _unit(rows: F32) -> F32:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)

@@ -1,4 +1,4 @@
-"""Augmentation of images, chosen by name: the usual crops, flips and colours of torchvision's transforms (v2)."""
+"""Augmentation of images, chosen by name: crops, flips, colours and erasing by torchvision's transforms (v2)."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,8 +8,8 @@ from torchvision.transforms import v2
 
 from alignment.options import choose
 
-# size (pixels a side) → transform. Flips spoil captions that say left or right; colours, those that name a colour:
-# hue turns by at most 10°.
+# size (pixels per side) → transform. Flips contradict captions with left or right, and colours those that name a
+# colour, so hue changes by at most 10°.
 IMAGE_AUGMENTATIONS: Mapping[str, Callable[[int], v2.Transform]] = {
     "crop": lambda size: v2.RandomResizedCrop(size, scale=(0.6, 1.0), antialias=True),  # Szegedy et al. 2015
     "flip": lambda size: v2.RandomHorizontalFlip(),
@@ -19,10 +19,10 @@ IMAGE_AUGMENTATIONS: Mapping[str, Callable[[int], v2.Transform]] = {
 
 
 class ImageAugmenter:
-    """Applies augmentations to images f32[B, 3, H, W] of 0..1, each image anew; random by torch's generator."""
+    """Augments images f32[B, 3, H, W] of 0..1, each one independently, with torch's global random generator."""
 
     def __init__(self, names: Sequence[str], size: int) -> None:
-        """Raise ``OptionError`` for unknown names. ``size``: pixels a side of what comes out."""
+        """Raise ``OptionError`` for unknown names. ``size``: pixels per side of the output."""
         chosen = [choose("image augmentation", name, IMAGE_AUGMENTATIONS)(size) for name in names]
         self._transform = v2.Compose([*chosen, v2.Resize((size, size), antialias=True)])
 

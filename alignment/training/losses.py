@@ -1,8 +1,8 @@
-"""Losses, chosen by name and added up by weight.
+"""Losses, chosen by name and summed by weight.
 
 Notation: z f32[B, T] foreground logits, y f32[B, T] the share of a clip that is true, s f32[B, T] saliencies. Every
-loss is a mean over real clips (``clip_mask``), and 0 (with zero gradients) where a batch has nothing it speaks of.
-A clip is foreground once at least half of it is true.
+loss is a mean over real clips (``clip_mask``), and 0 (with zero gradients) for a batch without clips that it applies
+to. A clip is foreground if at least half of it is true.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,32 +12,32 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from alignment.batches import Outputs, Targets
+from alignment.aligners.batches import Outputs, Targets
 from alignment.options import OptionError, choose
 
 Loss = Callable[[Outputs, Targets], Tensor]
-TotalAndParts = tuple[Tensor, dict[str, Tensor]]  # what is minimised; each part by name, detached
+TotalAndParts = tuple[Tensor, dict[str, Tensor]]  # the loss to minimise; its parts by name, detached
 
 FOREGROUND = 0.5  # share of a clip
 TEMPERATURE = 0.5  # of the saliencies in the contrastive losses, as in QD-DETR (Moon et al. 2023)
 FOCUS = 2.0  # γ of the focal loss, the paper's choice
-RELATIVE_L1_KNEE = 0.1  # of a true window's length: where smooth L1 turns from quadratic to linear
+RELATIVE_L1_KNEE = 0.1  # in lengths of the true window: smooth L1 is quadratic below, linear above
 
 
 def mse(outputs: Outputs, targets: Targets) -> Tensor:
-    """(σ(z) − y)²: the Brier score (1950), whose least value is at calibrated probabilities."""
+    """(σ(z) − y)²: the Brier score (1950), which is minimal for calibrated probabilities."""
     return _mean((torch.sigmoid(outputs.foreground.float()) - targets.foreground) ** 2, targets.clip_mask)
 
 
 def plain_cross_entropy(outputs: Outputs, targets: Targets) -> Tensor:
-    """−y·log σ(z) − (1−y)·log(1−σ(z)), each clip alike: z are log-odds at the data's own rate of foreground."""
+    """−y·log σ(z) − (1−y)·log(1−σ(z)), with equal weight per clip: z are log-odds at the data's own foreground rate."""
     return _mean(_cross_entropy(outputs, targets), targets.clip_mask)
 
 
 def cross_entropy(outputs: Outputs, targets: Targets) -> Tensor:
-    """Binary cross-entropy with class balance: the mean over foreground and the mean over background count alike.
+    """Class-balanced binary cross-entropy: the mean over foreground and the mean over background have equal weight.
 
-    King and Zeng (2001): weights n / 2n₁ and n / 2n₀. A batch with one class only gives that class's mean.
+    King and Zeng (2001): weights n / 2n₁ and n / 2n₀. A batch with only one class gives the mean of that class.
     """
     entropy, inside = _cross_entropy(outputs, targets), foreground_clips(targets)
     outside = targets.clip_mask & ~inside
@@ -47,9 +47,9 @@ def cross_entropy(outputs: Outputs, targets: Targets) -> Tensor:
 
 
 def focal(outputs: Outputs, targets: Targets) -> Tensor:
-    """|y − σ(z)|^γ · cross-entropy, γ = 2: clips that are right already count little (Lin et al. 2017).
+    """|y − σ(z)|^γ · cross-entropy, γ = 2: clips that are already correct have little weight (Lin et al. 2017).
 
-    In the form for shares of 0 to 1 of Li et al. 2020 (quality focal loss).
+    In the form of Li et al. 2020 for targets between 0 and 1 (quality focal loss).
     """
     wrong = (targets.foreground - torch.sigmoid(outputs.foreground.float())).abs()
     return _mean(wrong**FOCUS * _cross_entropy(outputs, targets), targets.clip_mask)
@@ -64,14 +64,14 @@ def contrastive(outputs: Outputs, targets: Targets) -> Tensor:
 
 
 def batch_contrastive(outputs: Outputs, targets: Targets) -> Tensor:
-    """As ``contrastive``, with the background clips of the whole batch: saliencies compare between windows too."""
+    """As ``contrastive``, with the background clips of the whole batch: saliencies are comparable between windows."""
     return _info_nce(outputs, targets, over_batch=True)
 
 
 def span(outputs: Outputs, targets: Targets) -> Tensor:
     """smooth-L1(d̂ − d) / length + 1 − gIoU, for the offsets d of foreground clips (UniVTG, Lin et al. 2023).
 
-    Offsets are divided by the true window's length, so that long and short windows count alike.
+    Offsets are divided by the true window's length, so that long and short windows have equal weight.
     """
     inside = foreground_clips(targets)
     found, true = outputs.offsets.float(), targets.offsets
@@ -93,14 +93,14 @@ LOSSES: Mapping[str, Loss] = {
 
 
 class Objective:
-    """Σ wᵢ·lossᵢ over named losses; callable with outputs and targets, it returns the total and each loss."""
+    """Σ wᵢ·lossᵢ over named losses. Called with outputs and targets, it returns the total and each loss."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:
-        """Raise ``OptionError`` for unknown names, negative weights and no positive one."""
+        """Raise ``OptionError`` for unknown names, negative weights, or if no weight is positive."""
         self._terms = [(name, weight, choose("loss", name, LOSSES)) for name, weight in weights.items() if weight]
         if not self._terms or min(weight for _, weight, _ in self._terms) < 0:
             raise OptionError(
-                f"losses weighted {dict(weights)} give nothing to minimise", "give at least one weight above 0"
+                f"loss weights {dict(weights)} leave nothing to minimise", "give at least one weight above 0"
             )
 
     def __call__(self, outputs: Outputs, targets: Targets) -> TotalAndParts:
@@ -112,7 +112,7 @@ class Objective:
 
 @runtime_checkable
 class OwnLoss(Protocol):
-    """A method that can only be trained on a loss of its own."""
+    """A method that can only be trained on its own loss."""
 
     def loss(self, outputs: Outputs, targets: Targets) -> TotalAndParts:
         """Return the total and its detached parts by name, as an ``Objective`` does."""
@@ -120,7 +120,7 @@ class OwnLoss(Protocol):
 
 
 def objective_for(method: object, weights: Mapping[str, float]) -> Callable[[Outputs, Targets], TotalAndParts]:
-    """Return what a method is trained on: its own loss where it brings one, else an ``Objective``."""
+    """Return the loss that a method is trained on: its own loss if it has one, else an ``Objective``."""
     return method.loss if isinstance(method, OwnLoss) else Objective(weights)
 
 
@@ -150,5 +150,5 @@ def _info_nce(outputs: Outputs, targets: Targets, over_batch: bool) -> Tensor:
 
 
 def _mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of x where mask, 0 where nothing is."""
+    """Return the mean of x where ``mask`` is True; 0 if it is nowhere True."""
     return torch.where(mask, x, 0.0).sum() / mask.sum().clamp(min=1)

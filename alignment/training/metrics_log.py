@@ -1,4 +1,4 @@
-"""TensorBoard logs of a training run. The package ``tensorboard`` is optional: it is imported where a log is opened."""
+"""TensorBoard logs of a training run. The package ``tensorboard`` is optional: it is imported when a log is opened."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ class _Writer(Protocol):
 
 
 def summary_writer() -> Callable[[str], _Writer]:
-    """Return what opens a log; raise ``PackageMissing``."""
+    """Return the ``SummaryWriter`` class; raise ``PackageMissing`` if tensorboard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as e:
@@ -27,10 +27,10 @@ def summary_writer() -> Callable[[str], _Writer]:
 
 
 class TensorBoardLog:
-    """Writes the curves of a run to ``folder``; a context manager, and called with each ``StepReport``."""
+    """Writes the curves of a run to ``folder``. A context manager; call it with each ``StepReport``."""
 
     def __init__(self, folder: Path) -> None:
-        """Raise ``PackageMissing``."""
+        """Open the log; raise ``PackageMissing``."""
         self._writer: _Writer = summary_writer()(str(folder))
 
     def __enter__(self) -> "TensorBoardLog":
@@ -42,7 +42,7 @@ class TensorBoardLog:
         self._writer.close()
 
     def __call__(self, report: StepReport) -> None:
-        """Log the loss, its parts and the learning rate every ``EVERY`` steps, validation whenever there was one."""
+        """Log the loss, its parts and the learning rate every ``EVERY`` steps, and the metrics of every validation."""
         points = {f"validation/{name}": value for name, value in (report.metrics or {}).items()}
         if report.step % EVERY == 0:
             points |= {"train/loss": report.loss, "train/learning_rate": report.learning_rate}

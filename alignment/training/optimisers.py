@@ -22,10 +22,10 @@ ScheduleName = Literal["constant", "cosine", "step", "linear"]
 
 @dataclass(frozen=True, slots=True)
 class OptimiserOptions:
-    """How weights move. ``clip_norm`` is the highest norm of a gradient over all weights; 0 leaves it as it is."""
+    """Options of an optimiser. ``clip_norm`` is the highest norm of the gradient over all weights; 0: no clipping."""
 
     name: OptimiserName = "adamw"
-    lr: float = 1e-3  # per step, at its highest
+    lr: float = 1e-3  # peak learning rate, per step
     weight_decay: float = 1e-2
     momentum: float = 0.9  # of "momentum" only
     schedule: ScheduleName = "cosine"
@@ -33,7 +33,7 @@ class OptimiserOptions:
     clip_norm: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raise ``OptionError`` for names nobody knows and values that cannot be."""
+        """Raise ``OptionError`` for unknown names and values out of range."""
         choose("optimiser", self.name, OPTIMISERS)
         choose("schedule", self.schedule, SCHEDULES)
         if not self.lr > 0 or not 0 <= self.momentum < 1:
@@ -58,7 +58,7 @@ def _adam(groups: list[dict[str, Any]], options: OptimiserOptions) -> Optimizer:
 
 
 def _adamw(groups: list[dict[str, Any]], options: OptimiserOptions) -> Optimizer:
-    """Adam with the decay beside it: w ← w − η·(m̂ / (√v̂ + ε) + λw) (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay: w ← w − η·(m̂ / (√v̂ + ε) + λw) (Loshchilov and Hutter 2019)."""
     return AdamW(groups, options.lr)
 
 
@@ -69,7 +69,7 @@ OPTIMISERS: Mapping[str, Callable[[list[dict[str, Any]], OptimiserOptions], Opti
     "adamw": _adamw,
 }
 
-# The part of the learning rate at a share x of the way, 0 ≤ x ≤ 1.
+# Factor of the learning rate after a share x of the steps, 0 ≤ x ≤ 1.
 SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "constant": lambda x: 1.0,
     "cosine": lambda x: 0.5 * (1 + math.cos(math.pi * x)),  # Loshchilov and Hutter 2017, without restarts
@@ -81,14 +81,14 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {
 def build_optimiser(
     parameters: Iterable[Parameter], options: OptimiserOptions, steps: int
 ) -> tuple[Optimizer, LRScheduler]:
-    """Return an optimiser of the parameters that are not frozen, and its schedule over ``steps`` steps.
+    """Return an optimiser for all parameters that are not frozen, and its schedule over ``steps`` steps.
 
-    Call the schedule once a step. Gains and biases (below two dimensions) do not decay. Raise ``OptionError`` where
-    all parameters are frozen.
+    Call ``step()`` of the schedule once per step. Gains and biases (below two dimensions) do not decay. Raise
+    ``OptionError`` if all parameters are frozen.
     """
     free = [p for p in parameters if p.requires_grad]
     if not free:
-        raise OptionError("every parameter is frozen", "leave at least one part of the model free to learn")
+        raise OptionError("every parameter is frozen", "leave at least one part of the model trainable")
     groups: list[dict[str, Any]] = [
         {"params": [p for p in free if p.ndim >= 2], "weight_decay": options.weight_decay},
         {"params": [p for p in free if p.ndim < 2], "weight_decay": 0.0},
@@ -98,13 +98,13 @@ def build_optimiser(
 
 
 def clip_gradients(parameters: Iterable[Parameter], options: OptimiserOptions) -> float:
-    """Scale all gradients so that their joint norm is at most ``clip_norm`` (Pascanu et al. 2013); return the norm."""
+    """Scale all gradients so that their total norm is at most ``clip_norm`` (Pascanu et al. 2013); return the norm."""
     limit = options.clip_norm or math.inf
     return float(torch.nn.utils.clip_grad_norm_(parameters, limit))
 
 
 def _factor(step: int, options: OptimiserOptions, steps: int) -> float:
-    """Return the part of ``lr`` at a step: a linear rise over the warm-up, then the schedule over the rest."""
+    """Return the factor of ``lr`` at a step: linear warm-up, then the schedule over the remaining steps."""
     if step < options.warmup_steps:
         return (step + 1) / (options.warmup_steps + 1)
     way = (step - options.warmup_steps) / max(1, steps - options.warmup_steps)

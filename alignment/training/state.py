@@ -1,4 +1,4 @@
-"""The state of a training run on disk: one safetensors file, written whole or not at all, and never pickle.
+"""The state of a training run on disk: one safetensors file, written atomically, without pickle.
 
 Tensors are named ``model.*``, ``best.*`` and ``optimiser.<parameter>.<name>``; everything else is JSON in the file's
 header, under ``state``.
@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from alignment.durable import replacing
+from alignment.file_io import replacing
 from alignment.training.errors import TrainingStateError
 
 FORMAT = "watchword-training-1"
@@ -23,7 +23,7 @@ FORMAT = "watchword-training-1"
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """Everything that continues a run: ``numbers`` are plain JSON values, tensors are on the CPU."""
+    """Everything that is needed to resume a run: ``numbers`` are plain JSON values, tensors are on the CPU."""
 
     model: Mapping[str, Tensor]
     best: Mapping[str, Tensor]  # empty before the first evaluation
@@ -32,7 +32,7 @@ class TrainingState:
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Write ``state``; a crash leaves the previous file."""
+    """Write ``state`` atomically: after a crash the previous file is intact."""
     values, tensors = _split(state.optimiser["state"])
     tensors |= {f"model.{k}": v for k, v in state.model.items()} | {f"best.{k}": v for k, v in state.best.items()}
     plain = {"groups": state.optimiser["param_groups"], "values": values, "numbers": state.numbers}
@@ -58,14 +58,14 @@ def load_state(path: Path) -> TrainingState:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write one safetensors file atomically; tensors that share memory are written apart."""
+    """Write one safetensors file atomically; tensors that share memory are written as separate copies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         save_file({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}, part, metadata)
 
 
 def _split(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, Tensor]]:
-    """Return what of an optimiser's state is plain, and its tensors by flat name."""
+    """Split an optimiser's state into plain values and tensors by flat name."""
     values: dict[str, dict[str, Any]] = {str(i): {} for i in state}
     tensors: dict[str, Tensor] = {}
     for i, entries in state.items():

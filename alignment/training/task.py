@@ -1,4 +1,4 @@
-"""What a run learns: which examples can be used, and how they become a batch and what it is held against."""
+"""Training tasks: which examples are usable, and how examples become a batch with its targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,30 +6,30 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from alignment.batches import Batch, Sample, Targets, Tensors, collate
+from alignment.aligners.batches import Batch, Sample, Targets, Tensors, collate
 from alignment.calibration import SimilarityCalibration
 
 
 class Task(Protocol):
-    """Turns examples of its own kind into tensors; the same examples and torch random numbers give the same."""
+    """Turns examples of one kind into tensors; equal examples and equal torch random numbers give equal tensors."""
 
     def usable(self, sample: Any) -> bool:
-        """Return whether an example has only numbers that can be learned from."""
+        """Return whether all numbers of an example are finite."""
         ...
 
     def collate(self, samples: Sequence[Any]) -> tuple[Tensors, Tensors]:
-        """Return what the model is given, and what its answer is held against."""
+        """Return the model's input and the targets that its outputs are compared with."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AlignmentTask:
-    """Descriptions on windows (``Sample``), for a method that answers ``Outputs``."""
+    """Descriptions on windows (``Sample``), for a method that returns ``Outputs``."""
 
     calibration: SimilarityCalibration
 
     def usable(self, sample: Sample) -> bool:
-        """Return whether everything that a sample gives a method is a number."""
+        """Return whether all inputs and targets of a sample are finite."""
         window, query = sample.window, sample.query
         arrays = (
             *(window.bounds, window.frames[window.frame_mask], window.speech, window.speech_t),

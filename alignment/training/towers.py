@@ -1,4 +1,4 @@
-"""Two towers trained end to end on annotated video: on frames, and on the descriptions that are true of them."""
+"""Training of an image tower and a text tower, end to end, on annotated video frames and their descriptions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 
 from alignment.calibration import CLIP_CALIBRATION, Platt
 from alignment.errors import FeatureError
-from alignment.methods.backbones import Captions, Pairs, TwoTowers
-from alignment.reliability import fit_platt
+from alignment.evaluation.reliability import fit_platt
+from alignment.towers.backbones import Captions, Pairs, TwoTowers
 from alignment.training.image_augment import ImageAugmenter
 from alignment.types import F32, Bools
 
 BATCH = 64
-FITTED_FRAMES = 512  # enough for two numbers
+FITTED_FRAMES = 512  # enough to fit the two parameters of a curve
 
 
 @dataclass(frozen=True, slots=True)
 class Pictured:
-    """A video's frames u8[N, H, W, 3]; of Q descriptions, which are true of each: ``shows`` bool[N, Q].
+    """A video's frames u8[N, H, W, 3], and which of Q descriptions are true of each frame: ``shows`` bool[N, Q].
 
-    ``asked`` bool[Q]: those that the video is annotated with, true or not.
+    ``asked`` bool[Q]: the descriptions that the video is annotated with, true or not.
     """
 
     vid: str
@@ -34,7 +34,7 @@ class Pictured:
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """One frame u8[H, W, 3] under one of the descriptions that are true of it; ``shows`` bool[Q] are all of them."""
+    """One frame u8[H, W, 3] with one description that is true of it; ``shows`` bool[Q] marks all that are true."""
 
     picture: NDArray[np.uint8]
     caption: int
@@ -43,35 +43,35 @@ class Captioned:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A description of a video, true of some of its frames: each time, one of those."""
+    """A description of a video; each call returns it with one random frame of which it is true."""
 
     video: Pictured
     caption: int
 
     def __call__(self, rng: np.random.Generator) -> Captioned:
-        """Return one of the frames."""
+        """Return one of the frames, chosen at random."""
         frame = int(rng.choice(np.flatnonzero(self.video.shows[:, self.caption])))
         return Captioned(self.video.pictures[frame], self.caption, self.video.shows[frame])
 
 
 def captions(videos: Sequence[Pictured]) -> list[Caption]:
-    """Return every description of every video that is true of a frame of it."""
+    """Return, for each video, every description that is true of at least one of its frames."""
     return [Caption(v, int(q)) for v in videos for q in np.flatnonzero(v.shows.any(axis=0))]
 
 
 @dataclass(frozen=True, slots=True)
 class TowerTask:
-    """Frames under descriptions, for ``TwoTowers``; ``ids`` int64[Q, N] are the descriptions' words."""
+    """Frames with descriptions, for ``TwoTowers``; ``ids`` int64[Q, N] are the word ids of the descriptions."""
 
     ids: Tensor
     augment: ImageAugmenter
 
     def usable(self, sample: Captioned) -> bool:
-        """Return True: bytes are numbers."""
+        """Return True: frames are bytes, so they are always finite."""
         return True
 
     def collate(self, samples: Sequence[Captioned]) -> tuple[Captions, Pairs]:
-        """Return a batch of augmented pictures, and which description of the batch is true of which picture."""
+        """Return a batch of augmented frames, and which description of the batch is true of which frame."""
         asked = [s.caption for s in samples]
         images = self.augment(pixels(np.stack([s.picture for s in samples])))
         same = torch.from_numpy(np.stack([s.shows[asked] for s in samples]))
@@ -80,10 +80,10 @@ class TowerTask:
 
 @dataclass(frozen=True, slots=True)
 class TowerValidation:
-    """Measures towers on videos that are held out; callable.
+    """Measures towers on held-out videos; callable.
 
-    A frame shows a description that its video is annotated with where the probability is at least 0.5, by the curve
-    that fits the videos learned from.
+    A description is predicted for a frame if its probability is at least 0.5, by the calibration curve fitted on the
+    training videos. Only descriptions that the frame's video is annotated with are compared.
     """
 
     learned: Sequence[Pictured]
@@ -91,7 +91,7 @@ class TowerValidation:
     ids: Tensor
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
-        """Return ``loss`` (cross-entropy), ``f1``, ``precision`` and ``recall`` of frames with descriptions."""
+        """Return ``loss`` (cross-entropy), ``f1``, ``precision`` and ``recall`` over pairs of frame and description."""
         cosines, truth = compared(model, self.held_out, self.ids)
         p = self.curve(model)(cosines)
         found = p >= 0.5
@@ -105,7 +105,7 @@ class TowerValidation:
         }
 
     def curve(self, model: nn.Module) -> Platt:
-        """Return how probable a description is at a cosine; CLIP's curve where cosines say nothing about it."""
+        """Return the curve from cosine to probability; CLIP's curve if none can be fitted to the cosines."""
         try:
             return fit_platt(*compared(model, self.learned, self.ids, FITTED_FRAMES))
         except FeatureError:
@@ -116,7 +116,7 @@ class TowerValidation:
 def compared(model: nn.Module, videos: Sequence[Pictured], ids: Tensor, frames: int | None = None) -> tuple[F32, Bools]:
     """Return the cosine f32[M] of each frame with each description of its video, and whether it is true bool[M].
 
-    ``frames``: of so many frames at most, evenly of all.
+    ``frames``: use at most this many frames, evenly spaced.
     """
     assert isinstance(model, TwoTowers)
     device = next(model.parameters()).device

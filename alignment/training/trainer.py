@@ -1,7 +1,7 @@
-"""The training loop of every method, whatever its ``Task``: for aligners, ``forward(Batch) -> Outputs``.
+"""The training loop for all methods and tasks; an aligner is trained through ``forward(Batch) -> Outputs``.
 
-On one device a run is a function of its seed: the examples and the random numbers of a step depend on the seed and
-the step's number alone. So a run that was stopped and continued gives the same weights, bit by bit on the CPU.
+On one device a run is determined by its seed: the examples and the random numbers of a step depend only on the seed
+and the step's number. So a run that was stopped and resumed gives the same weights, bit for bit on the CPU.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alignment.batches import Tensors
+from alignment.aligners.batches import Tensors
 from alignment.training.early_stopping import EarlyStopping, Monitor
 from alignment.training.errors import TrainingDiverged, TrainingStateError
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
@@ -22,22 +22,22 @@ from alignment.training.state import TrainingState, load_state, save_state
 from alignment.training.task import Task
 
 Criterion = Callable[[Any, Any], tuple[Tensor, Mapping[str, Tensor]]]
-"""The loss of a model's answer to a batch and, by name, its parts: see ``losses.objective_for``."""
+"""Returns the loss of a model's outputs and its parts by name: see ``losses.objective_for``."""
 Validation = Callable[[nn.Module], Mapping[str, float]]
-"""Figures of a model on held-out examples; at least the one that early stopping watches."""
+"""Returns the metrics of a model on held-out examples, at least the one that early stopping monitors."""
 
 STATE_FILE = "state.safetensors"
-BAD_STEPS = 25  # so many steps in a row without a usable gradient are no accident
+BAD_STEPS = 25  # consecutive steps without a finite gradient after which the run is aborted
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """How to train. ``eval_every`` steps the model is validated and the run's state saved."""
+    """Options of a run. Every ``eval_every`` steps the model is validated and the state of the run is saved."""
 
     steps: int
     seed: int = 0
     eval_every: int = 200
-    patience: int = 0  # evaluations without improvement that end the run; 0: none do
+    patience: int = 0  # evaluations without improvement after which the run ends; 0: it runs to the end
     monitor: Monitor = "f1"
     amp: Literal["off", "bf16", "fp16"] = "off"  # mixed precision (Micikevicius et al. 2018)
     device: str = "cpu"
@@ -45,7 +45,7 @@ class TrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What a step did. ``step`` counts from 1; ``metrics`` is None where the model was not validated."""
+    """The result of one step. ``step`` counts from 1; ``metrics`` is None for steps without validation."""
 
     step: int
     steps: int
@@ -57,19 +57,19 @@ class StepReport:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a run gave. The model holds the weights of ``best_step``, or the last ones without validation."""
+    """The result of a run. The model has the weights of ``best_step``; without validation, those of the last step."""
 
     steps: int
     best_step: int
     best: float | None
     loss: float  # running mean of the last steps
-    skipped_steps: int  # no finite gradient: the weights stayed
-    dropped_samples: int  # not finite: left out of their batch
+    skipped_steps: int  # no finite gradient: the weights were not changed
+    dropped_samples: int  # not finite: removed from their batch
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What of a run changes, beside weights and optimiser."""
+    """The counters of a run that are saved beside weights and optimiser."""
 
     step: int = 0
     loss: float = float("nan")
@@ -79,7 +79,7 @@ class _Progress:
 
 
 class LossModule(nn.Module):
-    """A method with its loss: the one module whose gradient is taken, so that DDP sees what the loss depends on."""
+    """A method and its loss in one module, so that DDP finds all parameters that the loss depends on."""
 
     def __init__(self, model: nn.Module, criterion: Criterion) -> None:
         super().__init__()
@@ -87,16 +87,16 @@ class LossModule(nn.Module):
         self._criterion = criterion
 
     def forward(self, batch: Tensors, targets: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and its parts, these without gradient."""
+        """Return the loss, and its parts without gradient."""
         total, parts = self._criterion(self.model(batch), targets)
         return total, {name: part.detach() for name, part in parts.items()}
 
 
 class Trainer:
-    """Trains ``model`` in place on ``batches``: the examples of a step, counted from 0.
+    """Trains ``model`` in place. ``batches(step)`` returns the examples of a step, counted from 0.
 
-    ``folder`` keeps the run's state (None: nothing is written); ``wrap`` makes the loss module parallel; ``rank`` is
-    this process's number among those that train together.
+    The state of the run is saved in ``folder`` (None: nowhere). ``wrap`` makes the loss module parallel. ``rank`` is
+    the number of this process among those of the run.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Trainer:
         self._best: dict[str, Tensor] = {}
 
     def fit(self) -> TrainResult:
-        """Train to the end, or until validation stops improving; raise ``TrainingDiverged``."""
+        """Train until the last step, or until validation stops improving; raise ``TrainingDiverged``."""
         while self._progress.step < self._options.steps and not self._stopping.over:
             self._step()
         if self._best:
@@ -160,10 +160,10 @@ class Trainer:
             self._on_step(StepReport(progress.step, self._options.steps, loss, parts, rate, metrics))
 
     def _descend(self, samples: Sequence[Any]) -> tuple[float, dict[str, float]]:
-        """Move the weights by one batch; return its loss and its parts."""
+        """Update the weights with one batch; return the loss and its parts."""
         usable = [s for s in samples if self._task.usable(s)]
         self._progress.dropped_samples += len(samples) - len(usable)
-        # Processes that train together take each step, or skip it, together: nothing usable is a gradient of NaN.
+        # All processes must take or skip a step together: without usable samples the gradient is made NaN.
         batch, targets = self._task.collate(usable or samples)
         self._model.train()
         with self._autocast():
@@ -175,7 +175,7 @@ class Trainer:
         return float(total.detach()), {name: float(part) for name, part in parts.items()}
 
     def _apply(self, usable: bool) -> None:
-        """Take the step, or leave the weights where the gradient is no number."""
+        """Take the optimiser step; skip it if the gradient is not finite."""
         progress = self._progress
         if usable:
             self._scaler.step(self._optimiser)
@@ -210,7 +210,7 @@ class Trainer:
             save_state(self._folder / STATE_FILE, self.state())
 
     def state(self) -> TrainingState:
-        """Return everything that continues this run."""
+        """Return everything that is needed to resume this run."""
         numbers = {
             "progress": asdict(self._progress),
             "stopping": asdict(self._stopping),
@@ -222,12 +222,12 @@ class Trainer:
         return TrainingState(self._model.state_dict(), self._best, self._optimiser.state_dict(), numbers)
 
     def resume(self, path: Path) -> None:
-        """Continue the run whose state lies at ``path``; raise ``TrainingStateError``."""
+        """Resume the run whose state is stored at ``path``; raise ``TrainingStateError``."""
         state = load_state(path)
         try:
             for name in ("seed", "steps"):
                 if state.numbers[name] != (now := getattr(self._options, name)):
-                    raise ValueError(f"it was a run with {name} {state.numbers[name]}, not {now}")
+                    raise ValueError(f"the saved run has {name} {state.numbers[name]}, not {now}")
             self._model.load_state_dict(state.model)
             self._optimiser.load_state_dict(dict(state.optimiser))
             self._scheduler.load_state_dict(state.numbers["scheduler"])

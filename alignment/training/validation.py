@@ -1,7 +1,7 @@
-"""How good a method is on held-out examples: loss, clips right, and events found.
+"""Validation of a method on held-out examples: loss, F1 of clips, and F1 of events.
 
-An event is a run of clips with p of at least 0.5; it is found where it has tIoU 0.5 with a true window. These are the
-figures that training is steered by; ``evaluation`` measures the daemon's own decisions.
+An event is a run of clips with p ≥ 0.5; it is correct if its tIoU with a true window is at least 0.5. Early stopping
+uses these metrics; ``alignment.evaluation`` measures the daemon's own decisions.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from alignment.annotations import ScoredWindow
-from alignment.batches import Outputs, Sample, Targets, collate
+from alignment.aligners.batches import Outputs, Sample, Targets, collate
 from alignment.calibration import SimilarityCalibration
-from alignment.matching import match, overlaps
+from alignment.evaluation.annotations import ScoredWindow
+from alignment.evaluation.matching import match, overlaps
 from alignment.training.losses import TotalAndParts, foreground_clips
 from alignment.types import F32, F64, Bools
 
@@ -24,7 +24,7 @@ TIOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Measures a model on ``samples``, where the model is; callable."""
+    """Measures a model on ``samples``, on the model's device; callable."""
 
     samples: Sequence[Sample]
     criterion: Callable[[Outputs, Targets], TotalAndParts]
@@ -33,10 +33,10 @@ class Validation:
     def __call__(self, model: nn.Module) -> Mapping[str, float]:
         """Return ``loss``, ``clip_f1``, ``f1`` (of events), ``precision``, ``recall`` and ``strays``.
 
-        ``strays`` is the number of events, per sample in which nothing is true, that were found all the same.
+        ``strays`` is the mean number of events predicted in samples without a true window.
         """
         losses, clips, events, strays, absent = [], np.zeros(3), np.zeros(3), 0, 0
-        for samples, loss, p, truth in self._answers(model):
+        for samples, loss, p, truth in self._predictions(model):
             losses.append(loss * len(samples))
             for sample, p_row, true_row in zip(samples, p, truth, strict=True):
                 row = p_row[: len(sample.window.bounds)]
@@ -55,8 +55,8 @@ class Validation:
             "strays": strays / max(1, absent),
         }
 
-    def _answers(self, model: nn.Module) -> Iterator[tuple[Sequence[Sample], float, F32, Bools]]:
-        """Yield samples with their loss, p f32[B, T] and truth bool[B, T]."""
+    def _predictions(self, model: nn.Module) -> Iterator[tuple[Sequence[Sample], float, F32, Bools]]:
+        """Yield batches of samples with their loss, p f32[B, T] and truth bool[B, T]."""
         device = next(model.parameters()).device
         for i in range(0, len(self.samples), BATCH):
             samples = self.samples[i : i + BATCH]
@@ -88,6 +88,6 @@ def _event_counts(found: Sequence[ScoredWindow], relevant: F64) -> F64:
 
 
 def _scores(counts: F64) -> tuple[float, float, float]:
-    """Return precision, recall and F1 of found, predicted and true; 0 where they are not defined."""
+    """Return precision, recall and F1 from the counts found, predicted and true; 0 where one is undefined."""
     found, predicted, true = map(float, counts)
     return found / max(1.0, predicted), found / max(1.0, true), 2 * found / max(1.0, predicted + true)

@@ -1,45 +1,76 @@
-"""``watchword check``: is the configuration right, and what will it do."""
+"""``watchword check``: validate a configuration and summarise it."""
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from alignment.errors import WatchwordError
+from alignment.errors import ExitCode
 from alignment.types import MODALITIES
+from daemon.commands.exits import exit_on_error
 from daemon.config import Config, ConfigError, Problem, config_hash, load_config
-from daemon.logs import register_secrets, scrub
+from daemon.logs.escaping import printable
+from daemon.logs.setup import register_secrets, scrub
+from workers.sources.url import is_live
 from workers.types import EventSpec
+
+if TYPE_CHECKING:
+    from daemon.checking.descriptions import DescriptionJudge
+    from daemon.checking.inputs import Opened
+    from workers.queries.judging import Judgement
 
 PIPE_WIDTH = 160  # columns where no terminal says how many there are
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="The configuration file.")] = Path("config.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 2 if there is any warning.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Open each camera, and say what it sends; exit with code 3 if one fails.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Validate a configuration and show which camera watches for what, by which rule."""
+    """Validate a configuration, and show which events each camera watches for.
+
+    Files are opened always. Warnings say which events will not be found, and what would work.
+    """
     try:
         loaded = load_config(config)
     except ConfigError as error:
         _tell(error.problems)
         if as_json:
             _write_json({"ok": False, "problems": [asdict(p) for p in error.problems]})
-        raise typer.Exit(2) from None
+        raise typer.Exit(error.exit_code) from None
     register_secrets(loaded.secrets())
-    warnings = (*loaded.warnings, *_impossible(config, loaded))
+    with exit_on_error():
+        from daemon.checking.descriptions import DescriptionJudge
+        from daemon.checking.findings import findings  # loads what would slow down `--help`
+
+        opened, judge = _opened(loaded, connect), DescriptionJudge(loaded)
+        warnings = (*loaded.warnings, *findings(config, loaded, judge, opened))
     _tell(warnings, "warning: ")
     if as_json:
-        _write_json(_summary(loaded, warnings))
+        _write_json(_summary(loaded, judge, warnings, opened))
     else:
-        Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(config, loaded))
+        console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+        console.print(_inputs_table(config, loaded), _events_table(loaded, judge), sep="\n")
+        for each in opened if connect else ():
+            typer.echo(printable(scrub(str(each))))
+    if connect and any(each.error for each in opened):
+        raise typer.Exit(ExitCode.INPUT_UNREADABLE)
+    if strict and warnings:
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def _tell(problems: tuple[Problem, ...], prefix: str = "") -> None:
@@ -47,11 +78,26 @@ def _tell(problems: tuple[Problem, ...], prefix: str = "") -> None:
         typer.echo(f"{prefix}{problem}", err=True)
 
 
+def _opened(config: Config, connect: bool) -> tuple["Opened", ...]:
+    """Open the files, and the cameras if ``connect``; return them in the order of the configuration."""
+    cameras = [c for c in config.camera_specs() if connect or not is_live(c.url)]
+    if not cameras:
+        return ()
+    from daemon.checking.inputs import open_inputs  # loads FFmpeg
+
+    found: dict[str, Opened] = {}
+    with Console(stderr=True).status("") as status:
+        for each in open_inputs(cameras, config.limits.limits()):
+            found[each.camera] = each
+            status.update(f"opened {len(found)} of {len(cameras)} inputs")
+    return tuple(found[c.name] for c in cameras)
+
+
 def _write_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-def _watches(config: Config) -> Iterator[tuple[str, str, str, tuple[EventSpec, ...]]]:
+def _inputs(config: Config) -> Iterator[tuple[str, str, str, tuple[EventSpec, ...]]]:
     """Yield name, place and sampling of every input with its events."""
     for camera in config.camera_specs():
         fps = camera.fps if camera.fps == "keyframes" else f"{camera.fps:g} fps"
@@ -60,38 +106,12 @@ def _watches(config: Config) -> Iterator[tuple[str, str, str, tuple[EventSpec, .
         yield "uploads", str(config.uploads.folder), "1 fps", config.event_specs()
 
 
-def _impossible(path: Path, config: Config) -> Iterator[Problem]:
-    """Yield what is valid but cannot work on this machine or with this profile."""
-    from workers.aligners import check_checkpoint
-    from workers.models import locate
-    from workers.queries import query_warnings
-
-    options = config.models.encoder_options()
-    if options.profile != "lite":
-        try:
-            locate(options)
-        except WatchwordError as error:
-            yield Problem(str(path), 0, "models", error.message, error.hint)
-    try:
-        check_checkpoint(config.models.aligner_options())
-    except WatchwordError as error:
-        yield Problem(str(path), 0, "models.checkpoint", error.message, error.hint)
-    if (tls := config.http.tls) is not None:
-        from daemon.http import TlsFiles, TlsFilesError
-
-        try:
-            TlsFiles(tls.certificate, tls.key)
-        except TlsFilesError as error:
-            yield Problem(str(path), 0, "http.tls", error.message, error.hint)
-    specs = [spec for _, _, _, events in _watches(config) for spec in events]
-    for text in dict.fromkeys(text for spec in specs for text in query_warnings(spec, options.profile)):
-        yield Problem(str(path), 0, "", text)
-
-
-def _summary(config: Config, warnings: tuple[Problem, ...]) -> dict[str, Any]:
+def _summary(
+    config: Config, judge: "DescriptionJudge", warnings: Sequence[Problem], opened: Sequence["Opened"]
+) -> dict[str, Any]:
     watches = {
-        name: {"url": url, "sampling": sampling, "events": [asdict(e) for e in events]}
-        for name, url, sampling, events in _watches(config)
+        name: {"url": url, "sampling": sampling, "events": [_event_document(e, judge) for e in events]}
+        for name, url, sampling, events in _inputs(config)
     }
     return {
         "ok": True,
@@ -99,24 +119,54 @@ def _summary(config: Config, warnings: tuple[Problem, ...]) -> dict[str, Any]:
         "watches": watches,
         "problems": [],
         "warnings": [asdict(w) for w in warnings],
+        "opened": {each.camera: _opened_document(each) for each in opened},
     }
 
 
-def _table(path: Path, config: Config) -> Table:
-    columns = [Column(name, overflow="fold") for name in ("input", "sampling", "event", "looks for", "rule")]
+def _event_document(event: EventSpec, judge: "DescriptionJudge") -> dict[str, Any]:
+    return asdict(event) | {"read_as": [j.read_as for j in judge(event)]}
+
+
+def _opened_document(opened: "Opened") -> dict[str, Any]:
+    if opened.error is not None:
+        return {"sends": None, "error": opened.error.code, "message": scrub(str(opened.error))}
+    sends = {k: v for k, v in asdict(opened.sends).items() if k != "key"} if opened.sends else None
+    return {"sends": sends, "error": None}
+
+
+def _inputs_table(path: Path, config: Config) -> Table:
+    columns = [Column(name, overflow="fold") for name in ("input", "url", "sampling")]
     table = Table(*columns, title=f"{path} is valid", title_justify="left")
-    for name, url, sampling, events in _watches(config):
-        for i, event in enumerate(events):
-            head = (f"{name}\n{url}", sampling) if i == 0 else ("", "")
-            cells = (*head, event.name, " / ".join(event.describe), rule_in_words(event))
-            table.add_row(*map(Text, cells))  # plain text: brackets in a description are no markup
-        table.add_section()
+    for name, url, sampling, _ in _inputs(config):
+        table.add_row(*map(Text, (name, url, sampling)))
     return table
 
 
+def _events_table(config: Config, judge: "DescriptionJudge") -> Table:
+    """Return each event once, with its inputs; where inputs override it, once for each way in which it is decided."""
+    watched: dict[EventSpec, list[str]] = {}
+    for name, _, _, events in _inputs(config):
+        for event in events:
+            watched.setdefault(event, []).append(name)
+    table = Table(*(Column(name, overflow="fold") for name in ("event", "inputs", "looks for", "rule")))
+    everywhere, order = [name for name, _, _, _ in _inputs(config)], list(config.events)
+    for event, names in sorted(watched.items(), key=lambda item: order.index(item[0].name)):
+        inputs = "all" if names == everywhere and len(names) > 1 else ", ".join(names)
+        cells = (event.name, inputs, read_in_words(event, judge(event)), rule_in_words(event))
+        table.add_row(*map(Text, cells))  # plain text: brackets in a description are no markup
+    return table
+
+
+def read_in_words(event: EventSpec, judged: Sequence["Judgement"]) -> str:
+    """Return the descriptions of an event, each with what it is read as where it does not say that, and its zones."""
+    texts = " / ".join(j.text if j.read_as in j.text else f"{j.text} → {j.read_as}" for j in judged)
+    zones = " or ".join(zone.name for zone in event.zones)
+    return f"{texts}, in the zone {zones}" if zones else texts
+
+
 def rule_in_words(event: EventSpec) -> str:
-    """Return how an event is decided, in one line."""
-    from workers.queries import modalities_of
+    """Return the decision rule of an event in one line."""
+    from workers.queries.build import modalities_of
 
     meant = {m for text in event.describe for m in modalities_of(text, event)}
     parts = [", ".join(m for m in MODALITIES if m in meant)]
@@ -127,7 +177,6 @@ def rule_in_words(event: EventSpec) -> str:
     times = {
         "lasting": event.min_duration_s,
         "merged within": event.merge_gap_s,
-        "quiet for": event.cooldown_s,
     }
     parts += [f"{words} {seconds:g} s" for words, seconds in times.items() if seconds]
     return "; ".join(parts)

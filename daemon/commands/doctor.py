@@ -1,4 +1,4 @@
-"""``watchword doctor``: what works on this machine, and the one line that improves it."""
+"""``watchword doctor``: check this machine, with advice for each finding."""
 
 import json
 import sys
@@ -11,37 +11,45 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from alignment.errors import ExitCode
 from daemon.doctor import EMBEDDED, Check, examine, usable
 from workers.redaction import RedactedUrl
 
 MARKS = {"ok": Text("ok", "green"), "warn": Text("warn", "yellow"), "fail": Text("fail", "bold red")}
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def doctor(
     redis: Annotated[
-        str, typer.Option("--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Server to try.")
+        str, typer.Option("--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Redis server to check.")
     ] = EMBEDDED,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Try decoders, hardware, models and Redis. Exit code 1 where the daemon could not run."""
+    """Check decoders, hardware, models and Redis on this machine.
+
+    The exit code is 1 if the daemon cannot run here.
+    """
     checks = tuple(_shown_progress(examine(RedactedUrl(redis))))
     if as_json:
         document = {"usable": usable(checks), "checks": [asdict(check) for check in checks]}
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         Console(soft_wrap=not sys.stdout.isatty()).print(table(checks))
-    raise typer.Exit(0 if usable(checks) else 1)
+    raise typer.Exit(ExitCode.OK if usable(checks) else ExitCode.UNEXPECTED)
 
 
 def _shown_progress(checks: Iterable[Check]) -> Iterable[Check]:
-    with Console(stderr=True).status("looking around") as status:
+    with Console(stderr=True).status("checking this machine") as status:
         for check in checks:
             status.update(f"{check.area}: {check.name}")
             yield check
 
 
 def table(checks: tuple[Check, ...]) -> Table:
-    """Return the findings as a table, a section an area."""
+    """Return the findings as a table with one section per area."""
     columns = [Column(name, overflow="fold") for name in ("what", "found", "what improves it")]
     shown = Table("", *columns, title="Watchword on this machine", title_justify="left")
     area = checks[0].area

@@ -1,59 +1,37 @@
-"""Exit codes: 0 ok, 1 unexpected, 2 usage or config, 3 input could not be read, 4 service unreachable."""
+"""What commands say on stderr: an error in one line, with its exit code, and names of files."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 
-from alignment.annotations import AnnotationError
-from alignment.errors import CheckpointError, FeatureError, WatchwordError
-from alignment.options import OptionError
-from alignment.training.errors import DatasetError, PackageMissing, TrainingStateError
-from daemon.config import ConfigError
-from daemon.config.errors import UnusableSetting
-from daemon.evaluate import MissingVideosError, UnreadableVideosError
-from daemon.exports import ExportError
-from daemon.privacy.requests import Unreachable
-from daemon.terminal import printable
-from workers.errors import ClusterUnreachable, ModelUnavailable, PublishError, SourceError
-from workers.hub import PullError, PullRefused
-from workers.publish.redis_errors import RedisMisused
+from alignment.errors import ExitCode, WatchwordError
+from daemon.logs.escaping import printable
 
-INPUT_UNREADABLE = 3
-
-_CODES: tuple[tuple[type[WatchwordError], int], ...] = (
-    (ConfigError, 2),
-    (UnusableSetting, 2),
-    (ExportError, 2),
-    (OptionError, 2),
-    (CheckpointError, 2),
-    (TrainingStateError, 2),
-    (PackageMissing, 2),
-    (ModelUnavailable, 2),
-    (PullRefused, 2),
-    (PullError, 4),
-    (SourceError, INPUT_UNREADABLE),
-    (AnnotationError, INPUT_UNREADABLE),
-    (FeatureError, INPUT_UNREADABLE),
-    (DatasetError, INPUT_UNREADABLE),
-    (MissingVideosError, INPUT_UNREADABLE),
-    (UnreadableVideosError, INPUT_UNREADABLE),
-    (RedisMisused, 2),
-    (PublishError, 4),
-    (Unreachable, 4),
-    (ClusterUnreachable, 4),
-)
+MAX_NAMED = 10
 
 
-def exit_code(error: WatchwordError) -> int:
-    """Return the exit code of a command that ends with this error."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
+def names_of(names: Sequence[object]) -> str:
+    """Return the first names of a list in words."""
+    shown = ", ".join(map(str, names[:MAX_NAMED]))
+    return shown + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
 
 
 def report(error: WatchwordError) -> None:
     """Write one error to stderr: its stable code, what is wrong and what to do."""
+    from daemon.config.errors import ConfigError  # loads pydantic: not for `--help`
+
     lines = "\n" if isinstance(error, ConfigError) else ""
     typer.echo(printable(f"error [{error.code}]: {error}", keep=lines), err=True)
 
 
-def ended(error: WatchwordError) -> typer.Exit:
-    """Report the error that ends a command; return what to raise."""
-    report(error)
-    return typer.Exit(exit_code(error))
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Report an error of the block and end the command with the error's exit code; Ctrl-C ends it with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except WatchwordError as error:
+        report(error)
+        raise typer.Exit(error.exit_code) from error

@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from daemon.terminal import printable
-from workers.timestamps import clock
-from workers.types import Event
+from daemon.logs.escaping import printable
+from workers.events.event import Event
+from workers.events.timestamps import clock
 
 HEIGHT = 6  # lines of the chart
 LABEL = 5  # columns before it
@@ -21,20 +21,20 @@ OF_SPAN, OF_REST, OF_THRESHOLD = "green", "dim", "red"
 
 def explained(event: Event, width: int) -> RenderableType:
     """Return the scores along time, the attention over words and the modalities' shares, ``width`` columns wide."""
-    evidence = event.body["evidence"]
+    evidence = event.evidence
     parts: list[RenderableType] = []
-    if evidence.get("timeline"):
-        parts += [_chart(event, evidence["timeline"], width), Text()]
-    if evidence.get("attention"):
-        parts += [_bars("words", evidence["attention"]), Text()]
-    parts.append(_bars("judged by", list(event.body["modalities"].items())))
+    if evidence.timeline:
+        parts += [_chart(event, width), Text()]
+    if evidence.attention:
+        parts += [_bars("words", evidence.attention), Text()]
+    parts.append(_bars("judged by", list(event.modalities.items())))
     return Group(*parts)
 
 
-def _chart(event: Event, timeline: Sequence[Sequence[float]], width: int) -> Text:
+def _chart(event: Event, width: int) -> Text:
     """Return bars of the probabilities, the threshold as a broken line between them, the span below them."""
-    room, threshold = max(1, width - LABEL), event.body.get("rule", {}).get("threshold")
-    times = [(t, p) for t, p in timeline][-room:]
+    room, threshold = max(1, width - LABEL), event.rule.threshold
+    times = event.evidence.timeline[-room:]
     each = max(1, min(WIDEST, room // len(times)))
     inside = [event.start <= t <= event.end for t, _ in times]
     chart = Text()
@@ -51,7 +51,7 @@ def _chart(event: Event, timeline: Sequence[Sequence[float]], width: int) -> Tex
     chart.append(" " * (LABEL - 1) + "└", OF_REST)
     for of_span in inside:
         chart.append(("━" if of_span else "─") * each, OF_SPAN if of_span else OF_REST)
-    first, last = (clock(t, bool(event.body["live"])).rpartition(" ")[2] for t in (times[0][0], times[-1][0]))
+    first, last = (clock(t, event.live).rpartition(" ")[2] for t in (times[0][0], times[-1][0]))
     chart.append(f"\n{'':{LABEL}}{first}{last:>{max(len(times) * each - len(first), len(last) + 1)}}\n", OF_REST)
     chart.append(f"{'':{LABEL}}━ the event", OF_SPAN)
     if threshold is not None:

@@ -1,10 +1,9 @@
-"""``watchword models list|pull|info``: which models there are, and getting one."""
+"""``watchword models list|pull|info``: list, inspect and download models."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
@@ -12,15 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alignment.errors import WatchwordError
+from daemon.commands.exits import exit_on_error
 
 if TYPE_CHECKING:
-    from workers.models import ModelEntry
+    from workers.models.catalogue import ModelEntry
 
-EXIT_USAGE = 2
-EXIT_UNREACHABLE = 4
-
-app = typer.Typer(help="Models: what there is, what is here, and getting one.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect and download models.", no_args_is_help=True, add_completion=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -28,20 +24,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
     """List the models of every profile: installed or not, licence, size."""
-    from workers.models import list_models
+    from workers.models.catalogue import list_models
 
     _show(list_models(), as_json)
 
 
 @app.command("info")
 def info_command(
-    name: Annotated[str, typer.Argument(help="A name that `models list` shows, or a file of `watchword train`.")],
+    name: Annotated[str, typer.Argument(help="A name from `models list`, or a checkpoint file of `watchword train`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show everything known about one model, or the card of a checkpoint."""
-    from workers.models import info
+    """Show the details of one model, or the card of a checkpoint."""
+    from workers.models.catalogue import info
 
-    with _exit_codes():
+    with exit_on_error():
         entry = _card(name) if name.endswith(".safetensors") else asdict(info(name))
     if as_json:
         typer.echo(json.dumps(entry, indent=2))
@@ -52,19 +48,21 @@ def info_command(
 
 
 def _card(path: str) -> dict[str, Any]:
-    from alignment.checkpoint import read_card
+    from alignment.aligners.checkpoint import read_card
 
     return read_card(Path(path))
 
 
 @app.command("pull")
 def pull_command(
-    name: Annotated[str, typer.Argument(help="A listed name, open_clip's ARCHITECTURE/TAG, or OWNER/NAME.")],
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit; default: the newest.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="A name from `models list`, ARCHITECTURE/TAG of open_clip, or OWNER/NAME of the hub.")
+    ],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit. Default: the latest.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a model from the hub (safetensors only). Prints the folder it is in."""
-    with _exit_codes():
+    """Download a model from the hub (safetensors only), and print its folder."""
+    with exit_on_error():
         entry = _pull(name, revision)
     typer.echo(json.dumps(asdict(entry), indent=2) if as_json else entry.path)
 
@@ -73,24 +71,12 @@ def _pull(name: str, revision: str | None) -> ModelEntry:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from workers.models import pull
+    from workers.models.catalogue import pull
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=None)
         return pull(name, revision, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Tell an error to the person and leave with the code that says whose fault it is."""
-    from daemon.commands.exits import report
-
-    try:
-        yield
-    except WatchwordError as error:
-        report(error)
-        raise typer.Exit(EXIT_UNREACHABLE if error.retryable else EXIT_USAGE) from error
 
 
 def _show(entries: Sequence[ModelEntry], as_json: bool) -> None:
@@ -106,4 +92,4 @@ def _show(entries: Sequence[ModelEntry], as_json: bool) -> None:
     for row in rows:
         typer.echo(gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for missing in (e for e in entries if e.hint):
-        typer.echo(f"{missing.name} is not here: {missing.hint}", err=True)
+        typer.echo(f"{missing.name} is not installed: {missing.hint}", err=True)

@@ -1,4 +1,4 @@
-"""``watchword tag``: which described events are in these files, and when."""
+"""``watchword tag``: find described events in files."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -10,23 +10,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from alignment.errors import WatchwordError
-from daemon.commands.exits import INPUT_UNREADABLE, ended, report
+from alignment.errors import ExitCode
+from daemon.commands.exits import exit_on_error, names_of, report
 from daemon.config import Config, config_from, load_config
-from daemon.exports import FORMATS, Format
-from daemon.media_files import MediaFile, find_media
-from daemon.progress import FileProgress
-from daemon.tagging import (
+from daemon.logs.escaping import printable
+from daemon.offline.exports import FORMATS, Format, Tagged
+from daemon.offline.media_files import MediaFile, encodable, find_media, left_alone
+from daemon.offline.progress import FileProgress
+from daemon.offline.tagging import (
     Deliver,
     Outcome,
     Tagger,
     ToFiles,
     ToStream,
+    models_in_words,
     offline_tagger,
     specs_of_texts,
     tag_media,
 )
-from daemon.terminal import printable
+from workers.models.profiles import ProfileName
 from workers.types import EventSpec
 
 STDOUT = "-"
@@ -49,15 +51,6 @@ FORMS: dict[OutputFormat, tuple[Format, ...]] = {
 }
 
 
-class ProfileName(StrEnum):
-    """The encoder profiles."""
-
-    lite = "lite"
-    open_clip = "open_clip"
-    transformers = "transformers"
-    own = "own"
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to tag and where results go. ``out``: a folder, ``-`` for stdout, None for beside each file."""
@@ -68,6 +61,10 @@ class Request:
     out: str | None
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def tag(
     files: Annotated[list[str], typer.Argument(help="Video files, or folders of them.", show_default=False)],
     events: Annotated[
@@ -76,69 +73,76 @@ def tag(
             "--event",
             "--events",
             "-e",
-            help='What to look or listen for, in plain words ("a cat on the counter"); may be repeated. '
+            help='Event to detect, in plain words ("a cat on the counter"); may be repeated. '
             "A name that ends in .yaml or .yml is read like --config.",
         ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="A configuration: its events, models and speech."),
+        typer.Option("--config", "-c", help="Configuration file; its events, models and speech are used."),
     ] = None,
     form: Annotated[
         OutputFormat | None,
-        typer.Option("--format", "-f", help="Default: all three as files, json on standard output."),
+        typer.Option("--format", "-f", help="Default: all three as files, json on stdout."),
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", help="Folder for the results; - is standard output. Default: beside each file."),
+        typer.Option("--out", "-o", help="Folder for the results; -: stdout. Default: beside each file."),
     ] = None,
-    profile: Annotated[
-        ProfileName | None, typer.Option(help="Encoder profile, instead of the configuration's.")
-    ] = None,
+    profile: Annotated[ProfileName | None, typer.Option(help="Encoder profile; overrides the configuration.")] = None,
     explain: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", resolve_path=True, help="Save a picture of why each event was reported; results name it."
+            metavar="DIR",
+            resolve_path=True,
+            help="Save an image that explains each event; the results contain its path.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")] = False,
 ) -> None:
-    """Find described events in video files; write them as JSON, CSV and WebVTT.
+    """Find described events in video files; write JSON, CSV and WebVTT.
 
-    Results are NAME.watchword.json, .csv and .vtt.
+    The results of NAME.mp4 are NAME.watchword.json, .csv and .vtt.
 
-    A file that cannot be read is reported, the others are tagged; the exit code is 3 then.
+    A file that cannot be read is reported, the other files are tagged, and the exit code is 3; it is 2 if only results
+    could not be written.
     """
     if as_json:
         form, out = form or OutputFormat.json, out or STDOUT
     form = form or (OutputFormat.json if out == STDOUT else OutputFormat.all)
-    try:
+    with exit_on_error():
         settings, specs = _events(config, events or [])
         request = Request(files, specs, form, out)
-        ok = run(request, lambda: offline_tagger(settings, profile.value if profile else None, explain))
-    except WatchwordError as e:
-        raise ended(e) from e
-    if not ok:
-        raise typer.Exit(INPUT_UNREADABLE)
+        loading = f"loading models: {models_in_words(settings, profile)}"
+        code = run(request, lambda: offline_tagger(settings, profile, explain), loading)
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)
 
 
-def run(request: Request, open_tagger: Callable[[], Tagger]) -> bool:
-    """Tag what is asked for; return whether all input could be read. The tagger is opened when needed."""
-    files, missing = find_media(request.files)
-    for error in missing:
-        report(error)
-    if not files:
-        return False
+def run(request: Request, open_tagger: Callable[[], Tagger], loading: str = "") -> ExitCode:
+    """Tag what is asked for; return the exit code of the first input that failed, else of the first result.
+
+    The tagger is opened when needed; ``loading`` says what that loads.
+    """
+    files, refused = find_media(request.files)
+    for unread in refused:
+        report(unread.error)
+    if left := left_alone(request.files):
+        typer.echo(printable(f"left alone, as its ending is not one of a media file: {names_of(left)}"), err=True)
     deliver = _deliver(request, files)
+    for unread in refused:
+        deliver.failed(Tagged(encodable(unread.name), 0.0, (), error=unread.error))
+    if not files:
+        return ExitCode.INPUT_UNREADABLE
     console = Console(stderr=True)
     shown = not (request.out == STDOUT and sys.stdout.isatty())
-    ok = not missing
-    with FileProgress(len(files), console, shown) as progress:
+    failed = [unread.error.exit_code for unread in refused]
+    with FileProgress(len(files), console, shown, loading) as progress:
         for outcome in tag_media(files, request.specs, open_tagger(), deliver, progress):
             progress.done(outcome.file.path)
             _tell(outcome, console)
-            ok = ok and outcome.error is None
-    return ok
+            failed += [outcome.error.exit_code] if outcome.error else []
+    return next((code for code in failed if code is ExitCode.INPUT_UNREADABLE), failed[0] if failed else ExitCode.OK)
 
 
 def _events(config: Path | None, events: Sequence[str]) -> tuple[Config | None, tuple[EventSpec, ...]]:
@@ -152,10 +156,14 @@ def _events(config: Path | None, events: Sequence[str]) -> tuple[Config | None, 
         raise typer.BadParameter('say what to look for: --event "a cat" or --config FILE', param_hint="--event")
     settings = load_config(configs[0], inputs_required=False) if configs else None
     specs = settings.event_specs() if settings else ()
+    if settings and (zoned := [name for name, event in settings.events.items() if event.zone]):
+        typer.echo(f"warning: files have no zones; not looked for: {', '.join(zoned)}", err=True)
     described = specs_of_texts(texts, [s.name for s in specs])
     if described:
         plain = {"events": {s.name: {"describe": list(s.describe)} for s in described}}
         specs += config_from(plain, Path.cwd(), "--event").event_specs()
+    if not specs:
+        raise typer.BadParameter("all events of the configuration are in zones; add --event", param_hint="--event")
     return settings, specs
 
 

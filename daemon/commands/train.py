@@ -1,4 +1,4 @@
-"""``watchword train``: an aligner of your own, from text alone or from annotated videos."""
+"""``watchword train``: train an aligner, from text alone or from annotated videos."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,17 +10,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from alignment.errors import WatchwordError
-from daemon.commands.exits import ended
-from daemon.commands.tag import ProfileName
+from daemon.commands.exits import exit_on_error
+from workers.models.profiles import ProfileName
 
 if TYPE_CHECKING:  # these load torch: not for `--help`
     from torch import nn
 
     from alignment.training.trainer import StepReport, TrainResult
-    from daemon.config.training import TrainConfig
-    from daemon.training import Data, Job
-    from daemon.training_data import Sources
+    from daemon.config.sections.training import TrainConfig
+    from daemon.training.data import Sources
+    from daemon.training.job import Data, Job
 
 CHECKPOINT = "checkpoint.safetensors"
 SHIPPED = "shipped"
@@ -39,13 +38,19 @@ class Request:
     tensorboard: Path | None
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def train(
-    synthetic: Annotated[bool, typer.Option("--synthetic", help="Learn from streams made of text alone.")] = False,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Train on synthetic streams, which need no videos.")
+    ] = False,
     annotations: Annotated[
-        Path | None, typer.Option(help="Learn from these queries with their true windows (QVHighlights format).")
+        Path | None, typer.Option(help="Train on these queries with their true windows (QVHighlights format).")
     ] = None,
     videos: Annotated[
-        Path | None, typer.Option(help="Folder of the annotated videos; a `vid` is a file's name without its ending.")
+        Path | None, typer.Option(help="Folder of the annotated videos; a `vid` is a file name without its suffix.")
     ] = None,
     features: Annotated[
         list[Path] | None, typer.Option(help="Folder of feature files instead of videos; several are joined.")
@@ -57,31 +62,30 @@ def train(
         Path | None, typer.Option(help="Annotations to validate on. Default: a share of the videos is held out.")
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Fine-tune this checkpoint; `shipped` is the one that came with us.")
+        str | None,
+        typer.Option("--from", help="Fine-tune this checkpoint; `shipped`: the checkpoint that ships with Watchword."),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Which method, instead of the file's.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="A training file: see docs/training.md.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="How many steps, instead of the file's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The seed, instead of the file's.")] = None,
+    method: Annotated[str | None, typer.Option(help="Method; overrides the training file.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Training file; see docs/training.md.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Number of steps; overrides the training file.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed; overrides the training file.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint and the run's state.")] = Path(
         "watchword-training"
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that train together, through Ray.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of training processes, started with Ray.")] = 1,
     tensorboard: Annotated[Path | None, typer.Option(help="Write TensorBoard logs into this folder.")] = None,
-    cache: Annotated[Path, typer.Option(help="Where the features of --videos are kept, by content.")] = Path(
+    cache: Annotated[Path, typer.Option(help="Folder in which features of --videos are cached by content.")] = Path(
         ".watchword/features"
     ),
-    profile: Annotated[ProfileName | None, typer.Option(help="Encoder profile, instead of the file's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
+    profile: Annotated[ProfileName | None, typer.Option(help="Encoder profile; overrides the training file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Train an aligner, or an encoder, and write a checkpoint that the daemon can decide with."""
+    """Train an aligner or an encoder, and write a checkpoint for the daemon."""
     _check_sources(synthetic, annotations, videos, features, text_features)
-    try:
-        from daemon.config.training import load_training
-        from daemon.training_data import Sources
+    with exit_on_error():
+        from daemon.config.sections.training import load_training
+        from daemon.training.data import Sources
 
         settings = _override(load_training(config), method, steps, seed, profile)
         if settings.towers:
@@ -91,15 +95,13 @@ def train(
         sources = Sources(annotations, validation, videos, files, text_features, cache) if annotations else None
         request = Request(sources, settings, start, out, resume, workers, tensorboard)
         document = run(request, Console(stderr=True))
-    except WatchwordError as e:
-        raise ended(e) from e
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else told(document))
 
 
 def run(request: Request, console: Console) -> dict[str, Any]:
     """Train, write the checkpoint and return the document of what was done."""
-    from daemon.training import Job
-    from daemon.training_run import claim
+    from daemon.training.job import Job
+    from daemon.training.run_folder import claim
 
     _check_installed(request)
     claim(request.out, _asked(request), request.resume)
@@ -185,11 +187,11 @@ def _check_installed(request: Request) -> None:
 
         summary_writer()
     if request.workers > 1:
-        from daemon.ray_training import ray_train
+        from daemon.training.distributed import ray_train
 
         ray_train()
     else:
-        from workers.encoders.device import pick_device
+        from workers.models.device import pick_device
 
         pick_device(request.config.device)
 
@@ -210,7 +212,7 @@ def _override(
 ) -> "TrainConfig":
     changed: dict[str, Any] = {}
     if profile and profile != config.models.profile:  # a model of one profile means nothing to another
-        chosen = {"profile": profile.value, "model": None, "revision": None}
+        chosen = {"profile": profile, "model": None, "revision": None}
         changed["models"] = config.models.model_copy(update=chosen)
     if method is not None:
         changed["method"] = replace(config.method, name=method)
@@ -223,7 +225,7 @@ def _override(
 
 def _asked(request: Request) -> dict[str, Any]:
     """Return what a run must have in common with the one that it continues."""
-    from daemon.training_run import fingerprint
+    from daemon.training.run_folder import fingerprint
 
     start = fingerprint(Path(request.start)) if request.start and request.start != SHIPPED else None
     return {
@@ -235,9 +237,9 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _data(request: Request, console: Console) -> "Data":
-    from daemon.offline import OfflineSettings
-    from daemon.progress import FileProgress
-    from daemon.training_data import annotated_data, synthetic_data
+    from daemon.offline.progress import FileProgress
+    from daemon.offline.runner import OfflineSettings
+    from daemon.training.data import annotated_data, synthetic_data
 
     config, sources = request.config, request.sources
     settings = OfflineSettings(config.models.encoder_options(), speech=config.speech, limits=config.limits.limits())
@@ -245,7 +247,7 @@ def _data(request: Request, console: Console) -> "Data":
         console.print("embedding the words that synthetic streams are made of …", highlight=False)
         return synthetic_data(settings, config, request.workers)
     if config.towers:
-        from daemon.tower_data import tower_data
+        from daemon.training.towers import tower_data
 
         return tower_data(sources, config.towers, config, request.workers, lambda n: FileProgress(n, console))
     return annotated_data(sources, settings, config, request.workers, lambda n: FileProgress(n, console))
@@ -264,7 +266,7 @@ def _teacher(config: "TrainConfig") -> "nn.Module | None":
 
 
 def _checkpoint(who: str, path: str | Path, config: "TrainConfig") -> "nn.Module":
-    from alignment.checkpoint import load_checkpoint, shipped_checkpoint
+    from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
     from alignment.options import OptionError
 
     name = config.method.name
@@ -275,16 +277,16 @@ def _checkpoint(who: str, path: str | Path, config: "TrainConfig") -> "nn.Module
 
 def _apprentice(config: "TrainConfig", student: "nn.Module", teacher: "nn.Module | None") -> "nn.Module":
     """Return what is trained: the student, beside its teacher where it has one."""
-    from alignment.training.distilling import Apprentice
+    from alignment.training.distilling import Distiller
 
-    return Apprentice(student, teacher, config.distil.options()) if config.distil and teacher else student
+    return Distiller(student, teacher, config.distil.options()) if config.distil and teacher else student
 
 
 def _model(config: "TrainConfig", data: "Data", begun: "nn.Module | None") -> "nn.Module":
     """Return the model to train: fresh, or the one begun, without what the file freezes."""
     import torch
 
-    from alignment.methods.transfer import freeze
+    from alignment.baselines.registry import freeze
 
     torch.manual_seed(config.seed)
     model = begun or data.build(config)
@@ -294,11 +296,11 @@ def _model(config: "TrainConfig", data: "Data", begun: "nn.Module | None") -> "n
 
 def _fit(job: "Job", workers: int, console: Console) -> "TrainResult":
     if workers > 1:
-        from daemon.ray_training import fit_on_workers
+        from daemon.training.distributed import fit_on_workers
 
         console.print(f"training on {workers} workers; follow it with --tensorboard", highlight=False)
         return fit_on_workers(job, workers)
-    from daemon.training import fit
+    from daemon.training.job import fit
 
     with StepProgress(job.steps, console) as progress:
         return fit(job, progress)

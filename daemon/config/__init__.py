@@ -1,4 +1,4 @@
-"""The configuration: one YAML file, validated as a whole, every mistake reported with its line."""
+"""The configuration: one YAML file, validated as a whole. Every mistake is reported with its line."""
 
 from daemon.config.editor_schema import json_schema
 from daemon.config.errors import ConfigError, Problem

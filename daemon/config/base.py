@@ -1,10 +1,10 @@
-"""What all parts of the configuration have in common."""
+"""Base class of all configuration sections."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, and nothing changes after reading."""
+    """A section of the configuration. Unknown keys are errors; instances are immutable."""
 
     model_config = ConfigDict(
         extra="forbid",

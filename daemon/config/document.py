@@ -1,5 +1,6 @@
-"""YAML into plain data, with the line and column of every value and every mistake of form at once."""
+"""Parser: YAML to plain data, with line and column of every value. All syntax problems are reported at once."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,14 @@ KeyPath = tuple[str | int, ...]
 _PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
 _AS_TEXT = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
+_FOREIGN_TAGS = {"!secret", "!env", "!env_var", "!ENV", "!include", "!vault"}  # of other systems
+# A password without quotes that begins with `*`, `&` or `!` is a name to YAML, and its errors tell such names.
+_QUOTED_NAME = re.compile(r"(alias|anchor|tag handle|tag) (?:'.*'|\".*\")")
+_PROSE = {"describe", "unlike"}  # whose values may hold any signs
 
 
 def dotted(path: KeyPath) -> str:
-    """Return ``cameras.front.events[0]`` for a path; what a terminal would obey is written as escapes."""
+    """Return a path as ``cameras.front.events[0]``; control characters are escaped."""
     text = "".join(f"[{p}]" if isinstance(p, int) else f".{p if p.isprintable() else ascii(p)}" for p in path)
     return text.removeprefix(".")
 
@@ -39,25 +44,32 @@ class Document:
     data: dict[str, Any] = field(default_factory=dict)
     marks: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)  # values that are valid but probably not what was meant
     rejected: set[KeyPath] = field(default_factory=set)  # paths whose value already has a problem
     secrets: set[str] = field(default_factory=set)
 
     def problem(self, path: KeyPath, message: str, hint: str = "") -> Problem:
-        """Return a problem at a path, or at the nearest enclosing one that stands in the file."""
+        """Return a problem with the position of the path, or of its nearest parent in the file."""
         at = next((m for n in range(len(path), 0, -1) if (m := self.marks.get(path[:n]))), (0, 0))
         return Problem(self.file, at[0], dotted(path), message, hint, at[1])
 
 
+PLAIN_HINT = "write plain values, and {NAME} for an environment variable"
 NEEDED = "it needs at least `cameras:` (or `uploads:`) and `events:`"
 
 
 def read_document(path: Path, env: Mapping[str, str], needed: str = NEEDED) -> Document:
-    """Read a file; raise ``ConfigError`` where nothing in it can be used. Lesser problems go along.
+    """Read a file; raise ``ConfigError`` if it is unusable. Smaller problems are in ``Document.problems``.
 
-    ``needed`` is the hint for a file that says nothing.
+    ``needed`` is the hint for an empty file.
     """
+    return parse_document(_read_text(path), path, env, needed)
+
+
+def parse_document(text: str, path: Path, env: Mapping[str, str], needed: str = NEEDED) -> Document:
+    """Return the document of a text that lies, or will lie, at ``path``; raise as ``read_document`` does."""
     document = Document(str(path), path.resolve().parent)
-    root = _compose(path)
+    root = _compose(text, path)
     if not isinstance(root, yaml.MappingNode) or not root.value:
         what = "the file is empty" if root is None or not root.value else "the file is not a mapping of keys to values"
         raise ConfigError((Problem(str(path), 0, "", what, needed),))
@@ -65,8 +77,7 @@ def read_document(path: Path, env: Mapping[str, str], needed: str = NEEDED) -> D
     return document
 
 
-def _compose(path: Path) -> yaml.Node | None:
-    text = _read_text(path)
+def _compose(text: str, path: Path) -> yaml.Node | None:
     try:
         return _Composer(text).get_single_node()
     except yaml.YAMLError as error:
@@ -82,13 +93,13 @@ def _read_text(path: Path) -> str:
             raw = file.read(MAX_BYTES + 1)
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
-        raise fail("no such file", "name the config file, or copy one from deploy/examples") from None
+        raise fail("no such file", "give the path of the config file, or copy one from deploy/examples") from None
     except OSError as error:
-        raise fail(f"cannot be read: {error.strerror}", "name a YAML file that this user may read") from None
+        raise fail(f"cannot be read: {error.strerror}", "give a YAML file that this user can read") from None
     except UnicodeDecodeError:
-        raise fail("not a text file in UTF-8", "name a YAML file") from None
+        raise fail("not a text file in UTF-8", "give a YAML file") from None
     if len(raw) > MAX_BYTES:
-        raise fail("larger than 1 MB", "name a YAML file, not a video")
+        raise fail("larger than 1 MB", "give a YAML file, not a video")
     return text
 
 
@@ -96,18 +107,24 @@ def _yaml_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     if mark is None:  # a character that YAML does not allow; it has a position instead of a mark
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        return Problem(str(path), line, "", "not YAML: a control character", "name a YAML file")
+        return Problem(str(path), line, "", "not YAML: contains a control character", "remove the character")
     lines = text.splitlines()
     here = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in here[: mark.column + 1]:
-        return Problem(str(path), mark.line + 1, "", "a tab", "indent with spaces", mark.column + 1)
-    what = getattr(error, "problem", None) or "cannot be parsed"
-    hint = "look at the indentation, colons and quotes of this line and the one before"
+        return Problem(str(path), mark.line + 1, "", "contains a tab", "indent with spaces", mark.column + 1)
+    what = _QUOTED_NAME.sub(r"\1", getattr(error, "problem", None) or "cannot be parsed")
+    hint = "check indentation, colons and quotes of this line and the line before"
     return Problem(str(path), mark.line + 1, "", f"not YAML: {what}", hint, mark.column + 1)
 
 
+def _named(tag: str) -> str:
+    """Return how a message names a tag: not by its text, if a value that begins with ``!`` may have become one."""
+    known = tag in _FOREIGN_TAGS or tag in _PLAIN or tag.startswith("tag:yaml.org,2002:python/")
+    return f"the tag {tag[:MAX_KEY]}" if known else "a tag (a word that begins with !, unless it is in quotes)"
+
+
 class _Composer(yaml.SafeLoader):
-    """Composes nodes and refuses nesting that would exhaust the stack."""
+    """Composes nodes; rejects nesting that would exhaust the stack."""
 
     depth = 0
 
@@ -123,7 +140,7 @@ class _Composer(yaml.SafeLoader):
 
 
 class _Reader:
-    """Turns nodes into data, substituting the environment and collecting marks and problems."""
+    """Converts nodes to data, replaces environment variables, and collects positions and problems."""
 
     def __init__(self, document: Document, env: Mapping[str, str]) -> None:
         self._doc = document
@@ -139,7 +156,7 @@ class _Reader:
             if key.value in result:
                 if not merged:
                     line, _ = self._doc.marks[at]
-                    self._add(key, at, "the key stands here a second time", f"it stands in line {line} already")
+                    self._add(key, at, "duplicate key", f"the first one is in line {line}")
                 continue
             self._doc.marks[at] = (key.start_mark.line + 1, key.start_mark.column + 1)
             result[key.value] = self._value(value, at, depth + 1)
@@ -148,7 +165,7 @@ class _Reader:
     def _pairs(
         self, node: yaml.MappingNode, path: KeyPath, depth: int
     ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node, bool]]:
-        """Yield key, value and whether a merge (``<<: *base``) brought them; own keys come first and win."""
+        """Yield key, value, and whether they come from a merge (``<<: *base``). Own keys come first and win."""
         merges: list[yaml.Node] = []
         for key, value in node.value:
             self._count(key, path, depth)
@@ -168,7 +185,7 @@ class _Reader:
                     yield key, value, True
 
     def _count(self, node: yaml.Node, path: KeyPath, depth: int) -> None:
-        """Count a visit of any node: what is kept of it, or complained of, takes memory and time in proportion."""
+        """Count the visit of a node, because memory and time grow with visits; raise ``ConfigError`` beyond a limit."""
         self._nodes += 1
         self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
         if self._nodes > MAX_NODES or self._characters > MAX_CHARACTERS or depth > MAX_DEPTH:
@@ -179,7 +196,7 @@ class _Reader:
     def _value(self, node: yaml.Node, path: KeyPath, depth: int) -> Any:
         self._count(node, path, depth)
         if node.tag not in _PLAIN and node.tag != _AS_TEXT:
-            self._reject(node, path, f"the tag {node.tag[:MAX_KEY]} is not allowed", "write plain values")
+            self._reject(node, path, f"{_named(node.tag)} is not allowed", PLAIN_HINT)
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path, depth)
@@ -198,18 +215,22 @@ class _Reader:
         self._doc.secrets |= filled.secrets
         for name in filled.missing:
             self._count(node, path, 0)
-            hint = f"export {name}=… before starting, or write {{{{ and }}}} for braces that mean themselves"
+            hint = f"set it before the start: export {name}=…; for literal braces write {{{{ and }}}}"
             self._reject(node, path, f"the environment variable {name} is not set", hint)
+        if _PROSE.isdisjoint(path):
+            self._doc.warnings += [self._doc.problem(path, *doubt) for doubt in filled.doubts]
         return filled.text
 
     def _typed(self, node: yaml.Node, path: KeyPath) -> Any:
         if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_NUMBER:
-            self._reject(node, path, f"a number of more than {MAX_NUMBER} characters", "shorten it, or quote it")
+            self._reject(
+                node, path, f"a number with more than {MAX_NUMBER} characters", "shorten it, or put it in quotes"
+            )
             return None
         try:
             return self._construct.construct_object(node)
         except (ValueError, LookupError):  # an explicit tag that does not fit, `!!int abc`, `!!int ""`
-            self._reject(node, path, f"the tag {node.tag[:MAX_KEY]} does not fit the value", "write plain values")
+            self._reject(node, path, f"{_named(node.tag)} does not fit the value", "write plain values")
             return None
 
     def _reject(self, node: yaml.Node, path: KeyPath, message: str, hint: str) -> None:

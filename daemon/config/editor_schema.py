@@ -1,4 +1,4 @@
-"""The JSON Schema of the file as people write it, for editors and for naming the nearest valid key."""
+"""The JSON Schema of a configuration file, for editors and for suggestions of keys."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ def json_schema() -> dict[str, Any]:
             node["additionalProperties"] = False
         if isinstance(node.get("title"), str):
             del node["title"]
-    # What is left out has a default; `null` in its place is allowed by the reader but not worth suggesting.
+    # An absent key has its default. The loader also accepts `null`, which an editor should not suggest.
     return {"$schema": DIALECT, "title": "Watchword configuration", **schema}
 
 
@@ -32,16 +32,16 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def nearest_key(path: KeyPath, schema: dict[str, Any] | None = None) -> str:
-    """Return a hint for an unknown key: the nearest valid one, else all that are valid there.
+    """Return a hint for an unknown key: the nearest valid key, otherwise all valid keys.
 
-    ``schema`` is that of the file; None: a configuration's.
+    ``schema`` is the schema of the file; None: of a configuration.
     """
     known = sorted(_keys_at(path[:-1], schema or _schema()))
     return nearest(str(path[-1]), known) or f"known keys: {', '.join(known)}"
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """Return ``did you mean "…"?``, or nothing where no known word is near."""
+    """Return ``did you mean "…"?``, or an empty text if no known word is similar."""
     close = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     return f'did you mean "{close[0]}"?' if close else ""
 

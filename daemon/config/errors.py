@@ -1,8 +1,8 @@
-"""What can be wrong with a configuration, and where."""
+"""Errors of a configuration, with file, line and key."""
 
 from dataclasses import dataclass
 
-from alignment.errors import WatchwordError
+from alignment.errors import ExitCode, WatchwordError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +23,22 @@ class Problem:
 
 
 class UnusableSetting(WatchwordError):
-    """A setting is right in itself but does not work on this machine."""
+    """A setting is valid but does not work on this machine."""
 
     code = "setting_unusable"
+    exit_code = ExitCode.USAGE
+    remedy = "change the setting that the message names"
 
 
 class ConfigError(WatchwordError):
-    """Everything that is wrong with a configuration, at once; ``problems`` are in the order of the file."""
+    """The configuration has one or more mistakes; all are reported at once, in the order of the file."""
 
     code = "config_invalid"
+    exit_code = ExitCode.USAGE
+    remedy = "correct every line that is listed; `watchword check FILE` validates without starting anything"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.args = (problems,)  # so that pickling calls __init__ with the problems again
         self.problems = problems
+        self.hint = ""  # each problem has its own

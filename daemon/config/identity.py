@@ -1,17 +1,17 @@
-"""A short name for everything in a configuration that changes what is decided."""
+"""A hash of all settings that change decisions."""
 
 import hashlib
 import json
 from dataclasses import asdict
 
 from daemon.config.schema import Config
-from workers.aligners import aligner_id
+from workers.services.aligner_options import aligner_id
 
 
 def config_hash(config: Config) -> str:
-    """Return 12 hexadecimal digits that change when a decision could: events, sampling, models, speech.
+    """Return 12 hexadecimal digits of all settings that change decisions: events, sampling, models, speech.
 
-    URLs, secrets, ports, logs and timeouts do not count, nor does the order of cameras.
+    URLs, secrets, ports, logs and timeouts have no influence, nor has the order of cameras.
     """
     cameras = {
         spec.name: {
@@ -19,6 +19,7 @@ def config_hash(config: Config) -> str:
             "audio": spec.audio,
             "audio_track": spec.audio_track,
             "blur_faces": spec.blur_faces,
+            "masks": spec.masks,
             "events": [asdict(event) for event in config.event_specs(spec.name)],
         }
         for spec in config.camera_specs()

@@ -1,4 +1,4 @@
-"""From a file to a ``Config``, or to everything that is wrong with it."""
+"""Loader: from a file to a ``Config``, or to an error with all problems."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,14 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from daemon.config.crosscheck import Finding, mistakes, nothing_to_watch, oversights
-from daemon.config.document import Document, KeyPath, read_document
+from daemon.config.crosscheck import mistakes, nothing_to_watch, oversights
+from daemon.config.document import Document, KeyPath, parse_document, read_document
 from daemon.config.editor_schema import nearest, nearest_key
 from daemon.config.errors import ConfigError, Problem
+from daemon.config.plain_data import Finding
 from daemon.config.schema import Config
 from workers.redaction import MASK
 
 UNKNOWN, MISSING = "unknown key", "missing"
+NO_COOLDOWN = "events are always recorded; to get fewer, longer events use merge_gap; a cooldown belongs to alerts"
 _TYPES = {"dict": "a mapping of keys to values", "list": "a list", "string": "text", "bool": "true or false"}
 _TYPES |= {
     "int": "a whole number",
@@ -26,9 +28,9 @@ _TYPES |= {
 
 
 def load_config(path: Path, env: Mapping[str, str] = os.environ, inputs_required: bool = True) -> Config:
-    """Read, substitute and validate; raise ``ConfigError`` with all problems.
+    """Read a file, replace environment variables and validate; raise ``ConfigError`` with all problems.
 
-    ``inputs_required`` is False for commands that bring their own files instead of cameras and uploads.
+    ``inputs_required`` is False for commands that take files as arguments, instead of cameras and uploads.
     """
     document = read_document(Path(path), env)
     if inputs_required:
@@ -36,13 +38,18 @@ def load_config(path: Path, env: Mapping[str, str] = os.environ, inputs_required
     return _validate(document)
 
 
+def config_of_text(text: str, path: Path, env: Mapping[str, str] = os.environ) -> Config:
+    """Return the configuration of a text that will lie at ``path``; raise ``ConfigError`` with all problems."""
+    return _validate(parse_document(text, path, env))
+
+
 def config_from(data: Mapping[str, Any], folder: Path, origin: str = "settings") -> Config:
-    """Validate plain data as if it stood in a file in ``folder``; raise ``ConfigError`` with all problems."""
+    """Validate plain data as if it came from a file in ``folder``; raise ``ConfigError`` with all problems."""
     return _validate(Document(origin, folder, dict(data)))
 
 
 def _validate(document: Document) -> Config:
-    warnings = tuple(document.problem(*finding) for finding in oversights(document.data))
+    warnings = (*document.warnings, *(document.problem(*finding) for finding in oversights(document.data)))
     context = {"folder": document.folder, "warnings": warnings, "secrets": document.secrets}
     problems = list(document.problems)
     found = list(mistakes(document.data))
@@ -70,9 +77,9 @@ def _masked(problem: Problem, secrets: set[str]) -> Problem:
 
 
 def findings(data: Any, error: ValidationError, near: Callable[[KeyPath], str]) -> list[Finding]:
-    """Return one finding a mistake, without those that only follow from another one.
+    """Return one finding per mistake, without consequences of another mistake.
 
-    A key may be missing because it is misspelt, and a list too short because its items were refused. ``near`` gives
+    A key may be missing because it is misspelt, and a list too short because its items are invalid. ``near`` returns
     the hint for an unknown key.
     """
     details = error.errors(include_url=False, include_input=False)
@@ -91,13 +98,13 @@ def _finding(data: Any, detail: ErrorDetails, near: Callable[[KeyPath], str]) ->
     path = _path(data, detail)
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return path, UNKNOWN, near(path)
+        return path, UNKNOWN, NO_COOLDOWN if path[-1] == "cooldown" else near(path)
     if kind == "missing":
         return path, MISSING, "add this key"
     if "[key]" in detail["loc"]:
         return path, "not a valid name", "use 1 to 64 letters, digits, _ and -"
     if kind == "value_error" and _value_at(data, path) is None:
-        return path, "has no value", "write its value, or remove the key"
+        return path, "has no value", "add a value, or remove the key"
     if kind == "value_error":
         return path, str(context["error"]), ""
     if kind == "literal_error":
@@ -110,18 +117,18 @@ def _plain(kind: str, message: str, value: Any) -> tuple[str, str]:
     """Return message and hint for pydantic's own checks of type and bounds."""
     expected = _TYPES.get(kind.split("_")[0])
     if value is None and expected:
-        return f"has no value, but must be {expected}", "write its value, or remove the key"
+        return f"has no value, but must be {expected}", "add a value, or remove the key"
     if kind.endswith(("_type", "_parsing", "_from_float")) and expected:
         hint = "put it in quotes" if kind == "string_type" and isinstance(value, int | float) else ""
         return f"must be {expected}", hint
     if kind == "too_short" and isinstance(value, list | dict):
-        return "must not be empty", "write at least one entry"
+        return "must not be empty", "add at least one entry"
     text = message.removeprefix("Input ").removeprefix("String ").removeprefix("Value ")
     return text[:1].lower() + text[1:], ""
 
 
 def _path(data: Any, detail: ErrorDetails) -> KeyPath:
-    """Return the part of pydantic's location that is in the file; it also names the branches of unions."""
+    """Return the part of pydantic's location that is in the file; the location also names branches of unions."""
     path: KeyPath = ()
     for step in detail["loc"]:
         known = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list | tuple) else ()

@@ -1,58 +1,67 @@
-"""Values with units as people write them: durations, false-alert budgets, sampling rates.
+"""Values with units: durations, sizes, false-alert rates, frame rates.
 
-Each parser raises ``ValueError`` with a sentence for people; each type has the schema of its written form.
+Each parser raises ``ValueError`` with a message for the user; each type has the JSON schema of its written form.
 """
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, ByteSize, Field, TypeAdapter, WithJsonSchema
 
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+SECONDS = {"ms": 0.001, "s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "m": 60.0} | {
+    "h": 3600.0,
+    "hour": 3600.0,
+    "d": 86_400.0,
+    "day": 86_400.0,
+    "w": 604_800.0,
+    "week": 604_800.0,
+}
 PER_HOUR = {"h": 1.0, "hour": 1.0, "d": 1 / 24, "day": 1 / 24, "w": 1 / 168, "week": 1 / 168}
 MAX_DURATION_S = 31 * 86_400.0
 MAX_KEEP_S = 3653 * 86_400.0
-BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+MIN_SIZE, MAX_SIZE = 10**6, 10**15
 MAX_FPS = 60.0
 
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d)?", re.ASCII)
-_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(MB|GB|TB)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(?:(second|minute|hour|day|week)s?|(ms|s|min|m|h|d|w))?", re.ASCII)
+_SIZE = re.compile(r"\d{1,6}(?:\.\d{1,6})?\s*[MGTmgt][Ii]?[Bb]", re.ASCII)
+_BYTES = TypeAdapter(ByteSize)
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*/\s*(hour|h|day|d|week|w)", re.ASCII)
 
 
 def parse_duration(value: object) -> float:
-    """Return seconds for ``2s``, ``1m``, ``500ms``, ``1h``, ``1d`` or bare seconds; at most 31 days."""
-    seconds = _seconds(value)
+    """Return seconds for ``2s``, ``5 minutes``, ``500ms``, ``1h``, ``1d`` or bare seconds; at most 31 days."""
+    seconds = seconds_of(value)
     if seconds is None:
-        raise ValueError('not a duration; write a number of seconds or "500ms", "2s", "1m", "1h"')
+        raise ValueError('not a duration; write a number of seconds or "500ms", "2s", "5 minutes", "1h"')
     if not 0 <= seconds <= MAX_DURATION_S:
-        raise ValueError("a duration lies between 0 and 31 days")
+        raise ValueError("a duration must be between 0 and 31 days")
     return seconds
 
 
-def _seconds(value: object) -> float | None:
+def seconds_of(value: object) -> float | None:
+    """Return the seconds of a number or of a text with a unit; None for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    return float(match[1]) * SECONDS[match[2] or "s"] if match else None
+    return float(match[1]) * SECONDS[match[2] or match[3] or "s"] if match else None
 
 
 def parse_keep(value: object) -> float | None:
     """Return seconds for ``14d``, ``12h`` and the like, at most ten years; None for ``forever``."""
     if value == "forever":
         return None
-    seconds = _seconds(value)
+    seconds = seconds_of(value)
     if seconds is None or not 1 <= seconds <= MAX_KEEP_S:
-        raise ValueError('not a time to keep something; write "14d", "12h" (1 second to 10 years) or "forever"')
+        raise ValueError('not a retention time; write "14d", "12h" (1 second to 10 years) or "forever"')
     return seconds
 
 
 def parse_size(value: object) -> int:
-    """Return bytes for ``500MB``, ``2GB`` or ``1TB``."""
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    size = int(float(match[1]) * BYTES[match[2]]) if match else 0
-    if not 1_000_000 <= size <= 10**15:
-        raise ValueError('not a size; write "500MB", "2GB" or "1TB", from 1MB on')
+    """Return bytes for ``500MB``, ``2GB`` or ``1GiB``."""
+    whole = isinstance(value, str) and _SIZE.fullmatch(value.strip())  # ByteSize ignores text after the unit
+    size = _BYTES.validate_python(value) if whole else 0
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise ValueError('not a size; write "500MB", "2GB", "1TB" or "1GiB", at least "1MB"')
     return size
 
 
@@ -63,7 +72,7 @@ def parse_rate(value: object) -> float:
         raise ValueError('not a budget; write "1/day", "2/h" or "3/week"')
     rate = float(match[1]) * PER_HOUR[match[2]]
     if rate <= 0:
-        raise ValueError("a budget must be above 0; to allow none at all set a threshold instead")
+        raise ValueError("a budget must be above 0; to allow no false alerts, set a threshold instead")
     return rate
 
 
@@ -76,7 +85,7 @@ def parse_fps(value: object) -> float | Literal["keyframes"]:
     except ValueError:
         fps = 0.0
     if not 0 < fps <= MAX_FPS:
-        raise ValueError('a sampling rate is a number above 0 and up to 60, or "keyframes"')
+        raise ValueError('a frame rate must be a number above 0 and at most 60, or "keyframes"')
     return fps
 
 
@@ -93,7 +102,7 @@ _DURATION_SCHEMA: dict[str, Any] = {
         {
             "type": "string",
             "pattern": rf"^\s*{_DURATION.pattern}\s*$",
-            "examples": ["500ms", "2s", "1m", "1h"],
+            "examples": ["500ms", "2s", "5 minutes", "1h"],
         },
     ]
 }
@@ -117,7 +126,7 @@ Keep = Annotated[
         }
     ),
 ]
-"""Seconds that something is kept; None: forever."""
+"""Retention time in seconds; None: forever."""
 
 Size = Annotated[
     int,
@@ -141,4 +150,4 @@ Fps = Annotated[
 """Frames per second, or ``keyframes``."""
 
 Priority = Annotated[int, Field(ge=0, le=10)]
-"""0 to 10; higher goes first."""
+"""0 to 10; higher is served first."""

@@ -1,4 +1,4 @@
-"""The one port: health, readiness, metrics; who may ask, and how much."""
+"""The HTTP port: health checks and metrics, authentication, and limits."""
 
 from daemon.http.access import Access
 from daemon.http.app import build_app

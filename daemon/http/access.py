@@ -1,7 +1,7 @@
-"""Who asks: a token, or a user whom a trusted proxy names; and what that one may see.
+"""Authentication by token, or by a user's name from a trusted proxy; and what each principal may see.
 
-Tokens are kept as digests. A given one is digested and compared with all of them in constant time, so that neither the
-bytes nor the place in the list can be found out by timing.
+Tokens are kept as digests. A given token is digested and compared with all of them in constant time, so that timing
+reveals neither its bytes nor its place in the list.
 """
 
 import hmac
@@ -12,48 +12,31 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from starlette.datastructures import Headers
 
-from daemon.config.cameras import UPLOADS
-from daemon.config.http import PERMISSIONS, HttpConfig, Permission, ScopeConfig
-from daemon.snapshots import DaemonSnapshot
+from daemon.config.sections.http import PERMISSIONS, HttpConfig, Permission, ScopeConfig
+from daemon.observability.snapshot import DaemonSnapshot
 
 Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, what for, and which cameras it may know of; ``cameras`` None: all."""
+    """An authenticated client: its permissions, and the cameras that it may know of; ``cameras`` None: all."""
 
     name: str
     may: frozenset[Permission] = PERMISSIONS
     cameras: frozenset[str] | None = None
 
     def view(self, snapshot: DaemonSnapshot) -> DaemonSnapshot:
-        """Return the snapshot without other cameras, other people's uploads, and what was removed of whom.
-
-        What all cameras share stays.
-        """
-        if self.cameras is None:
-            return snapshot
-        speech = snapshot.speech
-        if speech is not None:
-            speech = replace(speech, dropped={c: n for c, n in speech.dropped.items() if c in self.cameras})
-        return replace(
-            snapshot,
-            streams=tuple(s for s in snapshot.streams if s.camera in self.cameras),
-            speech=speech,
-            uploads=snapshot.uploads if UPLOADS in self.cameras else None,
-            removed={},
-            restarts={camera: n for camera, n in snapshot.restarts.items() if camera in self.cameras},
-            degraded=snapshot.degraded & self.cameras,
-        )
+        """Return the part of a snapshot that the principal may see."""
+        return snapshot if self.cameras is None else snapshot.only(self.cameras)
 
 
-ANYONE_HERE = Principal("loopback")  # without any credentials configured only loopback is served
+ANYONE_HERE = Principal("loopback")  # without credentials configured only loopback is served
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The known tokens by digest, and the proxies whose ``header`` names a user: one of ``users``, or if empty any."""
+    """The known tokens by digest, and the proxies whose ``header`` names a user: one of ``users``; if empty, any."""
 
     tokens: tuple[tuple[bytes, Principal], ...] = ()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -63,7 +46,7 @@ class Access:
 
     @classmethod
     def of(cls, config: HttpConfig) -> "Access":
-        """Return what a configuration allows."""
+        """Return the access that a configuration grants."""
         tokens = []
         if config.token:
             tokens.append((_digest(config.token.get_secret_value()), Principal("token")))
@@ -79,22 +62,22 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is asked for."""
+        """Return whether no credentials are required."""
         return not self.tokens and not self.proxies
 
     def is_proxy(self, address: Address | None) -> bool:
-        """Return whether a connection from this address is one of a listed proxy."""
+        """Return whether an address is one of a configured proxy."""
         return address is not None and any(address in network for network in self.proxies)
 
     def identify(self, headers: Headers, address: Address | None) -> Principal | None:
-        """Return who asks, None for one who is not known."""
+        """Return the principal of a request; None: not authenticated."""
         if self.is_open:
             return ANYONE_HERE
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._of_token(given.strip())
         named = headers.getlist(self.header) if self.is_proxy(address) else []
-        if len(named) == 1 and (user := named[0].strip()):  # two: the client's own, which the proxy did not remove
+        if len(named) == 1 and (user := named[0].strip()):  # two: one is the client's, which the proxy did not remove
             return self.users.get(user) if self.users else replace(self.proxied, name=user)
         return None
 
@@ -102,12 +85,12 @@ class Access:
         digest, found = _digest(given), None
         for known, principal in self.tokens:
             if hmac.compare_digest(digest, known):
-                found = principal  # no early end: the time must not tell which one it was
+                found = principal  # no early return: the time must not reveal which token it was
         return found
 
 
 def client_address(client: Collection[object] | None) -> Address | None:
-    """Return the address of a connection's other end; an IPv4 address that came by IPv6 as what it is."""
+    """Return the address of a connection's client; an IPv4 address mapped into IPv6 as IPv4."""
     try:
         address = ip_address(str(next(iter(client or ()), "")).partition("%")[0])
     except ValueError:

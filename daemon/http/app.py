@@ -1,4 +1,4 @@
-"""What can be asked for. Each path says which permission it needs, and shows only the cameras of who asks."""
+"""The routes. Each names its class of limits and its permission, and shows only the cameras of the principal."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -8,13 +8,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 
-from daemon.config.http import Permission
-from daemon.health import HealthReport, health, ready
+from daemon.config.sections.http import Permission
 from daemon.http.access import Access, Principal
 from daemon.http.guard import LIVE_PATH, PROBE, Guard, refused
-from daemon.logs import redact
-from daemon.metrics import CONTENT_TYPE, render_metrics
-from daemon.snapshots import DaemonSnapshot
+from daemon.http.limits import RouteClass, limited
+from daemon.logs.setup import redact
+from daemon.observability.health import HealthReport, health, is_alive, ready
+from daemon.observability.metrics import CONTENT_TYPE, render_metrics
+from daemon.observability.snapshot import DaemonSnapshot
 from workers.clock import SystemClock
 
 
@@ -23,35 +24,36 @@ def build_app(get_snapshot: Callable[[], DaemonSnapshot], access: Access) -> ASG
     app = FastAPI(title="Watchword", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.add_exception_handler(StarletteHTTPException, refused)
     app.add_exception_handler(Exception, _failed)
+    probe = [limited(RouteClass.PROBE)]
     health_view, metrics_view = _view(get_snapshot, "health"), _view(get_snapshot, "metrics")
 
-    @app.get("/healthz", tags=["health"])
+    @app.get("/healthz", tags=["health"], dependencies=probe)
     def healthz(seen: Annotated[DaemonSnapshot, Depends(health_view)]) -> Response:
-        """Answer 200 while everything gets on, else 503."""
-        return _answer(health(seen, SystemClock()))
+        """Return 200 while everything makes progress and not all cameras are down, else 503."""
+        return _response(health(seen, SystemClock()))
 
-    @app.get(LIVE_PATH, tags=["health"], status_code=204)
+    @app.get(LIVE_PATH, tags=["health"], dependencies=probe, status_code=204)
     def livez(request: Request) -> Response:
-        """Answer 204 while everything gets on, else 503, and tell nothing else; this machine needs no token."""
+        """Return 204 while everything makes progress, else 503, without details; this machine needs no token."""
         principal: Principal = request.state.principal
         seen = get_snapshot() if principal is PROBE else health_view(request)
-        return Response(status_code=204 if health(seen, SystemClock()).ok else 503)
+        return Response(status_code=204 if is_alive(seen, SystemClock()) else 503)
 
-    @app.get("/readyz", tags=["health"])
+    @app.get("/readyz", tags=["health"], dependencies=probe)
     def readyz(seen: Annotated[DaemonSnapshot, Depends(health_view)]) -> Response:
-        """Answer 200 once models are loaded and events can be kept, else 503."""
-        return _answer(ready(seen, SystemClock()))
+        """Return 200 once models are loaded and events can be kept, else 503."""
+        return _response(ready(seen, SystemClock()))
 
-    @app.get("/metrics", tags=["health"])
+    @app.get("/metrics", tags=["health"], dependencies=[limited(RouteClass.METRICS)])
     def metrics(seen: Annotated[DaemonSnapshot, Depends(metrics_view)]) -> Response:
-        """Answer with Prometheus metrics."""
+        """Return Prometheus metrics."""
         return Response(render_metrics(seen), media_type=CONTENT_TYPE)
 
     return Guard(app, access)
 
 
 def _view(get_snapshot: Callable[[], DaemonSnapshot], needed: Permission) -> Callable[[Request], DaemonSnapshot]:
-    """Return a dependency: what the one who asks may see, or 403 without the permission."""
+    """Return a dependency: the part of the snapshot that the principal may see, or 403 without the permission."""
 
     def view(request: Request) -> DaemonSnapshot:
         principal: Principal = request.state.principal
@@ -62,10 +64,10 @@ def _view(get_snapshot: Callable[[], DaemonSnapshot], needed: Permission) -> Cal
     return view
 
 
-def _answer(report: HealthReport) -> Response:
+def _response(report: HealthReport) -> Response:
     return JSONResponse(redact(report.as_json()), status_code=200 if report.ok else 503)
 
 
 async def _failed(_request: Request, _error: Exception) -> Response:
-    """Answer an unexpected error without telling it: the log has it."""
+    """Return 500 without details of the error: the log has them."""
     return JSONResponse({"error": "internal"}, 500)

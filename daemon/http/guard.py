@@ -1,6 +1,6 @@
-"""What every request passes before anything else sees it: rate, credentials, host, size; and the security headers.
+"""Admission of requests: rate, credentials, host and size are checked before the application; security headers.
 
-Without credentials configured only this machine can connect; but so could a web page that it shows, under a name that
+Without credentials configured only this machine can connect; but so could a web page shown on it, under a name that
 resolves to 127.0.0.1 (DNS rebinding). Such a page cannot choose the Host header.
 """
 
@@ -14,17 +14,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daemon.config.http import LOOPBACK
+from daemon.config.sections.http import LOOPBACK
 from daemon.http.access import Access, Principal, client_address
 from daemon.http.connections import HEAD_BYTES
+from daemon.http.limits import RequestLimits, too_many_requests
 from daemon.http.rate import RateLimit, client_key
+from workers.clock import Clock
 
 BODY_BYTES = 1 << 20
 BODY_PAUSE_S = 10.0  # for the next part of a body
-REQUESTS = (100, 20.0)  # at once, and a second, from one address
-FAILURES = (20, 1 / 3)  # wrong credentials, the same way: 20 at once, 20 a minute
+REQUESTS = (600, 120.0)  # of all classes, from one address: at once, and a second
+FAILURES = (20, 1 / 3)  # wrong credentials from one address: 20 at once, 20 a minute
 
-LIVE_PATH = "/livez"  # one bit, for this machine's supervisor, who need not have a token
+LIVE_PATH = "/livez"  # one bit, for this machine's supervisor, which needs no token
 PROBE = Principal("probe", frozenset())
 
 SECURITY_HEADERS = {
@@ -40,7 +42,7 @@ log = structlog.get_logger()
 
 
 async def refused(_request: Request, error: Exception) -> Response:
-    """Return the answer to a request that was refused: its reason as JSON."""
+    """Return the response to a refused request: the reason as JSON."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
@@ -48,15 +50,13 @@ async def refused(_request: Request, error: Exception) -> Response:
 class Guard:
     """The outermost application. Loopback is never limited: a health check must always get through."""
 
-    def __init__(
-        self, app: ASGIApp, access: Access, requests: RateLimit | None = None, failures: RateLimit | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, access: Access, clock: Clock | None = None) -> None:
         self._app, self._access = app, access
-        self._requests = requests or RateLimit(*REQUESTS)
-        self._failures = failures or RateLimit(*FAILURES)
+        self._requests, self._failures = RateLimit(*REQUESTS, clock), RateLimit(*FAILURES, clock)
+        self._limits = RequestLimits(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it."""
+        """Serve a request, or refuse it."""
         if scope["type"] != "http":  # nothing else is served
             return
 
@@ -65,54 +65,52 @@ class Guard:
                 MutableHeaders(scope=message).update(SECURITY_HEADERS)
             await send(message)
 
-        headers = Headers(scope=scope)
+        headers, address = Headers(scope=scope), client_address(scope["client"])
+        here = bool(address and address.is_loopback)
+        client = None if here or self._access.is_proxy(address) else client_key(address)
         try:
             _check_head(scope)
-            scope.setdefault("state", {})["principal"] = self._admit(headers, scope)
+            principal = self._admit(headers, scope, client)
             receive = _bounded(headers, receive)
         except HTTPException as error:
             await (await refused(Request(scope), error))(scope, receive, send_with_headers)
-        else:
+            return
+        with self._limits.request(client) as begin:
+            scope.setdefault("state", {}).update(principal=principal, begin=begin)
             await self._app(scope, receive, send_with_headers)
 
-    def _admit(self, headers: Headers, scope: Scope) -> Principal:
-        """Return who asks; raise ``HTTPException``."""
+    def _admit(self, headers: Headers, scope: Scope, client: str | None) -> Principal:
+        """Return who sends a request; ``client``: whom to count it under, None: nobody. Raise ``HTTPException``."""
+        if client and (wait := self._requests.take(client) or self._failures.wait(client)):
+            raise too_many_requests(wait)
         address = client_address(scope["client"])
-        here = bool(address and address.is_loopback)
-        limited, client = not here and not self._access.is_proxy(address), client_key(address)
-        if limited and (wait := self._requests.take(client) or self._failures.wait(client)):
-            raise _slow_down(wait)
         principal = self._access.identify(headers, address)
-        if principal is None and scope["path"] == LIVE_PATH and (here or _from_itself(scope)):
+        if principal is None and scope["path"] == LIVE_PATH and _is_local(scope):
             return PROBE
         if principal is None:
-            if limited and not self._failures.take(client) and self._failures.wait(client):
-                log.warning("too many wrong credentials, not listening to it for a while", client=client)
+            if client and not self._failures.take(client) and self._failures.wait(client):
+                log.warning("too many wrong credentials: requests of this client are refused for now", client=client)
             raise HTTPException(401, "token_required", {"www-authenticate": "Bearer"})
         if self._access.is_open and _host_name(headers.get("host", "")) not in LOOPBACK:
             raise HTTPException(421, "host_not_allowed")
         return principal
 
 
-def _from_itself(scope: Scope) -> bool:
-    """Tell whether a connection came from the very address that it came to: from elsewhere none does."""
+def _is_local(scope: Scope) -> bool:
+    """Return whether the client is this machine: by loopback, or from the same address to which it connected."""
     address = client_address(scope["client"])
-    return address is not None and address == client_address(scope["server"])
-
-
-def _slow_down(wait_s: int) -> HTTPException:
-    return HTTPException(429, "too_many_requests", {"retry-after": str(wait_s)})
+    return address is not None and (address.is_loopback or address == client_address(scope["server"]))
 
 
 def _check_head(scope: Scope) -> None:
-    """Refuse a long head: uvicorn refuses only one that does not come at once."""
+    """Refuse a long head: uvicorn refuses only one that does not arrive at once."""
     parts = [*itertools.chain.from_iterable(scope["headers"]), scope["path"], scope["query_string"]]
     if sum(map(len, parts)) > HEAD_BYTES:
         raise HTTPException(431, "head_too_large")
 
 
 def _bounded(headers: Headers, receive: Receive) -> Receive:
-    """Return ``receive`` for a body of bounded size that comes without long pauses; else ``HTTPException``."""
+    """Return a ``receive`` that raises ``HTTPException`` for a body that is too large, or arrives with long pauses."""
     told = headers.get("content-length", "0")
     if told.isdecimal() and int(told) > BODY_BYTES:
         raise HTTPException(413, "body_too_large")
@@ -120,7 +118,7 @@ def _bounded(headers: Headers, receive: Receive) -> Receive:
 
     async def bounded() -> Message:
         nonlocal size, more
-        if not more:  # waiting for the client to go away may take long
+        if not more:  # the application waits for the client to disconnect, which may take long
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), BODY_PAUSE_S)

@@ -1,7 +1,7 @@
-"""How often one may ask: token buckets by client address, in bounded memory.
+"""Rate limits: token buckets by client address, in bounded memory.
 
-Buckets as in RFC 2697's idea of a committed rate and a burst: a full bucket allows ``burst`` requests at once, and
-``per_s`` a second are added. An IPv6 client is its /64 network, for it may choose any address in it.
+A full bucket allows ``burst`` requests at once, and ``per_s`` a second are added. An IPv6 client is its /64 network,
+because it may choose any address in it.
 """
 
 import math
@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from daemon.http.access import Address
 from workers.clock import Clock, SystemClock
 
-KEPT = 4096  # addresses; the one that asked longest ago is forgotten first
+KEPT = 4096  # addresses; the least recently used one is forgotten first
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, client: str) -> int:
-        """Count one request; return 0, or the seconds to wait where it is one too many."""
+        """Count a request; return 0, or the seconds to wait if it is one too many."""
         bucket = self._buckets.pop(client, None) or _Bucket(self._burst, self._clock.monotonic())
         self._buckets[client] = self._refilled(bucket)
         if len(self._buckets) > KEPT:
@@ -57,7 +57,7 @@ class RateLimit:
 
 
 def client_key(address: Address | None) -> str:
-    """Return what a client is counted under."""
+    """Return the key under which a client is counted."""
     if isinstance(address, IPv6Address):
         return str(IPv6Address(int(address) >> 64 << 64))
     return str(address)

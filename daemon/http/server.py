@@ -1,4 +1,4 @@
-"""A server in a thread of its own, with bounded connections, HTTP or HTTPS."""
+"""The HTTP or HTTPS server, in a thread of its own, with bounded connections."""
 
 import asyncio
 import errno
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from alignment.errors import WatchwordError
 from daemon.config.errors import UnusableSetting
 from daemon.http.access import Address
-from daemon.http.connections import HEAD_BYTES, BoundedConnection, Listener, ServerLoop
+from daemon.http.connections import HEAD_BYTES, Connections, Listener, ServerLoop
 from daemon.http.tls import TlsFiles
 
 START_TIMEOUT_S = 10.0
@@ -22,15 +22,17 @@ TLS_REFRESH_S = 30
 
 
 class HttpPortError(UnusableSetting):
-    """Another program listens on the port already."""
+    """Another program already listens on the HTTP port."""
 
     code = "http_port_taken"
+    remedy = "stop that program, or set another http.port"
 
 
 class HttpAddressError(UnusableSetting):
-    """The host is no address of this machine, or the port may not be used."""
+    """The HTTP server cannot listen: the host is not an address of this machine, or the port is not permitted."""
 
     code = "http_address_invalid"
+    remedy = "set http.host to an address of this machine, and http.port to 1024 or more"
 
 
 class HttpServer:
@@ -44,16 +46,17 @@ class HttpServer:
         tls: TlsFiles | None = None,
         is_trusted: Callable[[Address | None], bool] = lambda address: False,
     ) -> None:
-        """``is_trusted`` tells which addresses may connect as often as they like: proxies."""
+        """``is_trusted`` returns whether an address is a proxy's, which may connect as often as it likes."""
         self._host, self._port, self._tls, self._is_trusted = host, port, tls, is_trusted
+        self._connections = Connections()
         config = uvicorn.Config(
-            app,
-            http=BoundedConnection,
+            self._connections.around(app),
+            http="h11",
             ws="none",
-            log_config=None,  # its loggers are ours, see ``daemon.logs``
+            log_config=None,  # ``daemon.logs.setup`` configures its loggers
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # who connects counts, not who somebody says it is
+            proxy_headers=False,  # a client is the address that connects, not one named in a header
             lifespan="off",
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_graceful_shutdown=int(STOP_TIMEOUT_S) - 1,
@@ -67,7 +70,7 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where it listens; the port is the real one once ``start`` has returned."""
+        """Return the server's URL; the port is the real one once ``start`` has returned."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
@@ -84,7 +87,7 @@ class HttpServer:
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """Finish what is being answered and stop. May be called more than once."""
+        """Finish the requests in progress and stop. May be called more than once."""
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(STOP_TIMEOUT_S)
@@ -93,7 +96,7 @@ class HttpServer:
             self._thread = None
 
     def _serve(self, listener: Listener) -> None:
-        with asyncio.Runner(loop_factory=ServerLoop) as runner:
+        with asyncio.Runner(loop_factory=lambda: ServerLoop(self._connections)) as runner:
             runner.run(self._server.serve([listener]))
 
     async def _refresh_tls(self) -> None:
@@ -120,7 +123,7 @@ class HttpServer:
 
 def _bind_error(host: str, port: int, error: OSError) -> WatchwordError:
     if error.errno == errno.EADDRINUSE:
-        hint = f"set another http.port in the config (0 takes any), or find its holder: ss -ltnp sport = :{port}"
+        hint = f"set another http.port in the config (0 takes any), or find what holds it: ss -ltnp sport = :{port}"
         return HttpPortError(f"port {port} on {host} is taken", hint)
     hint = "set http.host to an address of this machine and http.port to 0 or 1024–65535"
     return HttpAddressError(f"cannot listen on {host}:{port}: {error.strerror or error}", hint)

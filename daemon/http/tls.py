@@ -1,4 +1,4 @@
-"""The certificate and key of HTTPS: checked before anything starts, read again when they change."""
+"""The certificate and key of HTTPS: checked before the daemon starts, reloaded when they change."""
 
 import ssl
 from pathlib import Path
@@ -12,13 +12,14 @@ log = structlog.get_logger()
 
 
 class TlsFilesError(UnusableSetting):
-    """The certificate or the key cannot be read, or they do not belong together."""
+    """The TLS certificate or its key cannot be read, or the two do not belong together."""
 
     code = "http_tls_invalid"
+    remedy = "set http.tls to PEM files that the daemon's user can read: the certificate with its chain, and its key"
 
 
 class TlsFiles:
-    """A certificate and its key, and the context that serves with them."""
+    """A certificate and its key, and the SSL context made from them."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         """Read both; raise ``TlsFilesError``."""
@@ -28,7 +29,7 @@ class TlsFiles:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def refresh(self) -> None:
-        """Take up files that have changed, for new connections; keep the old ones where the new cannot be used."""
+        """Reload files that have changed, for new connections; keep the old certificate if the new one is unusable."""
         stamp = self._stamps()
         if stamp == self._stamp:
             return
@@ -36,9 +37,9 @@ class TlsFiles:
         try:
             self._loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))  # a wrong pair would spoil the context in use
             self._loaded(self.context)
-            log.info("certificate read again", certificate=str(self._certificate))
+            log.info("certificate reloaded", certificate=str(self._certificate))
         except TlsFilesError as error:
-            log.error("the new certificate cannot be used, the old one stays", error=str(error))
+            log.error("the new certificate is unusable; the old one is kept", error=str(error))
 
     def _stamps(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(_stamp(path) for path in (self._certificate, self._key))
@@ -60,7 +61,7 @@ class TlsFiles:
 
 
 class _Encrypted(Exception):
-    """The key wants a password; by default OpenSSL would ask for it on the terminal."""
+    """The key needs a password; by default OpenSSL would ask for it on the terminal."""
 
 
 def _no_password() -> NoReturn:

@@ -1,1 +1,1 @@
-"""What is kept about people: which kinds of data there are, how long they stay, and how they are forgotten."""
+"""Personal data: its kinds, their retention, and how `watchword forget` removes them."""

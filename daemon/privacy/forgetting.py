@@ -10,42 +10,42 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from alignment.durable import make_folder, replacing
 from alignment.errors import WatchwordError
-from daemon.privacy.former import reached
+from alignment.file_io import make_folder, replacing
 from daemon.privacy.kinds import KINDS
-from daemon.privacy.places import Places, Store
+from daemon.privacy.old_streams import reached
+from daemon.privacy.store import Places, Store
 from workers.errors import PublishError
-from workers.forgetting import Erasures, Scope, hashed
+from workers.events.erasures import Erasures, Scope, hashed
+from workers.events.timestamps import iso
 
 FORMAT = "watchword-receipt/1"
-NOT_SEARCHED = "not searched"  # a receipt's ``other_machines``, else "none"
 ROUNDS = 3  # of removing and looking again: what was just being written shows up in the second
 PAUSE_S = 1.0
 
 
 class NotForgotten(WatchwordError):
-    """Something of a scope is still there, although it was removed more than once."""
+    """Data of the camera and time range still exists after several attempts to remove it."""
 
     code = "not_forgotten"
     retryable = True
+    remedy = "read the daemon's log for the reason, and run `watchword forget` again"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What of a scope is there: items by kind of data, and the ids of its events."""
+    """The data of a scope: items by kind of data, and the ids of its events."""
 
     items: Mapping[str, list[str]]
     ids: frozenset[str]
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many items of each kind."""
+        """Return the number of items of each kind."""
         return {kind: len(items) for kind, items in self.items.items()}
 
 
@@ -81,11 +81,13 @@ def _forget(places: Places, scope: Scope, pause_s: float) -> Path:
         except (OSError, WatchwordError) as error:
             if isinstance(error, PublishError) and not any(removed.values()):
                 raise
-            raise NotForgotten(f"{_account(scope, removed)}, then: {error}", "mend that, and forget again") from error
+            raise NotForgotten(
+                f"{_account(scope, removed)}, then: {error}", "correct that, and run `watchword forget` again"
+            ) from error
 
 
 def _remove_all(places: Places, scope: Scope, removed: dict[str, int], pause_s: float) -> frozenset[str]:
-    """Remove, counting, until nothing is found; return the ids of the events."""
+    """Remove and count items until none is found; return the ids of the events."""
     stores, found = _stores(places), find(places, scope)
     make_folder(places.layout.privacy, 0o700)
     for _ in range(ROUNDS):
@@ -99,11 +101,11 @@ def _remove_all(places: Places, scope: Scope, removed: dict[str, int], pause_s: 
         if not any(found.counts.values()):
             return found.ids
     text = f"{_account(scope, removed)}, and {listed(found.counts)} is still there"
-    raise NotForgotten(text, "the daemon's log tells why; forget again")
+    raise NotForgotten(text, "read the daemon's log for the reason, and run `watchword forget` again")
 
 
 def listed(counts: Mapping[str, int]) -> str:
-    """Return how many items of which kinds, for people."""
+    """Return the number of items of each kind as text."""
     return ", ".join(f"{n} of {kind}" for kind, n in counts.items() if n) or "nothing"
 
 
@@ -112,7 +114,7 @@ def _account(scope: Scope, removed: Mapping[str, int]) -> str:
 
 
 def read_receipt(path: Path) -> dict[str, Any]:
-    """Return a receipt; raise ``ValueError`` where it was changed since."""
+    """Return a receipt; raise ``ValueError`` if it was changed after it was written."""
     receipt: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
     if receipt.pop("digest") != _digest(receipt):
         raise ValueError(f"{path} was changed after it was written")
@@ -129,13 +131,12 @@ def _write_receipt(
     receipt: dict[str, Any] = {
         "format": FORMAT,
         "program": f"watchword {metadata.version('watchword')}",
-        "carried_out": _iso(time.time()),
-        "asked": {"camera": scope.camera, "from": _iso(scope.since), "to": _iso(scope.until)},
-        "reached": {"to": _iso(reached.until), "upload_interrupted": reached != scope},
+        "carried_out": iso(time.time()),
+        "asked": {"camera": scope.camera, "from": iso(scope.since), "to": iso(scope.until)},
+        "reached": {"to": iso(reached.until), "upload_interrupted": reached != scope},
         "removed": dict(removed),
         "events_sha256": sorted(map(hashed, ids)),
         "left": dict.fromkeys(removed, 0),  # as the last look said
-        "other_machines": NOT_SEARCHED if places.elsewhere else "none",
         "not_touched": "budgets (averages over hours), logs, backups, other readers of the stream, "
         "streams of a server of your own that were configured earlier",
     }
@@ -150,7 +151,3 @@ def _write_receipt(
 
 def _digest(receipt: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(receipt, sort_keys=True).encode()).hexdigest()
-
-
-def _iso(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

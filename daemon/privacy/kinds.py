@@ -1,4 +1,4 @@
-"""Every kind of data that a daemon keeps: where it lies, how long, and what erases it.
+"""Every kind of data that a daemon keeps: its place, its retention, and what removes it.
 
 Whoever adds a file to the state folder or a key to Redis adds it here: a test fails for what no kind claims.
 """
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from daemon.privacy.budgets import BudgetData
-from daemon.privacy.evidence import EvidenceData
-from daemon.privacy.places import Places, Store
-from daemon.privacy.stream import StreamData
-from daemon.privacy.uploads import UploadData
-from daemon.privacy.waiting import WaitingData
+from daemon.privacy.budget_data import BudgetData
+from daemon.privacy.evidence_data import EvidenceData
+from daemon.privacy.log_data import LogData
+from daemon.privacy.store import Places, Store
+from daemon.privacy.stream_data import StreamData
+from daemon.privacy.upload_data import UploadData
+
+FILES = ("", "-wal", "-shm", "-journal")  # of one SQLite database
 
 
 @dataclass(frozen=True, slots=True)
 class DataKind:
-    """One kind. ``files``: patterns below the state folder; ``keys``: patterns of Redis keys, ``STREAM`` the stream's.
+    """One kind. ``files``: patterns below the state folder; ``keys``: patterns of Redis keys, ``STREAM``: the stream.
 
     ``retention``: the key below ``retention:`` in the configuration; None: kept as long as the state folder.
     ``store``: what finds, erases and expires it; None: nothing in it tells about people.
@@ -35,11 +37,11 @@ class DataKind:
 # Events are erased before what was made of them, and the stream last: until then a second try finds their ids.
 KINDS: tuple[DataKind, ...] = (
     DataKind(
-        "waiting",
-        "events on their way to Redis, with the words that were heard; open events of live cameras",
-        files=("spool/*.seg", "spool/open.json"),
+        "log",
+        "events in the event log, with the words that were heard: on their way to Redis, and up to a week after that",
+        files=tuple(f"events/{name}.db{suffix}" for name in ("log", "damaged", "repaired") for suffix in FILES),
         retention="events",
-        store=WaitingData,
+        store=LogData,
     ),
     DataKind(
         "evidence",
@@ -84,8 +86,7 @@ KINDS: tuple[DataKind, ...] = (
         files=(
             "schema",
             "lock",
-            "spool/lock",
-            "spool/cursor",
+            "events/lock",
             "redis/lock",
             "redis/url",
             "redis/server.*",

@@ -9,6 +9,7 @@ from alignment.calibration import (
     SIGLIP_CALIBRATION,
     SIMILARITY_STRAYS_PER_HOUR,
     Platt,
+    text_curve,
     threshold_for_budget,
 )
 
@@ -55,3 +56,19 @@ def test_budgets_beyond_the_measured_rates_keep_to_the_measured_thresholds() -> 
 
 def test_a_budget_between_two_rates_gives_a_threshold_between() -> None:
     assert 0.5 < threshold_for_budget(3.0) < 0.6
+
+
+def test_the_curve_of_texts_follows_the_cone_of_a_text_tower() -> None:
+    """Texts of another tower whose cosines are 0.6 + 0.3 · those of this one mean the same as here."""
+    rng = np.random.default_rng(0)
+    names = rng.normal(size=(300, 16)) + 0.8
+    names = (names / np.linalg.norm(names, axis=1, keepdims=True)).astype(np.float32)
+    narrow = np.concatenate([np.sqrt(0.3) * names, np.full((300, 1), np.sqrt(0.6 + 0.1), np.float32)], axis=1)
+    cosines = (names[:50] @ names[50:100].T).astype(np.float32)
+    narrow_cosines = (narrow[:50] @ narrow[50:100].T).astype(np.float32)
+    np.testing.assert_allclose(text_curve(narrow)(narrow_cosines), text_curve(names)(cosines), atol=1e-4)
+
+
+def test_a_curve_made_for_minilm_is_not_that_of_clip() -> None:
+    unrelated = np.array([0.66], np.float32)
+    assert CLIP_CALIBRATION.text(unrelated)[0] < 0.2 < 0.9 < LITE_CALIBRATION.text(unrelated)[0]

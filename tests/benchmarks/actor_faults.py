@@ -1,6 +1,6 @@
 """How long actors that are killed or hang hold the work up, and whether its events are those of a calm run.
 
-PYTHONPATH=tests/support python tests/benchmarks/actor_faults.py [--pause 5] [--outage 60]
+python -m tests.benchmarks.actor_faults [--pause 5] [--outage 60]
 The bundled sample, Ray, `lite`. First one daemon tags an upload a fault, each with a title and thus ids of its own; the
 fault comes once the file is being looked at. Then, for each kind of actor, a daemon watches the sample as a camera
 while whatever actor of that kind appears is killed for ``--outage`` seconds: these events must be equal by id.
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from actors import KINDS, actors, send, wait_for
-from daemon_process import Running, published, running, write_config
+
+from tests.support.daemon import Running, published, running, write_config
+from tests.support.processes import KINDS, actors, send_signal, wait_for_actor
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.mp4"
 EVENTS = {
@@ -51,7 +52,7 @@ def last_frame(daemon: Running) -> float:
 def upload(daemon: Running, folder: Path, name: str, number: int, kind: str | None, how: str, pause_s: float) -> float:
     """Let one file be watched, do something to an actor meanwhile; return the seconds from the fault to its end."""
     part = folder / "part.mp4"
-    command = ["ffmpeg", "-v", "error", "-y", "-i", SAMPLE, "-c", "copy", "-metadata", f"title={name}", part]
+    command: list[Any] = ["ffmpeg", "-v", "error", "-y", "-i", SAMPLE, "-c", "copy", "-metadata", f"title={name}", part]
     subprocess.run(command, check=True)
     part.rename(folder / "inbox" / f"{name}.mp4")
     arrived = time.time()
@@ -59,10 +60,10 @@ def upload(daemon: Running, folder: Path, name: str, number: int, kind: str | No
     began = time.monotonic()
     if kind is not None:
         pid = actors(daemon.process.pid)[kind]
-        send(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+        send_signal(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
         if how == "paused":
             time.sleep(pause_s)
-            send(pid, signal.SIGCONT)
+            send_signal(pid, signal.SIGCONT)
     until(daemon, lambda: daemon.log().count("stream finished") == number)
     return time.monotonic() - began
 
@@ -72,7 +73,7 @@ def uploads(folder: Path, pause_s: float) -> bool:
     cases = [(None, "calm"), *((kind, how) for kind in KINDS for how in ("killed", "stopped", "paused"))]
     (folder / "inbox").mkdir()
     places = {"folder": "inbox", "done": "done"}
-    config = write_config(folder, uploads=places, events=EVENTS, runtime="ray")
+    config = write_config(folder, "lite", uploads=places, events=EVENTS, runtime="ray")
     with running(config, folder) as daemon:
         daemon.wait_for("models loaded")
         calm_s = 0.0
@@ -83,7 +84,7 @@ def uploads(folder: Path, pause_s: float) -> bool:
         daemon.end()
     files: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for e in published(folder, all_revisions=True):
-        files[e["epoch"]].append((e["event"], e["revision"], e["type"], e["start"], e["end"], e["score"]))
+        files[e["segment"]].append((e["event"], e["revision"], e["type"], e["start"], e["end"], e["score"]))
     same = len(files) == len(cases) and len({tuple(sorted(found)) for found in files.values()}) == 1
     print(f"\n{len(files)} of {len(cases)} files, every one with the same events: {'yes' if same else 'NO'}\n")
     return same
@@ -92,13 +93,13 @@ def uploads(folder: Path, pause_s: float) -> bool:
 def outage(folder: Path, kind: str | None, seconds: float) -> tuple[float, Facts]:
     """Kill every actor of a kind for so long; return the seconds from then to the file's end, and the events."""
     folder.mkdir()
-    config = write_config(folder, cameras={"good": {"url": str(SAMPLE)}}, events=EVENTS, runtime="ray")
+    config = write_config(folder, "lite", cameras={"good": {"url": str(SAMPLE)}}, events=EVENTS, runtime="ray")
     with running(config, folder) as daemon:
-        wait_for(daemon.process.pid, "StreamActor", PATIENCE_S)
+        wait_for_actor(daemon.process.pid, "StreamActor", PATIENCE_S)
         end = time.monotonic() + seconds
         while kind is not None and time.monotonic() < end:
             if pid := actors(daemon.process.pid).get(kind):
-                send(pid, signal.SIGKILL)
+                send_signal(pid, signal.SIGKILL)
             time.sleep(0.2)
         began = time.monotonic()
         until(daemon, lambda: "stream finished" in daemon.log())

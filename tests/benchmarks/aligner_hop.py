@@ -1,4 +1,4 @@
-"""What one hop costs: ``python tests/benchmarks/aligner_hop.py [--plot FILE.png]`` prints JSON.
+"""What one hop costs: ``python -m tests.benchmarks.aligner_hop [--plot FILE.png]`` prints JSON.
 
 One new clip in a full window of 75, an utterance every five seconds, a quarter of the events about what is said, the
 rest about what is seen among 1000 names; scores and span tracking, on one core. CPU milliseconds are medians. Then the
@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alignment.aligner import Aligner
+from alignment.aligners.base import Aligner
+from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.cross_attention import CrossAttentionAligner
+from alignment.aligners.incremental import WindowDelta
+from alignment.aligners.similarity import SimilarityAligner
 from alignment.calibration import LITE_CALIBRATION
-from alignment.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.cross_attention import CrossAttentionAligner
-from alignment.similarity import SimilarityAligner
-from alignment.sliding import Unread
-from alignment.spans import SpanRule, SpanTracker
+from alignment.spans.tracker import SpanRule, SpanTracker
 from alignment.types import F32, EventQuery
-from alignment.windowing import WINDOW_CLIPS, ClipWindow
+from alignment.windows import WINDOW_CLIPS, ClipWindow
 
 DIM, SENTENCE_DIM, NAMES = 385, 384, 1000
 JOINED = ((2, 5), (8, 5), (32, 5), (8, 25))  # cameras, events each
@@ -62,7 +62,7 @@ def make_queries(rng: np.random.Generator, count: int) -> list[EventQuery]:
 
 
 class Camera:
-    """A window, a scorer and its trackers, as in ``workers.epoch``."""
+    """A window, a scorer and its trackers, as in ``workers.stream.segment``."""
 
     def __init__(self, aligner: Aligner, queries: list[EventQuery], seed: int) -> None:
         self.rng, self.t = np.random.default_rng(seed), 0.0
@@ -113,9 +113,9 @@ def joined(aligner: CrossAttentionAligner, queries: list[EventQuery], cameras: i
     mask = np.ones(len(rows), bool)
     memories = [[aligner.remember(queries) for _ in range(cameras)] for _ in range(2)]
     for memory in [m for way in memories for m in way]:
-        aligner.read([(memory, Unread(0, rows[:WINDOW_CLIPS], mask[:WINDOW_CLIPS]))])
+        aligner.read([(memory, WindowDelta(0, rows[:WINDOW_CLIPS], mask[:WINDOW_CLIPS]))])
     for at in range(WINDOW_CLIPS - 1, WINDOW_CLIPS - 1 + hops):
-        asked = Unread(at, rows[at : at + 2], mask[at : at + 2])
+        asked = WindowDelta(at, rows[at : at + 2], mask[at : at + 2])
         begun = time.thread_time()
         for memory in memories[0]:
             aligner.read([(memory, asked)])

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import structlog
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from bad_network import Link, bad_network, why_not
-from remote_camera import GREY_S, RED_S, Watching, hls_camera, make_scenes, rtsp_camera, udp_camera
+from tests.support.network import Link, bad_network, why_not
+from tests.support.remote import GREY_S, RED_S, Watching, hls_camera, make_scenes, rtsp_camera, udp_camera
 
 PERIOD_S = GREY_S + RED_S
 Camera = Callable[[Link, Path], AbstractContextManager[str]]
@@ -40,7 +39,7 @@ def measure(name: str, trouble: str, camera: Camera, video: Path, seed: int) -> 
         time.sleep(3 * PERIOD_S)
         spans, source = one.stop(), one.source.snapshot()
     lengths = ", ".join(f"{b - a:.0f}" for a, b in spans)
-    reconnects = ", ".join(f"{n} × `{code}`" for code, n in source.reconnects.items()) or "none"
+    reconnects = ", ".join(f"{n} × `{code}`" for code, n in source.failures.items()) or "none"
     dropped = ", ".join(f"{n} `{reason}`" for reason, n in source.dropped.items()) or "none"
     return f"| {name} | {trouble} | {reconnects} | {again} | {len(spans)}: {lengths} s | {dropped} |"
 

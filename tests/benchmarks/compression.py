@@ -15,31 +15,31 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from methods_data import annotation
 from torch import nn
 
-from alignment.annotations import Prediction
-from alignment.batches import Sample, collate
+from alignment.aligners.batches import Sample, collate
+from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.cross_attention import CrossAttentionAligner
+from alignment.aligners.int8 import quantise
+from alignment.aligners.network import CrossAttention, ModelConfig
+from alignment.baselines.decoding import decided
 from alignment.calibration import LITE_CALIBRATION
-from alignment.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.compression import pruned, stored_bytes
-from alignment.cross_attention import CrossAttentionAligner
-from alignment.evaluation import evaluate
-from alignment.int8 import quantise
+from alignment.evaluation.annotations import Prediction
+from alignment.evaluation.metrics import evaluate
 from alignment.lexicon import topics
-from alignment.methods.decoding import decided
-from alignment.model import CrossAttention, ModelConfig
-from alignment.synthesis import Synthesiser
-from alignment.training.distilling import Apprentice
+from alignment.synthetic.streams import Synthesiser
+from alignment.training.distilling import Distiller
 from alignment.training.optimisers import OptimiserOptions
+from alignment.training.pruning import pruned, stored_bytes
 from alignment.training.task import AlignmentTask
 from alignment.training.trainer import Trainer, TrainOptions
 from alignment.types import EventQuery, FeatureWindow
-from alignment.windowing import WINDOW_CLIPS
-from workers.encoders.lite import LiteEncoder
-from workers.encoders.minilm import MiniLM
-from workers.encoders.options import EncoderOptions
-from workers.text_world import build_world
+from alignment.windows import WINDOW_CLIPS
+from tests.benchmarks.methods_data import annotation, f1_interval
+from workers.encoders.lite.encoder import LiteEncoder
+from workers.encoders.sentences.minilm import MiniLM
+from workers.models.options import EncoderOptions
+from workers.queries.synthetic_world import build_world
 
 SEED, FIRST = 7, 1_000_000  # of the streams; training draws other seeds
 BATCH = 24
@@ -114,7 +114,7 @@ def _taught(student: CrossAttention, steps: int) -> CrossAttention:
     def batches(step: int) -> Sequence[Sample]:
         return [DATA.train[i] for i in np.random.default_rng([SEED, step]).integers(len(DATA.train), size=BATCH)]
 
-    taught, optimiser = Apprentice(student, _full(0)), OptimiserOptions(lr=4e-3, warmup_steps=20)
+    taught, optimiser = Distiller(student, _full(0)), OptimiserOptions(lr=4e-3, warmup_steps=20)
     options, task = TrainOptions(steps, SEED, eval_every=steps), AlignmentTask(LITE_CALIBRATION)
     Trainer(taught, taught.loss, optimiser, batches, task, options).fit()
     return student.eval()
@@ -153,7 +153,7 @@ def _measured(name: str, steps: int) -> Figures:
         hop_ms=_hop_ms(model),
         window_ms=statistics.median(window_ms),
         f1=figures.overall.events[0.5].f1 or 0.0,
-        interval=figures.f1_interval,
+        interval=f1_interval(figures.overall),
         mean_ap=figures.overall.mean_ap or 0.0,
     )
 
@@ -215,7 +215,7 @@ def _vision_table(encoder: LiteEncoder) -> str:
 
 
 def _frames() -> np.ndarray:
-    """Return crops u8[64, 224, 224, 3] of photographs."""
+    """Return crops u8[64, 256, 256, 3] of photographs."""
     from PIL import Image
     from skimage import data
 
@@ -225,7 +225,7 @@ def _frames() -> np.ndarray:
         for _ in range(8):
             side = int(min(picture.size) * rng.uniform(0.6, 1.0))
             x, y = (int(rng.integers(0, n - side + 1)) for n in picture.size)
-            crops.append(np.asarray(picture.crop((x, y, x + side, y + side)).resize((224, 224))))
+            crops.append(np.asarray(picture.crop((x, y, x + side, y + side)).resize((256, 256))))
     return np.stack(crops)
 
 

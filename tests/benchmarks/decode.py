@@ -1,6 +1,6 @@
 """What decoding must cost at least, by bare PyAV loops, and what it costs the daemon.
 
-``python tests/benchmarks/decode.py [FILE] [FPS]`` prints CPU seconds as JSON: of a selective decode by a bare loop and
+``python -m tests.benchmarks.decode [FILE] [FPS]`` prints CPU seconds as JSON: of a selective decode by a bare loop and
 by the daemon's source, in this process and in one with limits; and of a full decode. Without a file, of a minute of
 1080p that it makes.
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import closing
 from math import floor
 from pathlib import Path
+from typing import Any
 
 import av
 from av import VideoFrame
@@ -26,7 +27,7 @@ from workers.clock import SystemClock
 from workers.redaction import RedactedUrl
 from workers.sources.base import Source
 from workers.sources.factory import build_source
-from workers.sources.isolated import DecoderPool
+from workers.sources.isolation.source import DecoderPool
 from workers.types import CameraSpec, FrameBatch, FrameSpec
 
 
@@ -45,10 +46,10 @@ def bare_decode(path: Path, fps: float, size: int = 224) -> int:
     """
     scaler, frames, step = VideoReformatter(), 0, -1
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream: Any = container.streams.video[0]
         stream.thread_type, stream.codec_context.thread_count = "AUTO", 4
         unit = float(stream.time_base)
-        gop: list[Packet] = []
+        gop: list[Any] = []
         for packet in container.demux(stream):
             if gop and (packet.is_keyframe or not packet.size):
                 wanted = set()
@@ -88,7 +89,7 @@ def full_decode(path: Path, fps: float, size: int = 224) -> int:
     """Decode every frame, scale those that sampling wants; return their number."""
     scaler, frames, step = VideoReformatter(), 0, -1
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream: Any = container.streams.video[0]
         stream.thread_type, stream.codec_context.thread_count = "AUTO", 4
         for frame in container.decode(stream):
             if floor(frame.time * fps + 1e-6) > step:
@@ -136,6 +137,6 @@ if __name__ == "__main__":
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     ways = {"selective": bare_decode, "source": source_decode, "isolated": isolated_decode, "full": full_decode}
     for name, decode in ways.items():
-        cpu, wall = cpu_seconds(lambda decode=decode: decode(clip, rate))
+        cpu, wall = cpu_seconds(lambda decode=decode: decode(clip, rate))  # type: ignore[misc]  # a default binds the loop's value
         print(json.dumps({"decode": name, "fps": rate, "cpu_s": round(cpu, 2), "wall_s": round(wall, 2)}))
     shutil.rmtree(made.parent)

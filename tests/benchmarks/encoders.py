@@ -1,4 +1,4 @@
-"""Frames a second of CLIP encoders, by batch and precision: ``python tests/benchmarks/encoders.py [--device cuda]``.
+"""Frames a second of CLIP encoders, by batch and precision: ``python -m tests.benchmarks.encoders [--device cuda]``.
 
 Models of open_clip in their real sizes, with random weights that are made here. Printed as JSON, medians of rounds:
 *ours*, ``encode_frames`` of frames that lie in memory; *bare*, the loop that one would write around the library;
@@ -14,15 +14,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
 import torch
 from safetensors.torch import save_file
 
-from workers.batching import FrameBatcher
 from workers.encoders.open_clip_encoder import OpenClipEncoder
-from workers.encoders.options import EncoderOptions
+from workers.models.options import EncoderOptions
+from workers.services.batcher import FrameBatcher
 
 ROUND_S, ROUNDS = 0.1, 5
 MOST = 64
@@ -60,7 +61,7 @@ def rates(works: dict[str, Callable[[], object]], frames: int) -> dict[str, floa
 def bare(encoder: OpenClipEncoder, frames: np.ndarray) -> Callable[[], object]:
     """Return the library's own pass, from frames in memory to rows in memory."""
     towers = encoder._towers  # the library's functions as they are
-    shape = {"dtype": torch.float32, "device": towers.device}
+    shape: dict[str, Any] = {"dtype": torch.float32, "device": towers.device}
     mean, std = (torch.tensor(x, **shape).view(1, 3, 1, 1) for x in (towers.mean, towers.std))
 
     def run() -> np.ndarray:
@@ -123,14 +124,15 @@ def main() -> None:
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16", "float16"])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, MOST])
     options = parser.parse_args()
-    report: dict[str, object] = {}
+    report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
             path, rows = checkpoint(Path(folder) / name, name), {}
             for dtype in options.dtypes:
                 chosen = EncoderOptions("open_clip", str(path), device=options.device, dtype=dtype, batch_size=MOST)
                 encoder = OpenClipEncoder(chosen)
-                size = (MOST, encoder.frame_spec.height, encoder.frame_spec.width, 3)
+                width, height = encoder.frame_spec.typical
+                size = (MOST, height, width, 3)
                 frames = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
                 rows[dtype] = encoder.encode_frames(frames[: max(options.batches)])
                 report[f"{name} {dtype}"] = {b: measure(encoder, frames, b) for b in options.batches} | (

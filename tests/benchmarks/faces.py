@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from workers.encoders.options import EncoderOptions
 from workers.encoders.registry import load_encoder
-from workers.sources.faces import DETAIL, FaceHider
+from workers.models.options import EncoderOptions
+from workers.sources.decode.faces import DETAIL, FaceBlurrer
 
 SIDE = 224 * DETAIL
 WIDTHS = (6, 8, 10, 12, 16, 24, 40, 64)
@@ -30,7 +30,7 @@ def scene(picture: np.ndarray) -> Image.Image:
 def recall(width: int, scenes: list[Image.Image], rng: random.Random) -> float:
     hidden = 0
     for _ in range(PASTES):
-        hider = FaceHider()
+        hider = FaceBlurrer()
         scale = DETAIL * width / (FACE[2] - FACE[0])
         head = Image.fromarray(data.astronaut()).crop(HEAD)
         head = head.resize((round(head.width * scale), round(head.height * scale)), Image.Resampling.BOX)
@@ -44,7 +44,7 @@ def recall(width: int, scenes: list[Image.Image], rng: random.Random) -> float:
     return hidden / PASTES
 
 
-def milliseconds(call, times: int = 10) -> float:  # type: ignore[no-untyped-def]  # anything to be called
+def milliseconds(call, times: int = 10) -> float:
     call()
     started = time.perf_counter()
     for _ in range(times):
@@ -57,7 +57,7 @@ def main() -> None:
     rng = random.Random(1)
     for width in WIDTHS:
         print(f"face {width:3d} px wide: hidden in {recall(width, scenes, rng):.0%}")
-    hider, picture = FaceHider(), np.asarray(scenes[0])
+    hider, picture = FaceBlurrer(), np.asarray(scenes[0])
     encoder = load_encoder(EncoderOptions(threads=1))
     frames = np.zeros((16, 224, 224, 3), np.uint8)
     looking, encoding = milliseconds(lambda: hider(picture)), milliseconds(lambda: encoder.encode_frames(frames)) / 16

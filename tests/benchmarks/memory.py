@@ -1,4 +1,4 @@
-"""Whether memory stays flat: ``python tests/benchmarks/memory.py [--minutes N] [--runtime ray|local]``.
+"""Whether memory stays flat: ``python -m tests.benchmarks.memory [--minutes N] [--runtime ray|local]``.
 
 Runs the daemon over a 1080p file that starts again at its end, and samples the memory (proportional set size) of all
 its processes. Printed as JSON: MiB after the first minute, at the end, the growth, and how much video went through.
@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 import httpx
-from daemon_process import running, write_config
-from decode import make_clip
-from processes import memory_mib
+
+from tests.benchmarks.decode import make_clip
+from tests.support.daemon import running, write_config
+from tests.support.processes import memory_mib
 
 EVENTS = {"cat": {"describe": "a cat"}, "speech": {"describe": "someone talks about the weather"}}
 SAMPLE_S = 5.0
@@ -38,7 +39,7 @@ def main() -> None:
         folder = Path(name)
         clip = make_clip(folder / "clip.mp4", 60)
         cameras = {"loop": {"url": str(clip), "loop": True}}
-        config = write_config(folder, cameras=cameras, events=EVENTS, runtime=options.runtime)
+        config = write_config(folder, "lite", cameras=cameras, events=EVENTS, runtime=options.runtime)
         with running(config, folder) as daemon:
             daemon.wait_for("models loaded")
             found = re.search(r'"url": "(http://[^"]+)"', daemon.log())

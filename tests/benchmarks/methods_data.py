@@ -13,18 +13,20 @@ from typing import cast
 
 import numpy as np
 
-from alignment.annotations import Annotation, parse_annotations
-from alignment.batches import Sample
+from alignment.aligners.batches import Sample
 from alignment.calibration import SimilarityCalibration
-from alignment.synthesis import Synthesiser, World
+from alignment.evaluation.annotations import Annotation, parse_annotations
+from alignment.evaluation.intervals import Interval
+from alignment.evaluation.metrics import Figures
+from alignment.synthetic.streams import Synthesiser, World
 from alignment.training.dataset import Example
 from alignment.training.feature_files import FeatureFolders, fit_calibration
 from alignment.types import F32
-from alignment.windowing import WINDOW_CLIPS
+from alignment.windows import WINDOW_CLIPS
 from workers.encoders.base import Encoder
-from workers.encoders.options import EncoderOptions
 from workers.encoders.registry import load_encoder
-from workers.text_world import build_world
+from workers.models.options import EncoderOptions
+from workers.queries.synthetic_world import build_world
 
 Encode = Callable[[Sequence[str]], F32]
 HELD_OUT = 0.25
@@ -165,3 +167,9 @@ def annotation(qid: int, sample: Sample) -> Annotation:
     return Annotation(
         qid, sample.query.event, str(id(sample.window.frames)), float(sample.window.bounds[-1, 1]), windows
     )
+
+
+def f1_interval(figures: Figures) -> Interval:
+    """Return the 95 % interval of F1 at tIoU 0.5; not a number if there is only one stream."""
+    found = figures.ci95.events[0.5].f1 if figures.ci95 else None
+    return found or (float("nan"), float("nan"))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignment.methods.backbones import Captions, TowerOptions, TwoTowers, Vocabulary, info_nce
+from alignment.towers.backbones import Captions, TowerOptions, TwoTowers, Vocabulary, info_nce
 from alignment.training.image_augment import ImageAugmenter
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
 

@@ -1,4 +1,4 @@
-"""Twice the work that an encoder can do: ``PYTHONPATH=tests/support python tests/benchmarks/overload.py [--lite]``.
+"""Twice the work that an encoder can do: ``python -m tests.benchmarks.overload [--lite]``.
 
 Live cameras at a frame a second through real pipelines, on an encoder that takes 100 ms a frame, so that ten
 cameras are all it can do: first five (half of that), then twenty (twice). With ``--lite`` the encoder, and the aligner
@@ -16,20 +16,21 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
-from busy_cameras import BusyEncoder, Encoding, Seen, total, watch
 
-from alignment.aligner import Aligner
-from daemon.runtimes import build_runtime
-from workers.aligners import build_aligner
+from alignment.aligners.base import Aligner
+from daemon.runtime.factory import build_runtime
+from tests.support.load import BusyEncoder, Encoding, Seen, total, watch
 from workers.clock import SystemClock
-from workers.services import EncoderClient
-from workers.settings import ServiceSettings
-from workers.turns import Turn
+from workers.services.aligner_options import build_aligner
+from workers.services.clients import EncoderClient
+from workers.services.scheduler import RequestContext
+from workers.services.settings import ServiceSettings
 from workers.types import U8, EventSpec
 
 FPS, FRAME_S, SETTLED_S = 1.0, 0.1, 20.0
@@ -47,24 +48,21 @@ class LiteOnRay:
 
     def __init__(self) -> None:
         self.runtime = build_runtime("ray", ServiceSettings(speech=None))  # before Ray is imported
-        from workers.actors import RayAligner, RayEncoder
-
         self._description = self.runtime.start()
-        actor = self.runtime._encoder  # type: ignore[attr-defined]  # where a stream's actor is given it
-        self._client, self._network = partial(RayEncoder, actor), RayAligner(actor)
+        self._shared = self.runtime._shared  # type: ignore[attr-defined]  # what a stream's actor is given
         self.pictures = (self._picture(10.0), self._picture(20.0))
 
-    def client(self, turn: Turn) -> EncoderClient:
+    def client(self, turn: RequestContext) -> EncoderClient:
         """Return the encoder as one stream sees it."""
-        return self._client(turn)
+        return replace(self._shared.encoder, context=turn)
 
-    def aligner(self, turn: Turn) -> Aligner:
+    def aligner(self, turn: RequestContext) -> Aligner:
         """Return a stream's aligner."""
-        return build_aligner(self._description.calibration, self._network, turn)
+        return build_aligner(self._description.calibration, self._shared.network, turn)
 
     def frames_per_s(self, seconds: float = 10.0) -> float:
         """Return how many frames a second it can do, asked for one by one."""
-        client, waiting, done = self.client(Turn("probe", live=True, late_s=60.0)), deque(), 0
+        client, waiting, done = self.client(RequestContext("probe", live=True, late_s=60.0)), deque[Any](), 0
         began = time.monotonic()
         while time.monotonic() < began + seconds:
             waiting.append(client.encode_frames(self.pictures[0][None]))
@@ -74,11 +72,11 @@ class LiteOnRay:
         return done / seconds
 
     def _picture(self, at_s: float) -> U8:
-        spec = self._description.frame_spec
-        shape = ("-vf", f"scale=-1:{spec.height},crop={spec.width}:{spec.height}", "-pix_fmt", "rgb24")
-        command = ["ffmpeg", "-v", "error", "-ss", str(at_s), "-i", SAMPLE, "-frames:v", "1", *shape]
+        width, height = self._description.frame_spec.typical
+        shape = ("-vf", f"scale={width}:{height}", "-pix_fmt", "rgb24")
+        command: list[Any] = ["ffmpeg", "-v", "error", "-ss", str(at_s), "-i", SAMPLE, "-frames:v", "1", *shape]
         raw = subprocess.run([*command, "-f", "rawvideo", "-"], check=True, capture_output=True).stdout
-        return np.frombuffer(raw, np.uint8).reshape(spec.height, spec.width, 3)
+        return np.frombuffer(raw, np.uint8).reshape(height, width, 3)
 
 
 def percentiles(latencies: Sequence[float]) -> dict[str, float]:
@@ -86,7 +84,7 @@ def percentiles(latencies: Sequence[float]) -> dict[str, float]:
     return {f"p{q}": round(float(np.percentile(latencies, q)), 3) for q in (50, 95)} if latencies else {}
 
 
-def measure(encoder: Encoding, fps: float, priorities: Sequence[int], seconds: float) -> dict[int, dict[str, object]]:
+def measure(encoder: Encoding, fps: float, priorities: Sequence[int], seconds: float) -> dict[int, dict[str, Any]]:
     """Watch for so long after settling; return what came of it by priority."""
     clock = SystemClock()
     settled = clock.wall() + SETTLED_S
@@ -96,7 +94,7 @@ def measure(encoder: Encoding, fps: float, priorities: Sequence[int], seconds: f
     return {p: _summary([s for name, s in seen.items() if name.endswith(f"-{p}")], settled) for p in set(priorities)}
 
 
-def _summary(cameras: Sequence[Seen], settled: float) -> dict[str, object]:
+def _summary(cameras: Sequence[Seen], settled: float) -> dict[str, Any]:
     frames = sum((total(s) for s in cameras), Counter[str]())
     return {
         "cameras": len(cameras),
@@ -119,10 +117,10 @@ def main() -> None:
     calm, busy = (measure(encoder, fps, priorities, options.seconds) for priorities in (UNLOADED, OVERLOADED))
     if isinstance(encoder, LiteOnRay):
         encoder.runtime.stop()
-    ratio = {k: round(busy[MOST][k]["p95"] / calm[MOST][k]["p95"], 2) for k in ("scored_s", "published_s")}  # type: ignore[index]  # a JSON document
+    ratio = {k: round(busy[MOST][k]["p95"] / calm[MOST][k]["p95"], 2) for k in ("scored_s", "published_s")}
     print(json.dumps({"fps": round(fps, 2), "unloaded": calm, "overloaded": busy, "p95_ratio": ratio, "bound": BOUND}))
     assert ratio["published_s"] <= BOUND, "the important wait for the others"
-    assert set(busy[MOST]["frames"]) <= {"sampled", "scored", "left"}, "the important lose frames"  # type: ignore[call-overload]
+    assert set(busy[MOST]["frames"]) <= {"sampled", "scored", "left"}, "the important lose frames"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How soon events go on after Redis was away for a minute: every fault of ``tests/support/redis_faults.py``, real time.
+"""How soon events go on after Redis was away for a minute: every fault of ``tests/support/faults.py``, real time.
 
-PYTHONPATH=tests/support python tests/benchmarks/redis_outages.py [--seconds 60]
+python -m tests.benchmarks.redis_outages [--seconds 60]
 Prints a table for docs/faults.md; status 1 where an event was lost, doubled, or out of order, or took over 15 s.
 """
 
@@ -10,12 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from publish_kit import BINARIES, ids_in, make_event
-from redis_faults import FAULTS, HARMLESS, Fault, Stage, restarted_empty
-
-from workers.publish.redis_settings import RedisSettings
-from workers.publish.redis_stream import RedisSink
-from workers.publish.spool import Spool
+from tests.support.events import make_event
+from tests.support.faults import FAULTS, HARMLESS, Fault, Stage, restarted_empty
+from tests.support.redis import BINARIES, ids_in
+from workers.publish.log.event_log import EventLog
+from workers.publish.redis.client import RedisSettings
+from workers.publish.redis.sink import RedisSink
 from workers.redaction import RedactedUrl
 
 LIMIT_S = 15.0
@@ -27,7 +27,7 @@ def measure(fault: Fault, seconds: float) -> tuple[str, int, float, bool]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stage = Stage.build(BINARIES["debian-redis"] or BINARIES["valkey"] or "", folder, seconds)
-        sink = RedisSink(RedisSettings(RedactedUrl(stage.proxy.url)), Spool(folder / "spool"))
+        sink = RedisSink(RedisSettings(RedactedUrl(stage.proxy.url)), EventLog(folder / "log"))
         sink.publish([make_event(n) for n in range(BEFORE)])
         settled = sink.flush(10)
         number, until = BEFORE, time.monotonic() + seconds

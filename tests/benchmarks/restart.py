@@ -1,8 +1,8 @@
 """From the start of the daemon to its first published event.
 
-PYTHONPATH=tests/support python tests/benchmarks/restart.py [--rounds 3] [--runtime ray]
+python -m tests.benchmarks.restart [--rounds 3] [--runtime ray]
 The bundled configuration with `lite`, a folder a round. *Cold*: nothing is there yet. *Killed*: its Redis stood still
-so that events waited in the spool, and the daemon was killed (SIGKILL) amid its work; it is started again at once.
+so that events waited in the event log, and the daemon was killed (SIGKILL) amid its work; it is started again at once.
 Seconds from the start of the process to the time of the stream's first entry. Prints each round and the medians, for
 docs/figures.md.
 """
@@ -18,13 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
-from daemon_process import Running, running, write_config
 
-from workers.publish.embedded import EmbeddedServer
-from workers.publish.reader import Entry, EventReader, Wanted
-from workers.publish.records import scan
-from workers.publish.redis_settings import RedisSettings, connect
+from tests.support.daemon import Running, running, write_config
+from workers.publish.embedded.server import EmbeddedServer
+from workers.publish.log.view import LogView
+from workers.publish.redis.client import RedisSettings, connect
+from workers.publish.redis.reader import Entry, EventFilter, EventReader
 from workers.redaction import RedactedUrl
+from workers.state_layout import StateLayout
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.yaml"
 PATIENCE_S = 120.0
@@ -34,7 +35,7 @@ def configuration(folder: Path, runtime: str) -> Path:
     """Write the bundled configuration with a state folder of its own."""
     sections = yaml.safe_load(SAMPLE.read_text())
     sections["cameras"] = {"sample": {"url": str(SAMPLE.with_suffix(".mp4"))}}
-    return write_config(folder, **sections | {"state_dir": "state", "runtime": runtime})
+    return write_config(folder, "lite", **sections | {"state_dir": "state", "runtime": runtime})
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def first_entry(daemon: Running, folder: Path) -> Entry:
         assert time.monotonic() < end, daemon.log()
         time.sleep(0.1)
     reader = EventReader(RedisSettings(RedactedUrl(url)))
-    for entry in reader.tail(Wanted(), "0"):
+    for entry in reader.tail(EventFilter(), "0"):
         assert time.monotonic() < end, daemon.log()
         if entry is not None:
             return entry
@@ -72,12 +73,8 @@ def stop_server(folder: Path) -> None:
 
 
 def waiting(folder: Path) -> set[str]:
-    """Return the ids of the events in a spool."""
-    found = set()
-    for segment in (folder / "state" / "spool").glob("*.seg"):
-        with segment.open("rb") as file:
-            found |= {record.event.id for *_, record in scan(file) if record is not None}
-    return found
+    """Return the ids of the events in the event log."""
+    return {record.event.id for record in LogView(StateLayout(folder / "state").event_log).all()}
 
 
 def cold(folder: Path, runtime: str) -> float:
@@ -89,7 +86,7 @@ def cold(folder: Path, runtime: str) -> float:
 
 
 def killed(folder: Path, runtime: str) -> float:
-    """Return the seconds to the first entry, of an event that waited in the spool."""
+    """Return the seconds to the first entry, of an event that waited in the event log."""
     config = configuration(folder, runtime)
     with started(config, folder) as (daemon, _):
         daemon.wait_for("models loaded")

@@ -1,4 +1,4 @@
-"""What tagging costs beyond bare decoding and a bare encoder: ``python tests/benchmarks/throughput.py [--seconds N]``.
+"""What tagging costs beyond bare decoding and a bare encoder: ``python -m tests.benchmarks.throughput [--seconds N]``.
 
 One process, several rounds; each round times, over the same 1080p25 H.264 file at one frame a second: the bare
 selective decode, the bare forward passes at the encoder's best batch, and ``tag_files`` under each runtime (models
@@ -15,14 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from decode import bare_decode, make_clip
-from processes import PeakMemory
 
-from daemon.offline import OfflineSettings, open_runtime, tag_file
-from daemon.runtime import Runtime
+from daemon.offline.runner import OfflineSettings, service_settings, tag_file
+from daemon.runtime.base import Runtime
+from daemon.runtime.factory import build_runtime
+from tests.benchmarks.decode import bare_decode, make_clip
+from tests.support.processes import PeakMemory
 from workers.encoders.allocator import tune_allocator
-from workers.encoders.options import EncoderOptions
 from workers.encoders.registry import load_encoder
+from workers.models.options import EncoderOptions
 from workers.types import EventSpec
 
 EVENTS = (EventSpec("cat", ("a cat",)), EventSpec("car", ("a red car",)), EventSpec("dog", ("a dog",)))
@@ -69,7 +70,7 @@ def main() -> None:
         path = make_clip(Path(folder) / "clip.mp4", options.seconds, noise=options.noise)
         encode, batch = bare_encode(path)
         works: dict[str, Callable[[], object]] = {"decode": lambda: bare_decode(path, 1.0), "encode": encode}
-        runtimes = {name: open_runtime(OfflineSettings(runtime=name)) for name in options.runtimes}
+        runtimes = {name: build_runtime(name, service_settings(OfflineSettings())) for name in options.runtimes}
         for name, runtime in runtimes.items():
             runtime.start()
             works[name] = tagging(runtime, path)

@@ -1,4 +1,4 @@
-"""How many tiny uploads a second are watched: ``PYTHONPATH=tests/support python tests/benchmarks/uploads.py``.
+"""How many tiny uploads a second are watched: ``python -m tests.benchmarks.uploads``.
 
 One daemon, `lite`, one event. ``--files`` videos of one frame, each with bytes of its own, and as many files that are
 no videos, lie in the folder before it starts. Printed as JSON once all are done or ``--seconds`` have passed since the
@@ -13,10 +13,12 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from daemon_process import Running, json_lines, running, write_config
-from source_media import make_video
+
+from tests.support.daemon import Running, json_lines, running, write_config
+from tests.support.media import make_video
 
 EVENTS = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
 
@@ -36,11 +38,11 @@ def done(daemon: Running) -> list[dict[str, str]]:
     return [line for line in json_lines(daemon.log()) if line["event"] == "upload done"]
 
 
-def measure(folder: Path, runtime: str, files: int, seconds: float) -> dict[str, object]:
+def measure(folder: Path, runtime: str, files: int, seconds: float) -> dict[str, Any]:
     """Run the daemon until all uploads are done, or for so long; return what came of it."""
     drop(folder / "inbox", files)
     uploads = {"folder": "inbox", "done": "done"}
-    config = write_config(folder, uploads=uploads, events=EVENTS, runtime=runtime)
+    config = write_config(folder, "lite", uploads=uploads, events=EVENTS, runtime=runtime)
     with running(config, folder) as daemon:
         daemon.wait_for("upload done", 300)
         deadline = time.monotonic() + seconds

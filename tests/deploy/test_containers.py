@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from daemon.config.http import HttpConfig
+from daemon.config.sections.http import HttpConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
-from daemon.snapshots import DaemonSnapshot
-from workers.snapshots import StreamSnapshot
+from daemon.observability.snapshot import DaemonSnapshot
+from tests.support.camera_status import camera_status
+from workers.stream.snapshot import StreamSnapshot, StreamState
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -58,7 +59,7 @@ def checked(address: str) -> subprocess.CompletedProcess[str]:
 
 
 DIGEST = sha256(b"a-token-of-which-only-the-digest-is-known").hexdigest()
-STUCK = DaemonSnapshot(streams=(StreamSnapshot("cam", state="running"),), idle_s={"cam": 1e5})
+STUCK = DaemonSnapshot(cameras=(camera_status(StreamSnapshot("cam", state=StreamState.RUNNING), idle_s=1e5),))
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -76,11 +77,11 @@ def test_image_checks_progress_whoever_may_ask(tmp_path: Path, settings: dict[st
         assert checked(address).returncode == 0
         seen.append(STUCK)
         stuck = checked(address)
-        assert (stuck.returncode, "does not get on" in stuck.stderr) == (1, True)
+        assert (stuck.returncode, "no progress" in stuck.stderr) == (1, True)
     finally:
         server.stop()
     gone = checked(address)
-    assert (gone.returncode, "does not answer" in gone.stderr) == (1, True)
+    assert (gone.returncode, "no response" in gone.stderr) == (1, True)
 
 
 def certificate(folder: Path) -> TlsFiles:
@@ -119,13 +120,13 @@ def test_copied_paths_exist_and_reach_the_build() -> None:
 
 
 def test_compose_has_the_daemon_its_store_its_monitoring_and_a_camera(services: dict[str, Any]) -> None:
-    assert set(services) == {"watchword", "redis", "prometheus", "rtsp", "camera"}
+    assert set(services) == {"watchword", "redis", "prometheus", "alertmanager", "ntfy", "rtsp", "camera"}
 
 
 def test_files_that_compose_mounts_exist(services: dict[str, Any]) -> None:
     mounts = [v.split(":")[0] for s in services.values() for v in s.get("volumes", ())]
     paths = [m for m in mounts if m.startswith(".")]
-    assert len(paths) == 3
+    assert len(paths) == 4
     assert all((DEPLOY / p).exists() for p in paths)
     build = services["watchword"]["build"]
     assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
@@ -138,7 +139,7 @@ def test_compose_gives_ray_shared_memory_and_the_drain_time(services: dict[str, 
 
 def test_compose_publishes_ports_to_this_machine_only(services: dict[str, Any]) -> None:
     ports = [p for s in services.values() for p in s.get("ports", ())]
-    assert len(ports) == 2
+    assert len(ports) == 3
     assert all(p.startswith("127.0.0.1:") for p in ports)
 
 

@@ -43,17 +43,43 @@ def test_second_run_only_runs(tmp_path: Path) -> None:
     assert planned(venv, "run") == [f"{venv}/bin/watchword run daemon/sample/sample.yaml --once"]
 
 
-def test_check_ends_with_the_tests_own_summary(tmp_path: Path) -> None:
+LINTERS = ["ruff check .", "ruff format --check .", "mypy", "lint-imports"]
+TESTS = "python -m pytest --numprocesses=3 --dist=loadgroup --no-loadscope-reorder --timeout=10"
+
+
+def test_check_runs_every_linter_and_the_tests(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     install(venv, ".installed-run", ".installed-dev")
-    commands = planned(venv, "check")
-    assert [c.removeprefix(f"{venv}/bin/") for c in commands] == [
-        "ruff check .",
-        "ruff format --check .",
-        "mypy",
-        "lint-imports",
-        "python -m pytest",
-    ]
+    ours = [c.removeprefix(f"{venv}/bin/") for c in planned(venv, "check") if c.startswith(f"{venv}/bin/")]
+    assert sorted(ours) == sorted([*LINTERS, TESTS])
+
+
+@pytest.mark.parametrize("failing", ["", "ruff", "mypy", "lint-imports", "python"])
+def test_linters_run_beside_the_tests_whose_summary_is_last(tmp_path: Path, failing: str) -> None:
+    """Every program is a script that says when it runs; that of the tests waits for the last linter to begin."""
+    venv, began = tmp_path / "venv", tmp_path / "began"
+    install(venv, ".installed-run", ".installed-dev")
+    scripts = {
+        "ruff": "echo ruff says so",
+        "mypy": "echo mypy says so",
+        "lint-imports": f"touch {began}; echo lint-imports says so",
+        "python": f"until [ -e {began} ]; do sleep 0.05; done; sleep 0.3; echo 3 passed",
+    }
+    for name, script in scripts.items():
+        (venv / "bin" / name).write_text(f"#!/bin/sh\n{script}\nexit {int(name == failing)}\n")
+        (venv / "bin" / name).chmod(0o755)
+    for stamp in (".installed-run", ".installed-dev"):
+        (venv / stamp).touch()
+    command = ["make", f"VENV={venv}", "check"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=9, env={"PATH": os.environ["PATH"]}, check=False
+    )
+    assert (done.returncode != 0) == bool(failing)
+    assert done.stdout.rstrip().endswith("3 passed"), done.stdout
+    for name in ("ruff", "mypy", "lint-imports"):
+        assert f"{name} says so" in done.stdout
+    if failing in ("ruff", "mypy", "lint-imports"):
+        assert "Error 1" in done.stdout[: done.stdout.index("3 passed")]
 
 
 def test_changed_dependencies_are_installed_again(tmp_path: Path) -> None:
@@ -67,4 +93,4 @@ def test_ci_script_is_sound_and_calls_check() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
-    assert script.read_text().rstrip().endswith("\nmake check")
+    assert "\nmake check TIMEOUT=60  #" in script.read_text()

@@ -1,5 +1,6 @@
 """deploy/prometheus is what Prometheus itself accepts, and each alert fires when it should and only then."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,15 +15,19 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from daemon_process import running, write_config
-from media_servers import free_port, http, paced, process, start
-from source_media import every, make_video
 
-from daemon.metrics import render_metrics
-from daemon.snapshots import DaemonSnapshot
+from daemon.observability.metrics import render_metrics
+from daemon.observability.snapshot import DaemonSnapshot
+from tests.support.daemon import RED, running, write_config
+from tests.support.media import every, make_video
+from tests.support.processes import process
+from tests.support.servers import free_port, http, paced, start
+
+pytestmark = [pytest.mark.process, pytest.mark.realtime]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
+ALERTMANAGER = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 
 
 def promtool(*arguments: str) -> str:
@@ -39,7 +44,7 @@ def test_scrape_config_is_valid() -> None:
 
 
 def test_alert_rules_are_valid() -> None:
-    assert "10 rules found" in promtool("check", "rules", str(FOLDER / "alerts.yml"))
+    assert "11 rules found" in promtool("check", "rules", str(FOLDER / "alerts.yml"))
 
 
 def test_alerts_fire_when_they_should() -> None:
@@ -70,17 +75,30 @@ def test_runbook_tells_every_metric_and_no_other() -> None:
     assert {f"watchword_{name}" for name in told} == exported()
 
 
-def shortened(folder: Path, port: int) -> Path:
-    """Write our configuration for a daemon on ``port``: every second, and rules that do not wait."""
+def shortened(folder: Path, port: int, alertmanager: int) -> Path:
+    """Write our configuration for a daemon and an Alertmanager on ports: every second, and rules that do not wait."""
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     (job,) = config["scrape_configs"]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
+    (manager,) = config["alerting"]["alertmanagers"]
+    manager["static_configs"] = [{"targets": [f"127.0.0.1:{alertmanager}"]}]
     rules = yaml.safe_load((FOLDER / "alerts.yml").read_text())
     for rule in (r for group in rules["groups"] for r in group["rules"]):
         rule.pop("for", None)
     (folder / "alerts.yml").write_text(yaml.safe_dump(rules))
     path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def delivering(folder: Path, url: str) -> Path:
+    """Write our configuration of Alertmanager, without its waits; ``url`` in place of ntfy."""
+    config = yaml.safe_load(ALERTMANAGER.read_text())
+    config["route"] |= {"group_wait": "0s", "group_interval": "1s"}
+    ((receiver,),) = [r["webhook_configs"] for r in config["receivers"]]
+    receiver["url"] = url + receiver["url"].removeprefix("http://ntfy")
+    path = folder / "alertmanager.yml"
     path.write_text(yaml.safe_dump(config))
     return path
 
@@ -117,35 +135,53 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     raise AssertionError("it did not happen in time")
 
 
-def test_a_real_prometheus_fires_for_a_camera_that_is_down_and_clears(tmp_path: Path) -> None:
-    if shutil.which("prometheus") is None:
-        pytest.skip("install the Debian package prometheus")
+def test_a_real_prometheus_fires_for_a_camera_that_is_down_tells_and_clears(tmp_path: Path) -> None:
+    if shutil.which("prometheus") is None or shutil.which("prometheus-alertmanager") is None:
+        pytest.skip("install the Debian packages prometheus and prometheus-alertmanager")
     options = {"x264-params": "keyint=10:bframes=0:scenecut=0", "tune": "zerolatency"}
     stream = make_video(tmp_path / "s.ts", every(100, 600), options=options, gop=10).read_bytes()
     works = threading.Event()
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    def take(request: BaseHTTPRequestHandler) -> None:
+        told.append((request.path, json.loads(request.rfile.read(int(request.headers["Content-Length"])))))
+        start(request, 200)
+
+    def was_told(name: str, status: str) -> bool:
+        alerts = [
+            alert for path, body in told if path == "/watchword?template=alertmanager" for alert in body["alerts"]
+        ]
+        return (name, status) in {(alert["labels"]["alertname"], alert["status"]) for alert in alerts}
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         start(request, 200 if works.is_set() else 503)
         if works.is_set():
             paced(request.wfile.write, stream, 60.0)
 
-    with http(answer) as base:
+    with http(answer) as base, http(take) as ntfy:
         cameras = {"door": {"url": f"{base}/cam.ts", "audio": False}}
-        events = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
-        config = write_config(tmp_path, cameras=cameras, events=events)
+        config = write_config(tmp_path, cameras=cameras, events=RED)
         with running(config, tmp_path) as daemon:
             daemon.wait_for("source_down")
             match = re.search(r'"url": "http://[^"]+:(\d+)"', daemon.log())
             assert match, daemon.log()
-            port = free_port()
+            port, manager = free_port(), free_port()
+            settings = (
+                f"--config.file={delivering(tmp_path, ntfy)}",
+                f"--storage.path={tmp_path / 'alertmanager'}",
+                f"--web.listen-address=127.0.0.1:{manager}",
+                "--cluster.listen-address=",
+            )
             flags = (
-                f"--config.file={shortened(tmp_path, int(match[1]))}",
+                f"--config.file={shortened(tmp_path, int(match[1]), manager)}",
                 f"--storage.tsdb.path={tmp_path / 'tsdb'}",
                 f"--web.listen-address=127.0.0.1:{port}",
             )
-            with process("prometheus", *flags):
+            with process("prometheus-alertmanager", *settings), process("prometheus", *flags):
                 until(lambda: fires(port, "WatchwordCameraDown", no="WatchwordDown"))
+                until(lambda: was_told("WatchwordCameraDown", "firing"))
                 works.set()
                 until(lambda: delivers(port) and fires(port, no="WatchwordCameraDown"))
+                until(lambda: was_told("WatchwordCameraDown", "resolved"))
                 assert daemon.end() == 0
                 until(lambda: fires(port, "WatchwordDown"))

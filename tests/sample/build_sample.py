@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -178,14 +179,14 @@ def write_video(path: Path, track: NDArray[np.float32]) -> None:
     """Write the MP4."""
     with av.open(str(path), "w", options={"movflags": "+faststart", "fflags": "+bitexact"}) as output:
         picture = add_picture(output)
-        packets = [next(picture)]  # opens the first stream before the second is added
+        packets: list[Any] = [next(picture)]  # opens the first stream before the second is added
         sound = add_sound(output, track)
         packets += [next(sound), *picture, *sound]
         for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
             output.mux(packet)
 
 
-def annotation(qid: int, query: Query, spoken: list[tuple[float, float]]) -> dict[str, object]:
+def annotation(qid: int, query: Query, spoken: list[tuple[float, float]]) -> dict[str, Any]:
     """Return one line of the timeline."""
     windows = [(float(s.start_s), float(s.end_s)) for s in SHOTS if s.photo == query.photo]
     windows += [spoken[query.line]] if query.line >= 0 else []
@@ -201,7 +202,7 @@ def annotation(qid: int, query: Query, spoken: list[tuple[float, float]]) -> dic
     }
 
 
-def timeline(spoken: list[tuple[float, float]]) -> list[dict[str, object]]:
+def timeline(spoken: list[tuple[float, float]]) -> list[dict[str, Any]]:
     """Return one annotation a query: ``relevant_windows`` in seconds, empty where it never happens."""
     return [annotation(qid, query, spoken) for qid, query in enumerate(QUERIES)]
 

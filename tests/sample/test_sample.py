@@ -1,12 +1,9 @@
 """The committed sample is small, plays, is what its timeline says, and names whom it owes."""
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import av
@@ -14,6 +11,9 @@ import numpy as np
 import pytest
 
 from daemon.config import load_config
+from tests.sample import build_sample
+
+pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
 FOLDER = Path(__file__).resolve().parents[2] / "daemon" / "sample"
 VIDEO = FOLDER / "sample.mp4"
@@ -23,17 +23,6 @@ VIDEO = FOLDER / "sample.mp4"
 def timeline() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((FOLDER / "timeline.json").read_text())
     return found
-
-
-@pytest.fixture(scope="module")
-def builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_sample", Path(__file__).with_name("build_sample.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["build_sample"] = module  # its dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_sample_is_at_most_two_megabytes() -> None:
@@ -73,22 +62,22 @@ def test_configuration_describes_what_the_timeline_tells(timeline: list[dict[str
     assert config.camera_specs()[0].url.reveal() == str(VIDEO)
 
 
-def test_attribution_names_every_photograph_and_no_other(builder: ModuleType) -> None:
+def test_attribution_names_every_photograph_and_no_other() -> None:
     attribution = (FOLDER / "ATTRIBUTION.md").read_text()
     named = set(re.findall(r"`(\w+\.(?:png|jpg))`", attribution))
-    assert named == {shot.photo for shot in builder.SHOTS}
+    assert named == {shot.photo for shot in build_sample.SHOTS}
 
 
-def test_video_shows_what_the_builder_draws(builder: ModuleType) -> None:
+def test_video_shows_what_the_builder_draws() -> None:
     with av.open(str(VIDEO)) as media:
         shown = [f.to_ndarray(format="rgb24") for i, f in enumerate(media.decode(video=0)) if i in (100, 280, 680)]
-    drawn = [f for i, f in enumerate(builder.frames()) if i in (100, 280, 680)]
+    drawn = [f for i, f in enumerate(build_sample.frames()) if i in (100, 280, 680)]
     errors = [float(np.abs(a.astype(float) - b).mean()) for a, b in zip(shown, drawn, strict=True)]
     assert max(errors) < 6  # of 255; what compression costs
 
 
-def test_timeline_is_what_the_builder_tells(builder: ModuleType, timeline: list[dict[str, Any]]) -> None:
+def test_timeline_is_what_the_builder_tells(timeline: list[dict[str, Any]]) -> None:
     if shutil.which("espeak-ng") is None:
         pytest.skip("espeak-ng is absent")
-    _, spoken = builder.soundtrack()
-    assert json.loads(json.dumps(builder.timeline(spoken))) == timeline
+    _, spoken = build_sample.soundtrack()
+    assert json.loads(json.dumps(build_sample.timeline(spoken))) == timeline

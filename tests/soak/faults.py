@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from broadcast import Camera
-from daemon_process import Running
-from publish_kit import Server
 
-ACTORS = ("StreamActor", "EncoderActor", "SpeechActor", "PublisherActor")
+from tests.soak.broadcast import Camera
+from tests.support.daemon import Running
+from tests.support.redis import Server
+
+ACTORS = ("StreamActor", "EncoderActor", "SpeechActor", "StateActor")
 SOURCE_FAULTS = ("hangs up", "is silent", "is away", "is noisy")
 RECOVERY_S = {"source": 15.0, "actor": 15.0, "daemon": 25.0, "redis": 15.0}
 BLIND = ("source", "actor", "daemon")  # while these are down nothing can be seen; Redis only takes what was seen
@@ -41,7 +42,7 @@ class Happened:
         """Tell whether ``camera`` could not be seen during it: its own trouble, or one that all share."""
         fault = self.fault
         own = fault.part != "source" or fault.whom == camera
-        return own and fault.part in BLIND and fault.whom not in ("SpeechActor", "PublisherActor")
+        return own and fault.part in BLIND and fault.whom not in ("SpeechActor", "StateActor")
 
     @property
     def over(self) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faults import Happened
+from tests.soak.faults import Happened
 
 TIMELINE = Path(__file__).resolve().parents[2] / "daemon" / "sample" / "timeline.json"
 ROUND_S = 72.0

@@ -14,16 +14,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from broadcast import Camera, broadcasting
-from daemon_process import WATCHWORD, Running, json_lines, write_config
-from faults import RECOVERY_S, Fault, Happened, Site, schedule
-from media_servers import free_port
-from oracle import ROUND_S, Verdict, judge, shown
-from publish_kit import BINARIES, Server
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from watching import Watching
+
+from tests.soak.broadcast import Camera, broadcasting
+from tests.soak.faults import RECOVERY_S, Fault, Happened, Site, schedule
+from tests.soak.oracle import ROUND_S, Verdict, judge, shown
+from tests.soak.watching import Watching
+from tests.support.daemon import WATCHWORD, Running, json_lines, write_config
+from tests.support.redis import BINARIES, Server
+from tests.support.servers import free_port
 
 EVENTS = {
     "cat": {"describe": "a cat", "modalities": ["vision"]},
@@ -72,7 +73,7 @@ def config(folder: Path, cameras: dict[str, Camera], redis: Server, port: int) -
     """Write the daemon's configuration: sound is listened to on one camera."""
     wanted = {name: {"url": camera.url, "audio": name == "http"} for name, camera in cameras.items()}
     return write_config(
-        folder, cameras=wanted, events=EVENTS, redis={"url": redis.url}, http={"port": port},
+        folder, "lite", cameras=wanted, events=EVENTS, redis={"url": redis.url}, http={"port": port},
         runtime="ray", speech={"language": "en"},
     )  # fmt: skip
 
@@ -82,7 +83,7 @@ def run(
 ) -> Report:
     """Run the daemon for ``seconds`` from its first frame, cause ``faults``, stop it, and judge."""
     (folder / "redis").mkdir()
-    redis = Server(BINARIES["valkey"], folder / "redis", "--appendonly", "yes", "--appendfsync", "always").start()
+    redis = Server(BINARIES["valkey"] or "", folder / "redis", "--appendonly", "yes", "--appendfsync", "always").start()
     port = free_port()
     try:
         with broadcasting(folder, apart_s) as cameras:

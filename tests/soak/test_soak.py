@@ -1,34 +1,24 @@
 """The soak, briefly, and its oracle: four live cameras, a fault of each part, nothing lost and nothing told twice."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
+from tests.soak.faults import Fault, Happened
+from tests.soak.oracle import Shown, judge
+from tests.soak.soak import run
 
 
-@pytest.fixture(autouse=True)
-def its_own_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(HERE)
-    yield
-    for name in ("broadcast", "faults", "oracle", "soak", "watching"):
-        sys.modules.pop(name, None)
-
-
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.timeout(420)
 def test_nothing_is_lost_and_nothing_is_told_twice(tmp_path: Path) -> None:
-    from faults import Fault
-    from soak import run
-
     faults = [
         Fault(30, "source", "http", "is away", 5),
         Fault(50, "actor", "EncoderActor", "is killed"),
         Fault(70, "redis", "redis", "is killed", 5),
-        Fault(80, "actor", "PublisherActor", "is killed"),
+        Fault(80, "actor", "StateActor", "is killed"),
         Fault(85, "source", "rtsp", "is noisy", 2),
     ]
     report = run(tmp_path, 130, faults, apart_s=6)
@@ -43,9 +33,6 @@ def entry(identity: str, start: float, end: float, **changes: Any) -> dict[str, 
 
 
 def test_the_oracle_expects_what_could_be_seen_and_knows_what_came_twice() -> None:
-    from faults import Fault, Happened
-    from oracle import Shown, judge
-
     cat, later = Shown("http", "cat", 107.0, 117.0), Shown("http", "cat", 153.0, 161.0)
     away = Happened(Fault(0, "source", "http", "is away", 5), 150.0, 155.0)
     other = Happened(Fault(0, "source", "tcp", "is away", 5), 105.0, 110.0)

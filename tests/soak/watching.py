@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import httpx
 import psutil
-from faults import Happened
-from processes import memory_by_name, tree
+
+from tests.soak.faults import Happened
+from tests.support.processes import memory_by_name, tree
 
 LAST_FRAME = re.compile(r'^watchword_last_frame_timestamp_seconds\{camera="(\w+)"\} (\S+)$', re.MULTILINE)
 SAMPLE_EVERY = 10  # looks

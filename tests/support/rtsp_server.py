@@ -26,12 +26,19 @@ RELAY = (
     "! queue ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
 )
 
+ODD_SOUND = (  # a codec that FFmpeg does not know, before the sound that it does
+    "fakesrc is-live=true do-timestamp=true sizetype=2 sizemax=10 filltype=2 datarate=2000 format=3 "
+    "! audio/x-bv,mode=16 ! rtpbvpay name=pay1 pt=97 "
+)
+
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("port")
 parser.add_argument("--address", default="127.0.0.1")
 parser.add_argument("--file", help="an MP4 file instead of the test pattern")
 parser.add_argument("--relay", help="a UDP port of this machine instead of the test pattern")
 parser.add_argument("--mute", action="store_true", help="the file has no sound")
+parser.add_argument("--udp", action="store_true", help="refuse RTP over TCP")
+parser.add_argument("--odd-sound", action="store_true", help="the test pattern has another sound that nobody knows")
 parser.add_argument("--user")
 parser.add_argument("--password")
 parser.add_argument("--digest", action="store_true", help="digest instead of basic authentication")
@@ -42,6 +49,9 @@ def launch() -> str:
     """Return the pipeline that serves what is asked for."""
     if args.relay:
         return RELAY.format(args.relay)
+    if args.odd_sound:
+        before, sound = PATTERN.split("audiotestsrc")
+        return f"{before}{ODD_SOUND}audiotestsrc{sound.replace('pay1 pt=97', 'pay2 pt=98')}"
     if not args.file:
         return PATTERN
     return f"( {PICTURES.format(args.file)} {'' if args.mute else SOUND} )"
@@ -68,6 +78,8 @@ server.set_address(args.address)
 factory = GstRtspServer.RTSPMediaFactory.new()
 factory.set_launch(launch())
 factory.set_shared(not args.file)
+if args.udp:
+    factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
 if args.user:
     protect(server, factory)
 server.get_mount_points().add_factory("/cam", factory)

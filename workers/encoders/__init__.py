@@ -1,1 +1,1 @@
-"""From frames and texts to embeddings: one module a profile, behind one Protocol and a lazy registry."""
+"""Encoders of frames and texts: one module per profile, behind one Protocol and a lazy registry."""

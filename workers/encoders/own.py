@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from alignment.calibration import LITE_CALIBRATION
-from alignment.methods.tower_file import load_towers
+from alignment.towers.tower_file import load_towers
 from alignment.types import F32
-from workers.encoders.checkpoint import find_weights
-from workers.encoders.device import limit_threads, pick_device
-from workers.encoders.minilm import MiniLM
-from workers.encoders.options import EncoderOptions
+from workers.encoders.sentences.minilm import MiniLM
 from workers.encoders.tower import Towers, TwoTowerEncoder
 from workers.errors import ModelUnavailable
+from workers.models.device import limit_threads, pick_device
+from workers.models.folder import find_weights
+from workers.models.options import EncoderOptions
 from workers.types import FrameSpec
 
 CHECKPOINT = "checkpoint.safetensors"  # what ``watchword train`` writes; its folder also holds the run's state
@@ -47,9 +47,8 @@ class OwnEncoder(TwoTowerEncoder):
             scale=float(towers.scale.detach()),
             bias=None,
         )
-        super().__init__(replace(options, dtype="auto"), folder, weights, made)
+        super().__init__(replace(options, dtype="auto"), folder, weights, made, names=False)
         self.calibration = replace(LITE_CALIBRATION, vision=trained.curve, contrast=made.scale)
-        self.background = ()  # the curve was fitted without
         self._sentences = MiniLM(options.quantize)
         self.info = replace(self.info, id=self.info.id + replace(options, dtype="auto").precision)
 

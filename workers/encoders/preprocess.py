@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 def check_frames(frames: U8, spec: FrameSpec) -> U8:
     """Return ``frames`` contiguous and writable (Ray's are read-only); raise ``FeatureError`` by shape."""
-    expected = (spec.height, spec.width, 3)
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != expected:
+    rgb = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[3] == 3
+    if not rgb or not spec.accepts(frames.shape[2], frames.shape[1]):
+        size = f"{spec.height}, {spec.width}" if spec.fit != "whole" else f"H, W, the smaller of them {spec.width}"
         raise FeatureError(
-            f"frames are {frames.dtype}{list(frames.shape)}, the model takes uint8[N, {spec.height}, {spec.width}, 3]",
+            f"frames are {frames.dtype}{list(frames.shape)}, the model takes uint8[N, {size}, 3]",
             "open the source with the encoder's frame_spec",
         )
     return np.require(frames, requirements=["C", "W"])

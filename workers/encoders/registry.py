@@ -1,25 +1,18 @@
-"""Encoder profiles by name. A profile's module and library are imported when it is asked for."""
+"""Loading of the encoder of a profile. Its module and libraries are imported only then."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 
 from workers.encoders.base import Encoder
-from workers.encoders.options import EncoderOptions
 from workers.errors import ModelUnavailable
-
-ENCODERS: dict[str, str] = {
-    "lite": "workers.encoders.lite:LiteEncoder",
-    "open_clip": "workers.encoders.open_clip_encoder:OpenClipEncoder",
-    "transformers": "workers.encoders.transformers_encoder:TransformersEncoder",
-    "own": "workers.encoders.own:OwnEncoder",
-}
+from workers.models.options import EncoderOptions
+from workers.models.profiles import PROFILES
 
 
 def load_encoder(options: EncoderOptions) -> Encoder:
     """Load the encoder of ``options.profile``; raise ``ModelUnavailable`` that says what to do."""
-    target = ENCODERS.get(options.profile)
-    if target is None:
-        known = ", ".join(sorted(ENCODERS))
+    profile = PROFILES.get(options.profile)
+    if profile is None:
+        known = ", ".join(sorted(PROFILES))
         raise ModelUnavailable(f"there is no encoder profile {options.profile!r}", f"use one of {known}")
-    module, _, name = target.partition(":")
-    encoder: Encoder = getattr(import_module(module), name)(options)
+    encoder: Encoder = resolve_name(profile.encoder)(options)
     return encoder

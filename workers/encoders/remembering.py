@@ -12,7 +12,6 @@ class RememberingEncoder:
     """The text side of a profile, which embeds every text once. ``learn`` embeds many at a time, fastest."""
 
     def __init__(self, encoder: TextEncoder) -> None:
-        self.background = encoder.background
         self.vocabulary, self.likeness = encoder.vocabulary, encoder.likeness
         self._text, self._sentences = _Memory(encoder.encode_text), _Memory(encoder.encode_sentences)
 

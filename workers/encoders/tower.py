@@ -11,26 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alignment.calibration import CLIP_CALIBRATION, SIGLIP_CALIBRATION, Platt, SimilarityCalibration
-from alignment.grammar import with_article
 from alignment.lexicon import things
+from alignment.synthetic.captions import with_article
 from alignment.types import F32
-from workers.encoders.checkpoint import licence_of, revision_of, size_mb
-from workers.encoders.options import EncoderOptions
+from alignment.vectors import unit_rows
+from workers.encoders.cut_out import cut_out
+from workers.encoders.names import KnownNames, kept_file
 from workers.encoders.preprocess import Normaliser, check_frames
 from workers.errors import ModelUnavailable
-from workers.types import U8, FrameSpec, ModelInfo
+from workers.models.folder import licence_of, revision_of, size_mb
+from workers.models.options import EncoderOptions
+from workers.types import U8, Areas, FrameSpec, ModelInfo
 
 if TYPE_CHECKING:
     import torch
-
-# Scenes in which nothing in particular happens: what a query must beat before it counts.
-CLIP_BACKGROUND: tuple[str, ...] = (
-    "a photo",
-    "an empty room",
-    "an empty street",
-    "a landscape",
-    "a blurry picture",
-)
 
 MODALITY_GAP = 0.8  # length of what sets pictures apart from texts, in unit rows: about what CLIP shows
 BLUR = 0.6  # and of what is a picture's own
@@ -57,31 +51,33 @@ def learned_curve(model: Any) -> tuple[float, float | None]:
     return math.exp(model.logit_scale.item()), None if bias is None else bias.item()
 
 
-def calibration_of(towers: Towers) -> SimilarityCalibration:
+def calibration_of(towers: Towers, names: KnownNames | None) -> SimilarityCalibration:
     """Return the curves of a checkpoint.
 
-    The choice between a description and its contrast uses the scale the towers were trained with. A sigmoid
-    loss (SigLIP, Zhai et al. 2023) trains p = σ(scale · cos + bias) itself, so its vision curve is exact.
+    With ``names`` pictures are judged against their panel, and the curve of texts is the text tower's own. Without, the
+    choice between a description and its contrast uses the scale that the towers were trained with, and a sigmoid loss
+    (SigLIP, Zhai et al. 2023) trains p = σ(scale · cos + bias) itself, so its vision curve is exact.
     """
     if towers.bias is None:
-        return replace(CLIP_CALIBRATION, contrast=towers.scale)
-    exact = Platt(scale=towers.scale, midpoint=-towers.bias / towers.scale)
-    return replace(SIGLIP_CALIBRATION, vision=exact, contrast=towers.scale)
+        curves = replace(CLIP_CALIBRATION, contrast=towers.scale)
+    else:
+        exact = Platt(scale=towers.scale, midpoint=-towers.bias / towers.scale)
+        curves = replace(SIGLIP_CALIBRATION, vision=exact, contrast=towers.scale)
+    return replace(curves, text=names.curve, panel=names.rows) if names else curves
 
 
 class TwoTowerEncoder:
     """An ``Encoder`` over two towers. Sentences go through the text tower too: D' = D."""
 
-    def __init__(self, options: EncoderOptions, folder: Path, weights: Path, towers: Towers) -> None:
+    def __init__(
+        self, options: EncoderOptions, folder: Path, weights: Path, towers: Towers, names: bool = True
+    ) -> None:
         self.frame_spec = towers.spec
-        self.calibration = calibration_of(towers)
-        # A softmax knows only better and worse, so it needs contrasts; a sigmoid's probability stands alone.
-        self.background = CLIP_BACKGROUND if towers.bias is None else ()
         self._towers = towers
         self._normalise = Normaliser(towers.mean, towers.std, towers.device, towers.dtype)
+        self._neutral = [round(255 * mean) for mean in towers.mean]  # the colour that says nothing to the towers
         self._batch = options.batch_size
         self._dim = self._probe(folder)
-        self.vocabulary = np.zeros((0, self._dim), np.float32)
         revision = revision_of(folder, weights)
         named = options.model or ""
         # The same model in another place is the same model: its path stays out of event ids.
@@ -96,20 +92,41 @@ class TwoTowerEncoder:
             device=str(towers.device),
             size_mb=size_mb(folder),
         )
+        self._names = KnownNames(self.encode_text, kept_file(folder, "names", self.info.id, "npy")) if names else None
+        self.vocabulary = self._names.rows if self._names else np.zeros((0, self._dim), np.float32)
+        self.calibration = calibration_of(towers, self._names)
+        self.space_file = kept_file(folder, "space", self.info.id, "json") if names else None
 
     def encode_frames(self, frames: U8) -> F32:
         """Return unit rows f32[N, D] for u8[N, H, W, 3] of ``frame_spec`` size; raise ``FeatureError``."""
         checked = check_frames(frames, self.frame_spec)
         return self._split(len(checked), lambda a, b: self._towers.image(self._normalise(checked[a:b])))
 
+    def encode_zones(self, frames: U8, zones: Sequence[Sequence[Areas]]) -> F32:
+        """Return f32[N + zones, D]: of each frame its row, then one for each of its ``zones``, NaN for one beside it.
+
+        A row is of a whole picture, so each zone is a picture of its own, cut out and enlarged.
+        """
+        pictures: list[U8] = []
+        beside = []
+        for frame, areas in zip(frames, zones, strict=True):
+            parts = [frame, *(cut_out(frame, a, self._neutral) for a in areas)]
+            beside += [part is None for part in parts]
+            pictures += [frame if part is None else part for part in parts]
+        if self._towers.device.type != "cpu":  # a new number of pictures means new kernels
+            pictures += [frames[0]] * ((1 << (len(pictures) - 1).bit_length()) - len(pictures))
+        rows = self.encode_frames(np.stack(pictures))[: len(beside)]
+        rows[beside] = np.nan
+        return rows
+
     def encode_text(self, texts: Sequence[str]) -> F32:
         """Return unit rows f32[N, D]."""
         listed = list(texts)
         return self._split(len(listed), lambda a, b: self._towers.text(listed[a:b]))
 
-    def likeness(self, rows: F32, told: bool = True) -> F32:
-        """Return nothing: these models keep no vocabulary."""
-        return np.zeros(0, np.float32)
+    def likeness(self, texts: Sequence[str], rows: F32, told: bool = True) -> F32:
+        """Return f32[K]: how alike each name and the nearest of ``texts`` are; nothing without names."""
+        return self._names.likeness(texts, rows) if self._names else np.zeros(0, np.float32)
 
     def imagine(self, beliefs: F32) -> F32:
         """Return captions of things, blended, blurred and moved as pictures lie beside texts (Liang et al. 2022)."""
@@ -117,8 +134,7 @@ class TwoTowerEncoder:
         rng = np.random.default_rng(0)
         gap = rng.normal(0, MODALITY_GAP / self._dim**0.5, self._dim)
         blur = rng.normal(0, BLUR / self._dim**0.5, (len(beliefs), self._dim))
-        rows = beliefs @ names + gap + blur
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+        return unit_rows(beliefs @ names + gap + blur)
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         """Return unit rows f32[N, D] of the same text tower."""

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workers.encoders.checkpoint import find_weights, native_errors
-from workers.encoders.device import limit_threads, pick_device, pick_dtype
-from workers.encoders.options import EncoderOptions
 from workers.encoders.preprocess import patchify
 from workers.encoders.tower import Towers, TwoTowerEncoder, learned_curve
 from workers.errors import ModelUnavailable
-from workers.models import locate
+from workers.models.catalogue import locate
+from workers.models.device import limit_threads, pick_device, pick_dtype
+from workers.models.folder import find_weights, native_errors
+from workers.models.options import EncoderOptions
 from workers.types import FrameSpec
 
 if TYPE_CHECKING:

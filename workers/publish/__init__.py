@@ -1,1 +1,1 @@
-"""Where events go: a spool on disk first, then a Redis stream, each event exactly once."""
+"""Publishing of events: first to a log on disk, then to a Redis stream, each event exactly once."""

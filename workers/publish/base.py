@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from workers.types import Event, Receipt
+from workers.events.event import Event
+from workers.types import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,11 @@ class SinkSnapshot:
     published: int = 0
     duplicates: int = 0
     retries: int = 0
-    waiting: int = 0  # events in the spool
-    spool_accepts: bool = True  # False while the spool is full or cannot be written
+    waiting: int = 0  # events that are not published yet
+    spool_accepts: bool = True  # False while the event log is full or cannot be written
     spool_bytes: int = 0
     spool_oldest_s: float = 0.0  # age of the oldest event that waits
+    log_damaged: int = 0  # rows and files of the event log that could not be read back
     last_error: str | None = None
 
 
@@ -26,7 +28,7 @@ class Sink(Protocol):
     """Takes events for good: once ``publish`` returns, they survive a crash of this process."""
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
-        """Accept events in order; raise ``SpoolError`` where they cannot be kept. Idempotent by (id, revision).
+        """Accept events in order; raise ``EventLogError`` where they cannot be kept. Idempotent by (id, revision).
 
         A receipt says ``duplicate`` also of an event that ``end_open`` has ended: its stream was given up.
         """
@@ -39,12 +41,12 @@ class Sink(Protocol):
     def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
         """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions.
 
-        Raise ``SpoolError`` or ``OSError`` where that fails.
+        Raise ``EventLogError`` or ``OSError`` where that fails.
         """
         ...
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until nothing waits in the spool; return whether that came true in time."""
+        """Wait until nothing waits in the event log; return whether that came true in time."""
         ...
 
     def snapshot(self) -> SinkSnapshot:
@@ -52,5 +54,5 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop publishing; what is left waits in the spool for the next start."""
+        """Stop publishing; what is left waits in the event log for the next start."""
         ...

@@ -1,1 +1,1 @@
-"""Where frames and sound come from: files, live streams, a test pattern; all behind one Protocol."""
+"""Sources of frames and audio: files, live streams and a test pattern, behind one Protocol."""

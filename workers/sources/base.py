@@ -1,27 +1,28 @@
-"""The Protocol of every source."""
+"""The protocol of all sources, and of a function that builds one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from workers.types import SourceInfo, SourceItem, SourceSnapshot
+from workers.clock import Clock
+from workers.types import CameraSpec, FrameSpec, SourceInfo, SourceItem, SourceSnapshot
 
-RETRY_S = 5.0  # the longest wait between tries to connect: a live source that returns is seen again within 15 s
+RETRY_S = 5.0  # longest wait between reconnects: frames of a live source that returns arrive within 15 s
 
 
 class Source(Protocol):
-    """Frames and sound of one camera or file, sampled and resized while decoding.
+    """Frames and audio of one camera or file, sampled and resized while decoding.
 
     A *file* is lossless: ``items`` waits for its reader and ends at the end of the file. A *live* source keeps the
-    freshest frames: what the reader does not take in time is dropped and counted. It reconnects by itself, with an
+    freshest frames: it drops and counts what the reader does not take in time. It reconnects by itself, yields an
     ``Interruption`` first, and ends only when stopped.
     """
 
     def open(self) -> SourceInfo:
-        """Open and probe; raise a ``SourceError``. Also done by the first ``items``."""
+        """Open and probe the input; raise a ``SourceError``. ``items`` calls it if needed."""
         ...
 
     def items(self) -> Iterator[SourceItem]:
-        """Yield frames and sound in rising time per kind, interleaved by time."""
+        """Yield frames and audio, each in order of time, interleaved."""
         ...
 
     def stop(self) -> None:
@@ -33,5 +34,8 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Free everything. Also done at the end of ``items``."""
+        """Release all resources. ``items`` calls it at its end."""
         ...
+
+
+SourceBuilder = Callable[[CameraSpec, FrameSpec, Clock], Source]

@@ -1,4 +1,4 @@
-"""What this machine can decode, found out by trying. ``watchword doctor`` shows it."""
+"""Decoding capabilities of this machine, found by trial. ``watchword doctor`` shows them."""
 
 from dataclasses import dataclass
 from importlib import metadata
@@ -9,7 +9,7 @@ import av.error as ff
 from av.codec import Codec
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
-from workers.sources.decord_loading import load_decord
+from workers.sources.random_access import load_decord
 from workers.sources.url import LIVE_PROTOCOLS
 
 VIDEO_CODECS = ("h264", "hevc", "vp9", "av1", "mjpeg")
@@ -31,7 +31,7 @@ class DecoderCapabilities:
 
 
 def decoder_capabilities() -> DecoderCapabilities:
-    """Ask FFmpeg for its decoders, and open each kind of hardware decoder for H.264."""
+    """Return FFmpeg's missing decoders, and the hardware decoders that open for H.264."""
     known = tuple(hwdevices_available())
     return DecoderCapabilities(
         pyav=av.__version__,
@@ -46,7 +46,7 @@ def decoder_capabilities() -> DecoderCapabilities:
 
 
 def count_frames(path: Path) -> int:
-    """Decode the video of a file with PyAV; return its number of frames, 0 where nothing decodes."""
+    """Decode the video of a file with PyAV; return the number of frames, 0 if none can be decoded."""
     try:
         with av.open(str(path)) as media:
             return sum(1 for _ in media.decode(video=0))
@@ -55,7 +55,7 @@ def count_frames(path: Path) -> int:
 
 
 def random_access(path: Path) -> str:
-    """Read one frame from the middle of a file with decord; return decord's version, or "" where that fails."""
+    """Read one frame from the middle of a file with decord; return decord's version, or "" if that fails."""
     try:
         decord = load_decord()
     except (ImportError, OSError):

@@ -1,21 +1,17 @@
-"""From a camera's URL to its source."""
-
-from collections.abc import Callable
+"""Build the source of a camera from its URL."""
 
 from workers.clock import Clock, SystemClock
-from workers.confinement import confine
+from workers.rlimits import confine
 from workers.sources.base import Source
 from workers.sources.file import FileSource
-from workers.sources.live import LiveSource
+from workers.sources.live.source import LiveSource
 from workers.sources.synthetic import SyntheticSource
 from workers.sources.url import parse_target
 from workers.types import CameraSpec, FrameSpec
 
-SourceBuilder = Callable[[CameraSpec, FrameSpec, Clock], Source]
-
 
 def build_confined(camera: CameraSpec, frame_spec: FrameSpec, clock: Clock) -> Source:
-    """Put this process, which is one camera's, under its limits and return the source, unopened."""
+    """Apply the camera's memory limit to this process and return the source, unopened."""
     confine(camera.limits.memory_mib)
     return build_source(camera, frame_spec, clock)
 
@@ -23,8 +19,8 @@ def build_confined(camera: CameraSpec, frame_spec: FrameSpec, clock: Clock) -> S
 def build_source(camera: CameraSpec, frame_spec: FrameSpec, clock: Clock | None = None) -> Source:
     """Return the source for ``camera.url``, unopened; raise ``SourceUnsupported`` for an unknown scheme.
 
-    HTTP is live whatever it serves: a playlist, an endless transport stream, or a file, which then plays at
-    its own pace and starts again at its end.
+    HTTP is always live: a playlist, an endless transport stream, or a file, which then plays in real time and
+    restarts at its end.
     """
     target = parse_target(camera.url)
     clock = clock or SystemClock()

@@ -1,7 +1,6 @@
-"""A file: every sampled frame and all sound in one pass, as fast as the reader takes them."""
+"""A file source: all sampled frames and all audio in one pass, as fast as the reader takes them."""
 
-import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from math import floor, inf
 from pathlib import Path
 from threading import Event
@@ -11,17 +10,18 @@ import structlog
 from av.error import FFmpegError
 
 from workers.clock import Clock
-from workers.errors import SourceError, SourceInvalid, SourceRefused, SourceTooLarge
+from workers.errors import SourceError, SourceInvalid, SourceTooLarge
+from workers.sources.container import Media, StreamPacket, content_key
 from workers.sources.counters import Counters
-from workers.sources.decoding import Sampled
-from workers.sources.formats import POINTING
-from workers.sources.interleave import MAX_BATCH, Interleaver
+from workers.sources.decode.demux import Demuxer, make_grid
+from workers.sources.decode.interleave import MAX_BATCH, Interleaver
+from workers.sources.decode.packets import Sampled
+from workers.sources.decode.scaling import FrameScaler
+from workers.sources.extent import Extent, declared_s
+from workers.sources.ffmpeg_errors import make
 from workers.sources.limits import Pace, PixelRate, within_memory
-from workers.sources.media import Media, StreamPacket, content_key
-from workers.sources.native import classify, make
 from workers.sources.random_access import SLACK_S, WINDOW, read_frames_at
-from workers.sources.reader import Reader, make_grid
-from workers.sources.scaling import FrameScaler
+from workers.sources.sniffing import check_content
 from workers.sources.timebase import FORWARD_S, Timebase
 from workers.sources.url import Target
 from workers.types import (
@@ -34,10 +34,9 @@ from workers.types import (
     SourceSnapshot,
 )
 
-MAX_READ_ERRORS = 20  # in a row, before the rest of a damaged file is given up
-MISSING_S, MISSING_SHARE = 1.0, 0.02  # more than both missing at the end: truncated, not rounded
-# Rarer samples than this are fetched one by one by random access, which need not read the whole file. Passing through
-# all packets and decoding only what is wanted costs less CPU (0.44 s against 1.3 s for 10 minutes at 0.02 fps).
+MAX_READ_ERRORS = 20  # consecutive errors before the rest of a damaged file is skipped
+# Rarer samples are fetched one by one by random access, which does not read the whole file. One pass over all packets
+# that decodes only sampled frames costs less CPU (0.44 s against 1.3 s for 10 minutes at 0.02 fps).
 SPARSE_PERIOD_S = 60.0
 
 log = structlog.get_logger(__name__)
@@ -56,20 +55,20 @@ class FileSource:
         self._media: Media | None = None
         self._grid = make_grid(camera)
         self._work = PixelRate(camera.limits)
-        self._gave = False  # any item
+        self._yielded = False  # any item
 
     def open(self) -> SourceInfo:
         """Open and probe; raise ``SourceNotFound``, ``SourceInvalid`` or ``SourceUnsupported``."""
         return self._opened().info(content_key(self._target.name))
 
     def items(self) -> Iterator[SourceItem]:
-        """Yield batches of up to 16 frames and sound of about a second; raise if nothing could be decoded."""
-        start, epoch = 0.0, 0
+        """Yield batches of up to 16 frames and audio of about one second; raise if nothing could be decoded."""
+        start, segment = 0.0, 0
         try:
             while not self._stop.is_set():
                 media = self._opened()
                 self._counters.set_up(True)
-                timebase = Timebase(media.origin_s(), start, epoch, media.forward_s())
+                timebase = Timebase(media.origin_s(), start, segment, media.forward_s())
                 with within_memory(self._camera):
                     for item in self._pass(media, timebase):
                         self._count(item)
@@ -77,7 +76,7 @@ class FileSource:
                 if not self._camera.loop:
                     return
                 self.close()
-                start, epoch = timebase.now, timebase.epoch + 1
+                start, segment = timebase.now, timebase.segment + 1
         finally:
             self._counters.set_up(False)
             self.close()
@@ -98,30 +97,15 @@ class FileSource:
 
     def _opened(self) -> Media:
         if self._media is None:
-            self._check_readable()
+            check_content(Path(self._target.name), self._camera.name, self._camera.url)
             self._media = Media(self._camera, self._target)
+            self._counters.opened(self._camera.name, self._media.video is not None, self._media.tracks.passed_over)
         return self._media
 
-    def _check_readable(self) -> None:
-        """Raise our error for what FFmpeg would only call invalid."""
-        path = Path(self._target.name)
-        try:
-            if path.exists() and not (path.is_file() or path.is_dir()):  # opening a pipe would wait for its writer
-                raise make(SourceInvalid, self._camera.name, self._camera.url, "neither a file nor a folder")
-            with path.open("rb") as f:
-                begin = f.read(16)
-        except OSError as e:
-            raise classify(e, self._camera.name, self._camera.url, 0.0, None) from e
-        if begin.removeprefix(codecs.BOM_UTF8).startswith(POINTING):
-            reason = "a playlist, script or session description; copy what it names into one file"
-            raise make(SourceRefused, self._camera.name, self._camera.url, reason)
-        if not begin:
-            raise make(SourceInvalid, self._camera.name, self._camera.url, "the file is empty")
-
     def _count(self, item: SourceItem) -> None:
-        self._gave = True
+        self._yielded = True
         if isinstance(item, FrameBatch):
-            self._counters.sampled(len(item.pts_s), item.epoch, float(item.wall_time[-1]))
+            self._counters.sampled(len(item.pts_s), item.segment, float(item.wall_time[-1]))
 
     def _pass(self, media: Media, timebase: Timebase) -> Iterator[SourceItem]:
         """Yield everything from the start of the file to its end."""
@@ -130,41 +114,47 @@ class FileSource:
             try:
                 yield from self._sparse_pass(media.duration_s() or 0.0, timebase)
                 return
-            except SourceError:  # damaged: pass through what is there; the grid knows what was given already
+            except SourceError:  # damaged: read it in one pass; the grid knows which samples were already yielded
                 self._counters.dropped("corrupt")
-        reader = Reader(self._camera, media, self._grid, self._counters)
-        scaler = FrameScaler(self._spec, self._camera.blur_faces)
-        step_s = inf if self._camera.fps == "keyframes" else 1 / self._grid.fps  # between key frames there are others
+        reader = Demuxer(self._camera, media, self._grid, self._counters)
+        scaler = FrameScaler(self._spec, self._camera.blur_faces, self._camera.masks)
+        step_s = inf if self._camera.fps == "keyframes" else 1 / self._grid.fps  # others lie between key frames
         gather = Interleaver(self._camera.name, scaler, self._clock, media.video is not None, step_s)
         pace = Pace(self._camera.limits, start)
-        last = (start, start)  # from when until when the last picture is shown
+        last = (start, start)  # start and end of the last frame's display
+        kinds: set[type] = set()  # of what was decoded
+        extent = Extent(start)
         for packet in self._packets(media):
             entry = media.place(packet, timebase)
+            extent.add(entry, packet.stream is media.video)
             if packet.stream is media.video:
-                last = max(last, (entry.t, entry.t + float((packet.duration or 0) * packet.time_base)))
+                last = max(last, (entry.t, entry.t + entry.duration_s))
             reason = pace.excess(timebase.now, packet.stream is media.video)
             reason = reason or self._work.excess(timebase.now, self._counters.pixels)
             if reason is not None:
                 raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
             for found in reader.feed(entry):
+                kinds.add(type(found))
                 yield from self._gathered(gather, found)
         if self._stop.is_set():
             return
         for found in reader.finish():
+            kinds.add(type(found))
             yield from self._gathered(gather, found)
-        yield from gather.end(timebase.epoch, *last)
-        if not self._gave:
+        yield from gather.end(timebase.segment, *last)
+        if not self._yielded:
             if "too_large" in self._counters.snapshot().dropped:
-                reason = f"pictures of more than {self._camera.limits.max_pixels} pixels (limits.pixels)"
+                reason = f"frames of more than {self._camera.limits.max_pixels} pixels (limits.pixels)"
                 raise make(SourceTooLarge, self._camera.name, self._camera.url, reason)
             raise make(SourceInvalid, self._camera.name, self._camera.url, "nothing in it could be decoded")
-        self._check_length(media, timebase.now - start)
+        self._report_undecodable(reader, kinds)
+        self._check_length(media, extent)
 
     def _gathered(self, gather: Interleaver, found: Sampled | AudioChunk) -> Iterable[SourceItem]:
-        return gather.sound(found) if isinstance(found, AudioChunk) else gather.frame(found)
+        return gather.audio(found) if isinstance(found, AudioChunk) else gather.frame(found)
 
     def _packets(self, media: Media) -> Iterator[StreamPacket]:
-        """Yield packets, past damaged places."""
+        """Yield packets; skip damaged ones."""
         errors = 0
         while errors < MAX_READ_ERRORS:
             try:
@@ -180,10 +170,11 @@ class FileSource:
                 self._counters.dropped("corrupt")
 
     def _is_sparse(self, media: Media) -> bool:
-        """Return whether fetching single frames reads less than passing through: rare samples, index, no sound."""
+        """Return whether random access reads less than one pass: rare samples, an index, no audio."""
         rare = self._camera.fps != "keyframes" and self._camera.fps * SPARSE_PERIOD_S <= 1
         indexed = media.forward_s() > FORWARD_S and media.duration_s() is not None
-        return rare and indexed and media.audio is None and not self._camera.blur_faces  # only a scaler hides them
+        altered = self._camera.blur_faces or self._camera.masks  # by the scaler, which random access does not use
+        return rare and indexed and media.audio is None and not altered
 
     def _sparse_pass(self, duration_s: float, timebase: Timebase) -> Iterator[SourceItem]:
         """Fetch the frames of the grid one by one."""
@@ -194,22 +185,28 @@ class FileSource:
                 return
             times = steps[first : first + WINDOW] * period
             pts, frames = read_frames_at(self._target.name, times, self._spec, self._camera.limits)
-            # Behind the last frame there is none at or after the time asked for, and the last one comes instead.
+            # After the last frame, random access returns the last frame again.
             new = [i for i, t in enumerate(pts) if t >= times[i] - SLACK_S and self._grid.take(t + start)]
             self._counters.decoded(len(new))
             for i in range(0, len(new), MAX_BATCH):
                 chosen = new[i : i + MAX_BATCH]
                 walls = np.full(len(chosen), self._clock.wall())
-                yield FrameBatch(self._camera.name, timebase.epoch, pts[chosen] + start, walls, frames[chosen])
+                yield FrameBatch(self._camera.name, timebase.segment, pts[chosen] + start, walls, frames[chosen])
         timebase.advance(duration_s)
 
-    def _check_length(self, media: Media, end_s: float) -> None:
-        """Note a file whose index promises more than its data holds."""
-        declared = media.duration_s()
-        if declared is None or media.forward_s() <= FORWARD_S:
+    def _report_undecodable(self, reader: Demuxer, kinds: Set[type]) -> None:
+        """Report a track of which nothing decodes (an encrypted one, say), beside another that does."""
+        tracks = (("picture", Sampled, reader.damaged), ("sound", AudioChunk, reader.damaged_audio))
+        for name, kind, damaged in tracks:
+            if damaged and kind not in kinds:
+                self._counters.note(f"no {name} could be decoded")
+                log.warning("track_undecodable", camera=self._camera.name, track=name)
+
+    def _check_length(self, media: Media, extent: Extent) -> None:
+        """Report a file that is shorter than its index declares."""
+        declared = declared_s(media.container, media.streams)
+        if declared is None or media.forward_s() <= FORWARD_S or not extent.missing_s(declared):
             return
-        missing = declared - end_s
-        if missing > max(MISSING_S, MISSING_SHARE * declared):
-            text = f"truncated: {declared:.1f} s declared, {end_s:.1f} s there"
-            self._counters.note(text)
-            log.warning("source_truncated", camera=self._camera.name, declared_s=declared, present_s=end_s)
+        present = extent.present_s
+        self._counters.note(f"truncated: {declared:.1f} s declared, {present:.1f} s present")
+        log.warning("source_truncated", camera=self._camera.name, declared_s=declared, present_s=present)

@@ -1,12 +1,16 @@
-"""Single frames of a file, by time: decord where it can, PyAV's seek where it cannot.
+"""Random access to frames of a file by time: with decord, or with PyAV's seek if decord fails.
 
-decord decodes ahead of an idle reader without bound unless it is given an output size, and it keeps what it
-has read: so it always gets the size, reads bounded windows, and each window has its own reader.
+Without an output size decord decodes ahead of an idle reader without bound, and it keeps all frames it has read. So it
+always gets an output size and reads bounded windows, each with its own reader.
 """
 
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -18,11 +22,11 @@ from av.video.stream import VideoStream
 from alignment.types import F64
 from workers.errors import SourceInvalid
 from workers.redaction import RedactedUrl
-from workers.sources.decord_loading import load_decord
-from workers.sources.formats import FILE_FORMATS
+from workers.sources.decode.scaling import FrameScaler, centre_cut, scaled_size
+from workers.sources.ffmpeg_errors import classify, make
 from workers.sources.limits import DEFAULT_LIMITS, bound_decoder, open_options
-from workers.sources.native import classify, make
-from workers.sources.scaling import FrameScaler, centre_cut, scaled_size
+from workers.sources.tracks import pick_video
+from workers.sources.url import FILE_FORMATS
 from workers.types import U8, FrameSpec, MediaLimits
 
 WINDOW = 64  # frames per decord reader: each reader scans the whole file once for its index
@@ -32,12 +36,13 @@ SLACK_S = 1e-3  # decord's time stamps are single precision
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """What must be known before seeking. ``zero`` is the container time of stream second 0."""
+    """Properties needed for seeking. ``zero`` is the container time of stream second 0."""
 
     width: int  # upright
     height: int
     zero: float
     first: float  # container time of the first frame
+    alone: bool  # the only video track: decord chooses by itself
 
 
 def read_frames_at(
@@ -54,6 +59,7 @@ def read_frames_at(
     order = np.argsort(wanted, kind="stable")
     try:
         probe = _probe(path, limits)
+        spec = spec.resolved(probe.width, probe.height)
         windows = [wanted[order[i : i + WINDOW]] for i in range(0, len(order), WINDOW)]
         parts = [_window(path, w, spec, probe, limits) for w in windows]
     except (FFmpegError, OSError) as e:
@@ -63,8 +69,10 @@ def read_frames_at(
 
 
 def _window(path: str, times: F64, spec: FrameSpec, probe: _Probe, limits: MediaLimits) -> tuple[F64, U8]:
+    if not probe.alone:
+        return _by_seek(path, times, spec, probe, limits)
     try:
-        decord = load_decord()  # late: loading it takes a while, and few commands need it
+        decord = load_decord()  # imported late: it is slow to load, and few commands need it
     except (ImportError, OSError):
         return _by_seek(path, times, spec, probe, limits)
     try:
@@ -74,7 +82,7 @@ def _window(path: str, times: F64, spec: FrameSpec, probe: _Probe, limits: Media
 
 
 def _by_decord(decord: ModuleType, path: str, times: F64, spec: FrameSpec, probe: _Probe) -> tuple[F64, U8]:
-    decord.logging.set_level(decord.logging.QUIET)  # damage is ours to report
+    decord.logging.set_level(decord.logging.QUIET)  # damage is reported by this module
     width, height = scaled_size(probe.width, probe.height, spec)
     reader = decord.VideoReader(path, ctx=decord.cpu(0), width=width, height=height, num_threads=1)
     starts = reader.get_frame_timestamp(range(len(reader)))[:, 0].astype(np.float64) + probe.first - probe.zero
@@ -90,9 +98,10 @@ def _by_seek(path: str, times: F64, spec: FrameSpec, probe: _Probe, limits: Medi
     stamps: list[float] = []
     pictures: list[U8] = []
     with av.open(f"file:{path}", options=FILE_OPTIONS | open_options(limits)) as container:
-        bound_decoder(container.streams.video[0].codec_context, limits)
+        stream = _video_of(container, path)
+        bound_decoder(stream.codec_context, limits)
         for t in times:
-            frame = _seek(container, float(t) + probe.zero)
+            frame = _seek(container, stream, float(t) + probe.zero)
             if frame is None or frame.time is None:
                 raise make(SourceInvalid, path, RedactedUrl(path), f"no frame decodes near {t:.3f} s")
             stamps.append(frame.time - probe.zero)
@@ -100,9 +109,8 @@ def _by_seek(path: str, times: F64, spec: FrameSpec, probe: _Probe, limits: Medi
     return np.asarray(stamps, np.float64), np.stack(pictures)
 
 
-def _seek(container: InputContainer, t: float) -> VideoFrame | None:
+def _seek(container: InputContainer, stream: VideoStream, t: float) -> VideoFrame | None:
     """Return the first frame at or after container time ``t``, or else the last one."""
-    stream = container.streams.video[0]
     container.seek(int(t / (stream.time_base or 1)), stream=stream, backward=True)
     last: VideoFrame | None = None
     for frame in _decoded(container, stream):
@@ -113,7 +121,7 @@ def _seek(container: InputContainer, t: float) -> VideoFrame | None:
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Yield the frames from here on, past damaged packets."""
+    """Yield the next frames; skip damaged packets."""
     for packet in container.demux(stream):
         try:
             yield from packet.decode()
@@ -123,9 +131,7 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
 
 def _probe(path: str, limits: MediaLimits) -> _Probe:
     with av.open(f"file:{path}", options=FILE_OPTIONS | open_options(limits)) as container:
-        if not container.streams.video:
-            raise make(SourceInvalid, path, RedactedUrl(path), "no video stream")
-        stream = container.streams.video[0]
+        stream = _video_of(container, path)
         bound_decoder(stream.codec_context, limits)
         frame = next(_decoded(container, stream), None)
         if frame is None:
@@ -136,4 +142,33 @@ def _probe(path: str, limits: MediaLimits) -> _Probe:
         turned = (frame.rotation // 90) % 2
         width, height = (frame.height, frame.width) if turned else (frame.width, frame.height)
         first = frame.time or 0.0
-        return _Probe(width, height, min(starts, default=first), first)
+        alone = len(container.streams.video) == 1
+        return _Probe(width, height, min(starts, default=first), first, alone)
+
+
+def _video_of(container: InputContainer, path: str) -> VideoStream:
+    stream = pick_video(container)
+    if stream is None:
+        raise make(SourceInvalid, path, RedactedUrl(path), "no video stream")
+    return stream
+
+
+_HIDDEN = "nvidia"
+_lock = threading.Lock()
+
+
+def load_decord() -> ModuleType:
+    """Return the module ``decord``; raise ``ImportError`` or ``OSError`` if it is missing or fails to load."""
+    with _lock:
+        if "decord" in sys.modules:
+            return sys.modules["decord"]
+        modules = cast("dict[str, Any]", sys.modules)
+        before = modules.get(_HIDDEN)
+        modules[_HIDDEN] = None  # makes the import system report the package as not found
+        try:
+            return import_module("decord")
+        finally:
+            if before is None:
+                del modules[_HIDDEN]
+            else:
+                modules[_HIDDEN] = before

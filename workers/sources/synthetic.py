@@ -1,4 +1,4 @@
-"""A test pattern: colour bars, a white box that moves once across in ten seconds, and on request a tone.
+"""A test pattern: colour bars, a white box that crosses the frame in ten seconds, and optionally a tone.
 
 ``synthetic://pattern?seconds=10&width=640&height=360&fps=25&tone=440&pace=1``; ``seconds=0`` never ends,
 ``pace=1`` runs in real time as a live source.
@@ -15,8 +15,8 @@ from av import VideoFrame
 from workers.clock import Clock
 from workers.errors import SourceUnsupported
 from workers.sources.counters import Counters
-from workers.sources.reader import make_grid
-from workers.sources.scaling import FrameScaler
+from workers.sources.decode.demux import make_grid
+from workers.sources.decode.scaling import FrameScaler
 from workers.types import (
     SAMPLE_RATE_HZ,
     U8,
@@ -45,12 +45,12 @@ _BARS = np.array(
 
 
 class SyntheticSource:
-    """Draws only what is sampled; see ``Source``. Never drops."""
+    """A ``Source`` that draws only the sampled frames; it never drops any."""
 
     def __init__(self, camera: CameraSpec, spec: FrameSpec, clock: Clock) -> None:
         self._camera = camera
         self._clock = clock
-        self._scaler = FrameScaler(spec, camera.blur_faces)
+        self._scaler = FrameScaler(spec, camera.blur_faces, camera.masks)
         self._counters = Counters()
         self._stop = Event()
         self._values = self._parse()
@@ -59,7 +59,7 @@ class SyntheticSource:
         self._began = clock.monotonic()
 
     def open(self) -> SourceInfo:
-        """Return what the URL asks for."""
+        """Return the properties that the URL defines."""
         v = self._values
         return SourceInfo(
             key=hashlib.sha256(self._camera.url.reveal().encode()).hexdigest()[:16],
@@ -99,7 +99,7 @@ class SyntheticSource:
         return self._counters.snapshot()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
     @property
     def _sounds(self) -> bool:
@@ -121,7 +121,7 @@ class SyntheticSource:
         return values
 
     def _pace(self, t: float) -> None:
-        """In real time, wait until ``t`` is due."""
+        """Wait until ``t`` is due, if the source runs in real time."""
         while self._values["pace"] and not self._stop.is_set():
             ahead = self._began + t - self._clock.monotonic()
             if ahead <= 0:

@@ -1,7 +1,7 @@
-"""What a camera's URL asks for: which kind of source, and how FFmpeg has to open it.
+"""Parse camera URLs: the kind of source, and FFmpeg's options to open it.
 
-A playlist served by a stranger must not make FFmpeg read local files, so every scheme gets a list of the
-protocols that it needs and no others (``protocol_whitelist``, https://ffmpeg.org/ffmpeg-protocols.html).
+An untrusted playlist must not make FFmpeg read local files. So each scheme allows only the protocols that it needs
+(``protocol_whitelist``, https://ffmpeg.org/ffmpeg-protocols.html).
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 from workers.errors import SourceUnsupported
 from workers.redaction import RedactedUrl
-from workers.sources.formats import FILE_FORMATS, HTTP_FORMATS
 
 LIVE_PROTOCOLS = {
     "rtsp": "rtsp,rtp,tcp,udp",
     "rtsps": "rtsp,rtsps,rtp,srtp,tcp,tls,udp",
-    "http": "http,tcp,crypto",  # to the gate, which does TLS: FFmpeg's needs `httpproxy`, a way past the gate
+    "http": "http,tcp,crypto",  # to the local proxy, which does TLS: FFmpeg's `httpproxy` would bypass it
     "https": "http,tcp,crypto",
     "udp": "udp",
     "tcp": "tcp",
@@ -25,7 +24,7 @@ KNOWN = "a path, file://, rtsp://, rtsps://, http://, https://, udp://, tcp://, 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to open. ``kind`` is ``file``, ``live`` or ``synthetic``; ``name`` is what FFmpeg gets, unredacted."""
+    """A parsed URL. ``kind`` is ``file``, ``live`` or ``synthetic``; ``name`` is FFmpeg's input, unredacted."""
 
     kind: str
     scheme: str
@@ -36,12 +35,12 @@ class Target:
 
     @property
     def playlists(self) -> bool:
-        """Whether the server may answer with a playlist of segments (HLS) instead of a stream."""
+        """Return whether the server may send a playlist of segments (HLS) instead of a stream."""
         return self.scheme in ("http", "https")
 
 
 def parse_target(url: RedactedUrl) -> Target:
-    """Return how to open ``url``; raise ``SourceUnsupported`` for a scheme that nothing here reads."""
+    """Return how to open ``url``; raise ``SourceUnsupported`` for an unknown scheme."""
     raw = url.reveal()
     scheme, separator, rest = raw.partition("://")
     scheme = scheme.lower()
@@ -60,7 +59,22 @@ def parse_target(url: RedactedUrl) -> Target:
     raise SourceUnsupported(f"{url}: no source reads {scheme}:// URLs", f"use {KNOWN}")
 
 
-def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What earlier attempts taught about opening an input.
+
+    ``hurried``: do not look for the frame rate, which takes for ever if the time stamps stand still. ``udp``: ask an
+    RTSP server for UDP only, because it refused TCP in a way that FFmpeg does not understand.
+    """
+
+    hurried: bool = False
+    udp: bool = False
+
+
+FIRST = Manner()
+
+
+def network_options(target: Target, read_timeout_s: float, manner: Manner = FIRST) -> dict[str, str]:
     """Return FFmpeg's options for ``target``. ``timeout`` is in microseconds; ``stimeout`` is dead since FFmpeg 5."""
     options: dict[str, str] = {}
     if target.protocols is not None:
@@ -69,15 +83,20 @@ def network_options(target: Target, read_timeout_s: float) -> dict[str, str]:
         options["format_whitelist"] = target.formats
     if target.scheme in LIVE_PROTOCOLS:
         options["timeout"] = str(int(read_timeout_s * 1e6))
-    if target.scheme in ("rtsp", "rtsps"):
+    if target.scheme == "rtsps":  # by UDP it would not be encrypted
         options["rtsp_transport"] = "tcp"
+    if target.scheme == "rtsp":  # TCP loses nothing; UDP is asked for if the server refuses it (461)
+        options["rtsp_transport"] = "udp" if manner.udp else "tcp+udp"
+        options["rtsp_flags"] = "filter_src" if manner.udp else "prefer_tcp+filter_src"
+    if manner.hurried:
+        options["fpsprobesize"] = "0"
     if target.playlists:
-        options["rw_timeout"] = options["timeout"]  # the one that FFmpeg hands on to a playlist's segments
-        options["live_start_index"] = "-1"  # of a playlist: the newest segment; ignored by other formats
+        options["rw_timeout"] = options["timeout"]  # the option that FFmpeg applies to a playlist's segments too
+        options["live_start_index"] = "-1"  # start with the playlist's newest segment; other formats ignore this
     if target.scheme == "udp":
         options["overrun_nonfatal"] = "1"
     if target.scheme in ("http", "https", "tcp", "udp"):
-        # An encoder that is started anew may number its streams anew; PyAV never returns from reading unknown ones.
+        # A restarted encoder may renumber its streams; PyAV never returns from reading unknown ones.
         options["merge_pmt_versions"] = "1"
     return options
 
@@ -99,5 +118,24 @@ def _path_of(raw: str) -> str:
 
 
 def is_live(url: RedactedUrl) -> bool:
-    """Tell whether ``url`` is a stream without an end, rather than a file; raise ``SourceUnsupported``."""
+    """Return whether ``url`` is a live stream and not a file; raise ``SourceUnsupported``."""
     return parse_target(url).kind == "live"
+
+
+def is_local(url: RedactedUrl) -> bool:
+    """Return whether only this machine can read ``url``: a file or a device; raise ``SourceUnsupported``."""
+    target = parse_target(url)
+    return target.kind == "file" or target.scheme == "webcam"
+
+
+# Formats that hold everything in one file; demuxers of playlists and scripts open what a file names.
+_CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,nut,gif,apng,rm,dv,ivf,wtv"
+_RECORDERS = "dhav,hxvs,ifv,luodat"  # Dahua, Xiongmai, and other recorders of cameras
+_RAW_VIDEO = "h264,hevc,m4v,mpegvideo,mjpeg,obu,av1,yuv4mpegpipe"
+_AUDIO = "wav,w64,mp3,aac,ac3,eac3,dts,flac,aiff,caf,amr,au,wv,ape,tta"
+
+FILE_FORMATS = f"{_CONTAINERS},{_RECORDERS},{_RAW_VIDEO},{_AUDIO}"
+HTTP_FORMATS = f"hls,mpjpeg,webvtt,{FILE_FORMATS}"
+
+# First bytes of playlists and scripts, which name other files. They get a clear error; the lists exclude these formats.
+PLAYLIST_PREFIXES = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0", b"# VobSub", b"[playlist]")

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_samples import CALIBRATION, make_sample, make_samples
 
-from alignment.batches import Sample, collate
+from alignment.aligners.batches import Sample, collate
 from alignment.options import OptionError
 from alignment.training.augment import AUGMENTATIONS, MIXES, Augmenter, augmented
 from alignment.training.image_augment import IMAGE_AUGMENTATIONS, ImageAugmenter
+from tests.support.aligners import CALIBRATION, make_sample, make_samples
 
 EVENT = (4.0, 10.0)
 

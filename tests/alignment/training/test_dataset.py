@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from alignment.annotations import Annotation
-from alignment.batches import collate
+from alignment.aligners.batches import collate
 from alignment.calibration import CLIP_CALIBRATION
 from alignment.errors import FeatureError
+from alignment.evaluation.annotations import Annotation
 from alignment.training.data import shuffled
 from alignment.training.dataset import Example, held_out, without_bad_rows
 from alignment.training.errors import DatasetError
@@ -187,12 +187,12 @@ def overwrite(**arrays: Any) -> Callable[[Path], None]:
         (lambda p: p.write_bytes(b"PK\x03\x04 cut short"), r"60.0.npz cannot be read: .* — copy or extract it again"),
         (lambda p: p.write_bytes(p.read_bytes()[:200]), r"60.0.npz cannot be read"),
         (lambda p: p.write_bytes(b""), r"60.0.npz cannot be read"),
-        (overwrite(feats=np.ones((30, 4))), r"has no array 'features', but feats — store the rows as 'features'"),
+        (overwrite(feats=np.ones((30, 4))), r"has no array 'features', it has feats — store the rows as 'features'"),
         (overwrite(features=np.array([{"a": 1}], object)), r"cannot be read: .*allow_pickle=False"),
         (overwrite(features=np.ones(30)), r"features is float64\[30\], not numbers \[rows, width\]"),
         (overwrite(features=np.ones((90, 4))), r"has 90 clips of 2 s, but .* last 60 s — set clip_seconds"),
-        (overwrite(features=np.ones((28, 4))), r"differ in clips \(.*slowfast.*: 31, .*clip.*: 28\)"),
-        (overwrite(features=np.ones((30, 5))), r"qid1.npz has rows of 4 numbers, but the videos' features 6, 5"),
+        (overwrite(features=np.ones((28, 4))), r"differ in number of clips \(.*slowfast.*: 31, .*clip.*: 28\)"),
+        (overwrite(features=np.ones((30, 5))), r"qid1.npz has rows of width 4, but the videos' features have 6, 5"),
     ],
 )
 def test_a_feature_file_that_does_not_fit_is_named_with_a_remedy(

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from alignment.methods.backbones import TowerOptions, TwoTowers, Vocabulary
+from alignment.towers.backbones import TowerOptions, TwoTowers, Vocabulary
 from alignment.training.image_augment import ImageAugmenter
 from alignment.training.towers import Captioned, Pictured, TowerTask, TowerValidation, captions
 

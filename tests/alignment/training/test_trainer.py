@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from alignment.batches import Batch, Outputs, Sample, Targets
+from alignment.aligners.batches import Batch, Outputs, Sample, Targets
 from alignment.calibration import LITE_CALIBRATION
 from alignment.training.data import Batches, shuffled, streamed
 from alignment.training.early_stopping import EarlyStopping
@@ -25,8 +25,6 @@ from alignment.training.task import AlignmentTask
 from alignment.training.trainer import STATE_FILE, StepReport, Trainer, TrainOptions
 from alignment.training.validation import Validation, runs
 from alignment.types import F32, EventQuery, FeatureWindow
-
-pytestmark = pytest.mark.usefixtures("one_core")
 
 CLIPS, WIDTH = 12, 8
 CRITERION = Objective({"cross_entropy": 1.0, "span": 0.5})
@@ -264,7 +262,7 @@ def test_a_state_that_cannot_be_read_is_a_clear_error(
 
 def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     trainer(folder=tmp_path)[0].fit()
-    with pytest.raises(TrainingStateError, match="a run with steps 12, not 20"):
+    with pytest.raises(TrainingStateError, match="the saved run has steps 12, not 20"):
         trainer(replace(OPTIONS, steps=20))[0].resume(tmp_path / STATE_FILE)
     made, model = trainer()
     model.mix[3] = nn.Linear(16, 5)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from alignment.errors import WatchwordError
-from daemon.tagging import EventsFor, OnProgress
+from daemon.offline.tagging import EventsFor, OnProgress
+from tests.support.events import make_event
 from workers.errors import SourceInvalid
-from workers.types import Event, EventSpec
+from workers.events.event import Event
+from workers.types import EventSpec, Utterance
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220)}
 FPS = 5
@@ -26,6 +28,8 @@ class Result:
     duration_s: float
     error: WatchwordError | None
     warnings: tuple[str, ...]
+    transcript: tuple[Utterance, ...] = ()
+    event_warnings: tuple[str, ...] = ()
 
 
 class ColourTagger:
@@ -62,14 +66,20 @@ def _events(spec: EventSpec, colours: Sequence[str]) -> Iterator[Event]:
     wanted = [any(colour in words for words in spec.describe) for colour in colours] + [False]
     edges = np.flatnonzero(np.diff(np.array([False, *wanted]).astype(int)))
     for start, end in edges.reshape(-1, 2) / FPS:
-        body = {
-            "description": list(spec.describe),
-            "modalities": {"vision": 1.0, "speech": 0.0, "sound": 0.0},
-            "evidence": {"snapshot": None, "clip": None, "top_frames": [], "words": []},
-            "model": "colours",
-        }
-        score = float(min(1.0, (end - start) / 4))
-        yield Event("end", f"{spec.name}-{start}", 1, "upload", spec.name, float(start), float(end), score, body)
+        yield make_event(
+            type="end",
+            id=f"{spec.name}-{start}",
+            revision=1,
+            camera="upload",
+            event=spec.name,
+            start=float(start),
+            end=float(end),
+            score=float(min(1.0, (end - start) / 4)),
+            description=spec.describe,
+            modalities={"vision": 1.0, "speech": 0.0, "sound": 0.0},
+            evidence={"snapshot": None, "clip": None, "top_frames": [], "words": []},
+            model="colours",
+        )
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from daemon.commands.tag import OutputFormat, Request, run, tag
-from daemon.exports import ExportError
-from daemon.media_files import find_media
-from daemon.tagging import Tagger, plan_outputs, specs_of_texts
+from daemon.offline.exports import ExportError
+from daemon.offline.media_files import encodable, find_media
+from daemon.offline.tagging import Tagger, models_in_words, plan_outputs, specs_of_texts
+
+pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
 
@@ -40,7 +42,7 @@ def test_results_lie_beside_the_file(
     tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = make_video(tmp_path / "späce 'quote' [red].mp4", [("green", 2), ("red", 3), ("blue", 1)])
-    assert run(ask(video), lambda: tagger)
+    assert run(ask(video), lambda: tagger) == 0
     base = tmp_path / "späce 'quote' [red].watchword"
     document = json.loads(Path(f"{base}.json").read_text())
     assert [(e["event"], e["start"], e["end"]) for e in document["events"]] == [
@@ -49,9 +51,11 @@ def test_results_lie_beside_the_file(
     ]
     assert document["file"] == str(video)
     assert document["duration"] == 6
-    rows = list(csv.DictReader(io.StringIO(Path(f"{base}.csv").read_bytes().decode(), newline="")))
+    table = Path(f"{base}.csv").read_text("utf-8")
+    assert table[0] == "\ufeff"  # so that Excel reads it as UTF-8
+    rows = list(csv.DictReader(io.StringIO(table[1:], newline="")))
     assert [r["description"] for r in rows] == ["a red wall", "a blue wall"]
-    assert "00:00:02.000 --> 00:00:05.000\na_red_wall: a red wall (0.75)" in Path(f"{base}.vtt").read_text()
+    assert "00:00:02.000 --> 00:00:05.000\na red wall (75 %)" in Path(f"{base}.vtt").read_text()
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "2 events" in shown.err
@@ -64,7 +68,7 @@ def test_a_bad_file_is_told_and_the_others_are_tagged(
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"\0 no video \xff" * 50)
     good = make_video(tmp_path / "good.mp4", [("red", 1)])
-    assert not run(ask(bad, tmp_path / "absent.mp4", good, out=tmp_path / "out"), lambda: tagger)
+    assert run(ask(bad, tmp_path / "absent.mp4", good, out=tmp_path / "out"), lambda: tagger) == 3
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "good.watchword.csv",
         "good.watchword.json",
@@ -77,11 +81,55 @@ def test_a_bad_file_is_told_and_the_others_are_tagged(
     assert errors[1].startswith("error [source_invalid]")
 
 
+def test_json_has_a_line_for_each_input_that_cannot_be_read_too(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.mp4").write_text("Dear diary,\n")
+    (tmp_path / "bad.mp4").write_bytes(b"\0 no video \xff" * 50)
+    make_video(tmp_path / "good.mp4", [("red", 1)])
+    given = [tmp_path / "notes.mp4", tmp_path / "bad.mp4", tmp_path / "good.mp4", tmp_path / "absent.mp4"]
+    assert run(ask(*given, form=OutputFormat.json, out="-"), lambda: tagger) == 3
+    documents = {Path(d["file"]).name: d for d in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {name: d["error"] and d["error"]["code"] for name, d in documents.items()} == {
+        "notes.mp4": "source_invalid",
+        "absent.mp4": "source_not_found",
+        "bad.mp4": "source_invalid",
+        "good.mp4": None,
+    }
+    assert "text" in documents["notes.mp4"]["error"]["message"]
+    assert documents["bad.mp4"]["events"] == []
+    assert documents["good.mp4"]["warnings"] == ["very short"]
+
+
+def test_what_is_no_media_at_first_sight_is_refused_before_models_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in (("a.mp4", b"text, \xe7\x8c\xab"), ("b.mp4", b""), ("c.mp4", b"#EXTM3U\nhttp://x/")):
+        (tmp_path / name).write_bytes(content)
+    assert run(ask(tmp_path, tmp_path / "absent.mp4"), never, "loading models") == 3
+    err = capsys.readouterr().err
+    assert [line.split("]")[0] for line in err.splitlines()] == [
+        "error [source_invalid",
+        "error [source_invalid",
+        "error [source_refused",
+        "error [source_not_found",
+    ]
+
+
+def test_it_says_what_it_loads(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(ask(make_video(tmp_path / "a.mp4", [("red", 2)])), lambda: tagger, "loading models: profile x")
+    assert capsys.readouterr().err.startswith("loading models: profile x\n")
+    assert models_in_words(None, None) == "profile lite, Whisper tiny.en for speech"
+    assert models_in_words(None, "colour") == "profile colour"
+
+
 def test_a_warning_is_told_and_kept(
     tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = make_video(tmp_path / "a.mp4", [("red", 1)])
-    assert run(ask(video, form=OutputFormat.json), lambda: tagger)
+    assert run(ask(video, form=OutputFormat.json), lambda: tagger) == 0
     assert json.loads((tmp_path / "a.watchword.json").read_text())["warnings"] == ["very short"]
     assert f"warning: {video}: very short" in capsys.readouterr().err
 
@@ -91,13 +139,13 @@ def test_standard_output_has_data_only(
 ) -> None:
     for name in ("a.mp4", "b.mp4"):
         make_video(tmp_path / name, [("red", 2)])
-    assert run(ask(tmp_path, form=OutputFormat.json, out="-"), lambda: tagger)
+    assert run(ask(tmp_path, form=OutputFormat.json, out="-"), lambda: tagger) == 0
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [Path(d["file"]).name for d in documents] == ["a.mp4", "b.mp4"]
-    assert run(ask(tmp_path, form=OutputFormat.csv, out="-"), lambda: tagger)
+    assert run(ask(tmp_path, form=OutputFormat.csv, out="-"), lambda: tagger) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
     assert [Path(r["file"]).name for r in rows] == ["a.mp4", "b.mp4"]
-    assert run(ask(tmp_path / "a.mp4", form=OutputFormat.vtt, out="-"), lambda: tagger)
+    assert run(ask(tmp_path / "a.mp4", form=OutputFormat.vtt, out="-"), lambda: tagger) == 0
     assert capsys.readouterr().out.startswith("WEBVTT\n\n")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
 
@@ -118,14 +166,28 @@ def test_a_folder_gives_its_videos_once_and_keeps_their_places(
         make_video(path, [("red", 1)])
     (tmp_path / "in" / "notes.txt").write_text("no video")
     request = ask(tmp_path / "in", inside[0], form=OutputFormat.vtt, out=tmp_path / "out")
-    assert run(request, lambda: tagger)
+    assert run(request, lambda: tagger) == 0
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.vtt"))
     assert found == ["b.watchword.vtt", "day 1/a.watchword.vtt", "day 2/a.watchword.vtt"]
 
 
+def test_what_lies_in_a_folder_and_is_left_alone_is_told(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_video(tmp_path / "in" / "sub" / "a.mp4", [("red", 1)])
+    make_video(tmp_path / "in" / "b.gif.mp4", [("red", 1)]).rename(tmp_path / "in" / "b.gif")
+    for n in range(12):
+        (tmp_path / "in" / "sub" / f"{n:02}.txt").touch()
+    assert run(ask(tmp_path / "in", out=tmp_path / "out"), lambda: tagger) == 0
+    assert sorted(p.name for p in (tmp_path / "out").rglob("*.vtt")) == ["a.watchword.vtt", "b.watchword.vtt"]
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left alone")]
+    assert "sub/00.txt" in told
+    assert told.endswith("and 2 more")
+
+
 def test_a_named_file_is_taken_whatever_its_ending(tmp_path: Path, make_video: MakeVideo, tagger: Tagger) -> None:
     video = make_video(tmp_path / "film.mp4", [("red", 2)]).rename(tmp_path / "film.txt")
-    assert run(ask(video, form=OutputFormat.csv), lambda: tagger)
+    assert run(ask(video, form=OutputFormat.csv), lambda: tagger) == 0
     assert (tmp_path / "film.watchword.csv").exists()
 
 
@@ -133,7 +195,7 @@ def test_a_name_that_is_no_utf8_gives_valid_output(
     tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = make_video(tmp_path / "a.mp4", [("red", 2)]).rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
-    assert run(ask(video), lambda: tagger)
+    assert run(ask(video), lambda: tagger) == 0
     (written,) = tmp_path.glob("*.json")
     assert json.loads(written.read_bytes().decode("utf-8"))["file"] == f"{tmp_path}/caf\ufffd.mp4"
     assert "1 event → " in capsys.readouterr().err
@@ -146,7 +208,7 @@ def test_names_do_not_command_the_terminal(
     make_video(tmp_path / "a.mp4", [("red", 2)]).rename(hostile)
     broken = hostile.with_suffix(".mkv")
     broken.write_bytes(b"no video")
-    assert not run(ask(hostile, broken, tmp_path / "\x9bgone.mp4"), lambda: tagger)
+    assert run(ask(hostile, broken, tmp_path / "\x9bgone.mp4"), lambda: tagger) == 3
     told = capsys.readouterr().err
     assert all(c == "\n" or c.isprintable() for c in told)
     assert told.count("\\u001b[2Jб猫\\nerror: x.mp4: 1 event → ") == 1
@@ -156,7 +218,7 @@ def test_names_do_not_command_the_terminal(
 def test_files_of_one_stem_keep_their_endings(tmp_path: Path, make_video: MakeVideo, tagger: Tagger) -> None:
     for name in ("a.mp4", "a.mkv", "b.mp4"):
         make_video(tmp_path / name, [("red", 1)])
-    assert run(ask(tmp_path, form=OutputFormat.json), lambda: tagger)
+    assert run(ask(tmp_path, form=OutputFormat.json), lambda: tagger) == 0
     assert sorted(p.name for p in tmp_path.glob("*.json")) == [
         "a.mkv.watchword.json",
         "a.mp4.watchword.json",
@@ -167,7 +229,7 @@ def test_files_of_one_stem_keep_their_endings(tmp_path: Path, make_video: MakeVi
 def test_two_files_never_share_a_result(tmp_path: Path) -> None:
     for folder in ("x", "y"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.mp4").touch()
+        (tmp_path / folder / "a.mp4").write_bytes(b"\0media")
     files, _ = find_media([str(tmp_path / "x" / "a.mp4"), str(tmp_path / "y" / "a.mp4")])
     assert len(set(plan_outputs(files, None).values())) == 2
     with pytest.raises(ExportError, match="two files would be written to"):
@@ -178,6 +240,58 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path,
     video = make_video(tmp_path / "a.mp4", [("red", 1)])
     with pytest.raises(ExportError, match="cannot write to"):
         run(ask(video, out=video / "below-a-file"), never)
+
+
+def test_a_result_that_cannot_be_written_costs_only_itself(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        make_video(tmp_path / f"{name}.mp4", [("red", 2)])
+    (tmp_path / "b.watchword.csv").mkdir()
+    assert run(ask(tmp_path), lambda: tagger) == ExportError.exit_code
+    assert {p.name for p in tmp_path.glob("*.json")} == {f"{name}.watchword.json" for name in "abc"}
+    assert (tmp_path / "b.watchword.vtt").is_file()
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert told.startswith("error [output_unwritable]")
+    assert "b.mp4" in told
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_that_cannot_be_written_costs_only_its_files(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("in/1/a.mp4", "in/2/b.mp4"):
+        make_video(tmp_path / name, [("red", 2)])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1").write_text("no folder")
+    assert run(ask(tmp_path / "in", out=tmp_path / "out"), lambda: tagger) == ExportError.exit_code
+    assert (tmp_path / "out" / "2" / "b.watchword.json").is_file()
+    assert str(tmp_path / "in/1/a.mp4") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "\udce9"])
+@pytest.mark.parametrize("size", [200, 236, 250, 255])
+def test_a_name_of_any_length_has_its_results(
+    size: int, letter: str, tmp_path: Path, make_video: MakeVideo, tagger: Tagger
+) -> None:
+    for name in ("a.mp4", "z.mp4"):
+        make_video(tmp_path / name, [("red", 2)])
+    wide = len(os.fsencode(letter))
+    room = size - len(".mp4")
+    names = [letter * (room // wide) + end * (room % wide) + ".mp4" for end in "mn"]
+    for name in names:
+        make_video(tmp_path / "a.mp4", [("red", 2)]).rename(tmp_path / name)
+    make_video(tmp_path / "a.mp4", [("red", 2)])
+    assert run(ask(tmp_path), lambda: tagger) == 0
+    assert len(list(tmp_path.glob("*.watchword.json"))) == len({"a.mp4", "z.mp4", *names})
+    documents = [json.loads(p.read_text()) for p in tmp_path.glob("*.watchword.json")]
+    assert {d["file"] for d in documents} == {encodable(str(tmp_path / n)) for n in ("a.mp4", "z.mp4", *names)}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_names_that_are_too_long_to_exist_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(ask(tmp_path / ("x" * 300)), never) == 3
+    assert "File name too long" in capsys.readouterr().err
 
 
 def test_a_folder_for_pictures_that_cannot_be_written_is_told_too(tmp_path: Path, make_video: MakeVideo) -> None:
@@ -234,7 +348,7 @@ def test_input_that_is_not_there_exits_3(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert result.stdout == ""
     assert "absent.mp4: no such file or folder" in result.stderr
-    assert "no video files in this folder" in result.stderr
+    assert "no media files in this folder" in result.stderr
 
 
 def test_a_stream_is_no_file_and_its_password_stays_secret() -> None:

@@ -11,12 +11,12 @@ import torch
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
-from alignment.methods.tower_file import load_towers
+from alignment.towers.tower_file import load_towers
 from daemon.cli import app
 from daemon.commands.train import StepProgress
-from daemon.config.training import load_training
+from daemon.config.sections.training import load_training
 
-pytestmark = pytest.mark.usefixtures("one_core")
+pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
 NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 MakeVideo = Callable[[Path, Sequence[tuple[str, int]]], Path]
@@ -133,9 +133,9 @@ def test_a_frozen_tower_keeps_the_weights_it_was_given(data: Path) -> None:
     ("line", "message"),
     [
         ("towers: {image: resnet9}", "no CNN is called 'resnet9'"),
-        ("towers: {side: 8}", "pictures of 8 pixels"),
-        ("towers: {}\nlosses: {mse: 1}", "losses: has nothing to do with towers"),
-        ("image_augmentations: [flip]", "image_augmentations: is for towers"),
+        ("towers: {side: 8}", "images of 8 pixels"),
+        ("towers: {}\nlosses: {mse: 1}", "losses: not used for towers"),
+        ("image_augmentations: [flip]", "image_augmentations: only used for towers"),
         ("towers: {}\nimage_augmentations: [flop]", "no image augmentation is called 'flop'"),
     ],
 )
@@ -158,7 +158,7 @@ def test_nothing_to_see_is_an_error(data: Path) -> None:
     write(data / "train.jsonl", rows)
     done = train(data)
     assert done.exit_code == 3
-    assert "nothing that is described is ever seen" in done.stderr
+    assert "no description is true of any frame" in done.stderr
 
 
 def test_the_documented_training_files_are_valid(tmp_path: Path) -> None:

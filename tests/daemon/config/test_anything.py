@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from daemon.config import Config, ConfigError, load_config
 
+TRIANGLE = [[0, 0], [1, 0], [0, 1]]
 BASE: dict[str, Any] = {
     "redis": {"url": "embedded", "maxlen": 1000},
     "cameras": {
-        "a": {"url": "a.mp4", "fps": 1, "events": ["cat"]},
+        "a": {"url": "a.mp4", "fps": 1, "events": ["cat", "dog"], "masks": [TRIANGLE], "zones": {"a": TRIANGLE}},
         "b": {"url": "b.mp4", "events": {"cat": {"threshold": 1}}},
     },
     "uploads": {"folder": "in", "done": "out"},
-    "events": {"cat": {"describe": ["a cat"], "modalities": ["vision"], "max_false_alerts": "1/day"}},
+    "events": {
+        "cat": {"describe": ["a cat"], "modalities": ["vision"], "max_false_alerts": "1/day"},
+        "dog": {"describe": "a dog", "zone": "a"},
+    },
     "http": {"host": "127.0.0.1", "port": 1},
     "speech": {"min_confidence": 0.5},
 }

@@ -8,9 +8,11 @@ import jsonschema
 import pytest
 import yaml
 
+from alignment.types import Span, SpanChange
 from daemon.config import Config, config_hash, json_schema, load_config
-from workers.encoders.options import EncoderOptions
-from workers.types import CameraSpec, EventSpec
+from workers.events.writer import EventWriter
+from workers.models.options import EncoderOptions
+from workers.types import CameraSpec, EventSpec, ModelInfo
 
 Load = Callable[..., Config]
 
@@ -32,7 +34,6 @@ events:
     max_false_alerts: 1/day
     min_duration: 2s
     merge_gap: 3s
-    cooldown: 60s
     priority: 5
   help: {describe: "someone shouts for help", modalities: [speech]}
 """
@@ -58,7 +59,6 @@ def test_the_example_becomes_specs(example: Config, tmp_path: Path) -> None:
         max_false_alerts_per_hour=1 / 24,
         min_duration_s=2.0,
         merge_gap_s=3.0,
-        cooldown_s=60.0,
         priority=5,
     )
     assert hlp == EventSpec(name="help", describe=("someone shouts for help",), modalities=("speech",))
@@ -99,16 +99,16 @@ def test_a_camera_overrides_every_value_of_an_event(load: Load) -> None:
         url: a.mp4
         events:
           cat: {describe: a tabby, threshold: 0.7, min_duration: 500ms, modalities: [vision, sound], unlike: a dog,
-                merge_gap: 9, cooldown: 1m, priority: 9}
+                merge_gap: 9, priority: 9}
           dog:
       b: {url: b.mp4}
     events:
-      cat: {describe: a cat, max_false_alerts: 1/day, cooldown: 1h}
+      cat: {describe: a cat, max_false_alerts: 1/day, merge_gap: 1h}
       dog: {describe: a dog, threshold: 0.5}
       cow: {describe: a cow}
     """)
     cat, dog = config.event_specs("a")
-    assert cat == EventSpec("cat", ("a tabby",), ("a dog",), ("vision", "sound"), 0.7, None, 0.5, 9.0, 60.0, 9)
+    assert cat == EventSpec("cat", ("a tabby",), ("a dog",), ("vision", "sound"), 0.7, None, 0.5, 9.0, 9)
     assert dog == EventSpec("dog", ("a dog",), threshold=0.5)
     assert [e.name for e in config.event_specs("b")] == ["cat", "dog", "cow"]
     assert config.event_specs("b") == config.event_specs()
@@ -177,7 +177,7 @@ def test_the_hash_names_decisions_and_nothing_else(example: Config, load: Load) 
     env = {"WATCHWORD_DOOR_PASSWORD": "other"}
     same = EXAMPLE.replace("10.0.0.5", "10.0.0.9").replace("maxlen: 100000", "maxlen: 5000")
     assert config_hash(load(same + "runtime: local\nhttp: {port: 1}\n", **env)) == name
-    assert config_hash(load(EXAMPLE.replace("cooldown: 60s", "cooldown: 1m"), **env)) == name
+    assert config_hash(load(EXAMPLE.replace("min_duration: 2s", "min_duration: 2000ms"), **env)) == name
     for old, new in [
         ("a kitten walking", "a kitten"),
         ("fps: 1", "fps: 2"),
@@ -187,6 +187,34 @@ def test_the_hash_names_decisions_and_nothing_else(example: Config, load: Load) 
         assert config_hash(load(EXAMPLE.replace(old, new), **env)) != name, old
     models = ["aligner: similarity", "quantize: int8"]
     assert len({name, *(config_hash(load(EXAMPLE.replace("lite}", f"lite, {m}}}"), **env)) for m in models)}) == 3
+
+
+def test_adding_a_camera_or_an_event_renames_no_event(load: Load) -> None:
+    def cat_id(text: str) -> str:
+        config = load(text, WATCHWORD_DOOR_PASSWORD=SECRET)
+        cat = next(spec for spec in config.event_specs("front_door") if spec.name == "cat")
+        model = ModelInfo("lite/x@1", "lite", "x", "1", 4, "MIT", "cpu", 1.0)
+        writer = EventWriter("front_door", True, 1.0, model, "lite/x@1 similarity", config_hash(config))
+        span = Span("cat", 100.0, 110.0, 0.9, open=True, shares=(1.0, 0.0, 0.0), track=())
+        return writer.identity(SpanChange("new", 100.0, 0, span), cat, "session/0")
+
+    name = cat_id(EXAMPLE)
+    for other in (
+        EXAMPLE.replace("uploads:", "  back_door: {url: back.mp4}\nuploads:"),
+        EXAMPLE + "  dog: {describe: a dog}\n",
+        EXAMPLE.replace("[cat, help]", "[cat]"),
+        EXAMPLE.replace("priority: 5", "priority: 9"),
+        EXAMPLE.replace("someone shouts for help", "someone calls for help"),
+    ):
+        assert other != EXAMPLE
+        assert cat_id(other) == name, other
+    for other in (
+        EXAMPLE.replace("a kitten walking", "a kitten"),
+        EXAMPLE.replace("an empty room", "a dog"),
+        EXAMPLE.replace("1/day", "2/day"),
+        EXAMPLE.replace("merge_gap: 3s", "merge_gap: 4s"),
+    ):
+        assert cat_id(other) != name, other
 
 
 def test_the_json_schema_takes_what_the_reader_takes() -> None:
@@ -252,3 +280,11 @@ def test_cameras_hide_faces_as_they_say_or_as_all_do(load: Load) -> None:
     assert [c.blur_faces for c in config.camera_specs()] == [True, False]
     other = load(text.replace("true", "false") + "  a: {url: a.mp4}\n  b: {url: b.mp4, blur_faces: false}\n")
     assert config_hash(config) != config_hash(other)
+
+
+def test_a_camera_looks_at_its_areas_only(load: Load) -> None:
+    text = "events: {cat: {describe: a cat}}\ncameras: {a: {url: a.mp4, masks: [[[0, 0.4], [1, 0.4], [0.5, 1]]]}}\n"
+    config = load(text)
+    assert config.camera_specs()[0].masks == (((0.0, 0.4), (1.0, 0.4), (0.5, 1.0)),)
+    assert config_hash(config) != config_hash(load(text.replace("0.4", "0.3")))
+    assert load("events: {cat: {describe: a cat}}\ncameras: {a: {url: a.mp4}}\n").camera_specs()[0].masks == ()

@@ -146,7 +146,7 @@ def test_what_every_problem_would_repeat_is_short(problems: Problems) -> None:
 @pytest.mark.parametrize("number", ["1" * 5000, "1" + ":1" * 200_000, "0b" + "1" * 100_000, "1" * 50_000 + ".5"])
 def test_a_number_of_thousands_of_digits_is_not_worked_out(problems: Problems, number: str) -> None:
     assert [p.message for p in problems(f"x: {number}\n{GOOD}") if p.message != "unknown key"] == [
-        "a number of more than 100 characters"
+        "a number with more than 100 characters"
     ]
 
 
@@ -168,7 +168,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "key", "message"),
     [
-        ("cameras: {}", "cameras", "a second time"),
+        ("cameras: {}", "cameras", "duplicate key"),
         ("http: {host: 0.0.0.0}", "http.host", "needs a token"),
         ("http: {host: 0.0.0.0, token: short}", "http.token", "16 to 500 characters"),
         ("http: {token: 12345678}", "http.token", "must be text"),
@@ -177,10 +177,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ("http: {tokens: {a: {sha256: abc}}}", "http.tokens.a.sha256", "match pattern"),
         ("http: {tokens: {a: {token: 0123456789abcdef, cameras: [dor]}}}", "http.tokens.a.cameras[0]", '"dor"'),
         ("http: {tokens: {a: {token: 0123456789abcdef, may: [all]}}}", "http.tokens.a.may[0]", "must be one of"),
-        ("http: {proxy: {addresses: [proxy.local]}}", "http.proxy.addresses[0]", "not an address"),
-        ("http: {proxy: {addresses: [0.0.0.0/0]}}", "http.proxy.addresses[0]", "everybody"),
+        ("http: {proxy: {addresses: [proxy.local]}}", "http.proxy.addresses[0]", "not an IP address"),
+        ("http: {proxy: {addresses: [0.0.0.0/0]}}", "http.proxy.addresses[0]", "every address"),
         ("http: {proxy: {header: Remote-User}}", "http.proxy.addresses", "missing"),
-        ("http: {proxy: {addresses: [10.0.0.2], may: [health], users: {a: {}}}}", "http.proxy.may", "for nobody"),
+        ("http: {proxy: {addresses: [10.0.0.2], may: [health], users: {a: {}}}}", "http.proxy.may", "no effect"),
         ("http: {proxy: {addresses: [10.0.0.2], users: {a: {cameras: [x]}}}}", "http.proxy.users.a.cameras[0]", '"x"'),
         ("uploads: {folder: a, done: a}", "uploads.done", "same folder"),
         ("uploads: {folder: a}", "uploads.done", "missing"),
@@ -220,7 +220,7 @@ def test_one_mistake_beside_what_is_right(problems: Problems, more: str, key: st
         ("{describe: a, modalities: [smell]}", "modalities[0]", "must be one of vision, speech, sound"),
         ("{describe: a, threshold: 60}", "threshold", "less than or equal to 1"),
         ("{describe: a, priority: 11}", "priority", "less than or equal to 10"),
-        ("{describe: a, cooldown: soon}", "cooldown", "not a duration"),
+        ("{describe: a, merge_gap: soon}", "merge_gap", "not a duration"),
         ("{describe: a, max_false_alerts: 1}", "max_false_alerts", "not a budget"),
         ("a cat", "", "must be a mapping"),
     ],
@@ -230,6 +230,26 @@ def test_mistakes_in_an_event(problems: Problems, event: str, key: str, message:
     assert problem.key == f"events.cat.{key}".removesuffix(".")
     assert message in problem.message
     assert problem.line == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("cameras: {a: {url: a.mp4}}\nevents: {cat: {describe: a cat, cooldown: 60s}}\n", "events.cat.cooldown"),
+        (
+            "cameras: {a: {url: a.mp4, events: {cat: {cooldown: 1m}}}}\nevents: {cat: {describe: a cat}}\n",
+            "cameras.a.events.cat.cooldown",
+        ),
+    ],
+)
+def test_a_cooldown_of_an_event_is_refused_and_the_error_says_what_to_do(
+    problems: Problems, text: str, key: str
+) -> None:
+    (problem,) = problems(text)
+    assert (problem.key, problem.message) == (key, "unknown key")
+    assert problem.hint == (
+        "events are always recorded; to get fewer, longer events use merge_gap; a cooldown belongs to alerts"
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,7 +272,7 @@ def test_names_are_held_to_their_letters(problems: Problems) -> None:
 
 def test_nothing_to_watch(problems: Problems, write: Callable[[str], Path]) -> None:
     (problem,) = problems("events: {cat: {describe: a cat}}\n")
-    assert problem.message == "neither cameras nor uploads"
+    assert problem.message == "no input: neither cameras nor uploads"
     # `tag` and `eval` bring their own files.
     assert load_config(write("events: {cat: {describe: a cat}}"), {}, inputs_required=False).cameras == {}
 
@@ -329,7 +349,15 @@ def test_no_camera_takes_the_name_of_the_uploads(problems: Problems, load: Calla
     camera = "cameras: {uploads: {url: a.mp4}}\nevents: {cat: {describe: a cat}}\n"
     load(camera)
     (problem,) = problems(camera + "uploads: {folder: in, done: out}\n")
-    assert (problem.key, problem.message) == ("cameras.uploads", "the name that all uploads share")
+    assert (problem.key, problem.message) == ("cameras.uploads", "this name is reserved for uploads")
+
+
+def test_the_daemon_is_on_a_machine_of_its_cluster(problems: Problems, load: Callable[..., object]) -> None:
+    text = "cameras: {{a: {{url: a.mp4}}}}\nevents: {{cat: {{describe: a cat}}}}\nray: {{address: '{}'}}\n"
+    load(text.format("head.example:6379"))
+    (problem,) = problems(text.format("ray://head.example:10001"))
+    assert problem.key == "ray.address"
+    assert "must run on a machine of the cluster" in problem.message
 
 
 def test_a_hundred_megabytes_are_not_read(tmp_path: Path) -> None:
@@ -372,3 +400,120 @@ def test_limits_and_hosts(load: Callable[..., Config], problems: Problems) -> No
     assert config.limits.limits() == MediaLimits(100_000, 120, 3600.0, 4, 5000, 512)
     found = problems(GOOD.replace("a.mp4", "a.mp4, hosts: ['http://x/']") + "limits: {pixels: 1, memory_mib: 1}\n")
     assert [p.key for p in found] == ["cameras.a.hosts[0]", "limits.pixels", "limits.memory_mib"]
+
+
+@pytest.mark.parametrize(
+    ("area", "said"),
+    [
+        ("[[0, 0], [640, 0], [640, 360]]", "divide pixels"),
+        ("[[0, 0], [1, 0], [1, -0.1]]", "from 0 to 1"),
+        ("[[0, 0], [1, .nan], [1, 1]]", "from 0 to 1"),
+        ("[[0, 0], [1, 1]]", "3 to 100 corners"),
+        ("[[0, 0], [0.5, 0.5], [1, 1]]", "on one line"),
+        ("[0, 0, 1, 1]", "a list of corners"),
+        ("left", "a list of corners"),
+        ("[[0, 0], [1, 0], [1, true]]", "a list of corners"),
+    ],
+)
+def test_an_area_that_is_none_is_explained(problems: Problems, area: str, said: str) -> None:
+    text = f"events: {{cat: {{describe: a cat}}}}\ncameras: {{a: {{url: a.mp4, masks: [{area}]}}}}\n"
+    (problem,) = problems(text)
+    assert said in problem.message
+    assert problem.key.startswith("cameras.a.masks")
+
+
+def test_placeholders_of_other_systems_are_warnings_with_their_lines(load: Load) -> None:
+    config = load(
+        """
+        cameras:
+          a: {url: "rtsp://viewer:$DOOR_PASSWORD@10.0.0.5/s"}
+          b: {url: "rtsp://viewer:{PW}@10.0.0.6/s"}
+        events: {cat: {describe: "a {cat} for $PRICE"}}
+        redis: {url: "redis://:{{ REDIS_PW }}@r:6379/0"}
+        http: {token: "<a token of yours>"}
+        """,
+        PW="",
+    )
+    told = {w.key: (w.line, w.message) for w in config.warnings}
+    assert set(told) == {"cameras.a.url", "cameras.b.url", "redis.url", "http.token"}
+    assert told["cameras.a.url"][0] == 3
+    assert "$NAME" in told["cameras.a.url"][1]
+    assert "PW is empty" in told["cameras.b.url"][1]
+    assert "DOOR_PASSWORD" not in str(config.warnings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://viewer:9911#s3cret@10.0.0.5/s",
+        "rtsp://viewer:9911/s3cret@10.0.0.5/s",
+        "rtsp://viewer:9911?s3cret@10.0.0.5/s",
+        "rtsp://viewer:99@11/s3cret@10.0.0.5/s",
+        "rtsp://viewer:s3c#ret@10.0.0.5/s",
+        "rtsp://viewer:[s3cret@10.0.0.5/s",
+        "rtsp://s3cret#viewer:s3cret@10.0.0.5/s",
+        "http://10.0.0.5/snap?user=x&password=9911#s3cret",
+        "rtsp:///viewer:s3cret@10.0.0.5/s",
+        "rtsp:/viewer:s3cret@10.0.0.5/s",
+        "viewer:s3cret@10.0.0.5/s",
+    ],
+)
+def test_a_url_whose_password_would_be_cut_is_refused_and_not_shown(problems: Problems, url: str) -> None:
+    (problem,) = problems(GOOD.replace("a.mp4", f"'{url}'"))
+    assert (problem.line, problem.key) == (1, "cameras.a.url")
+    assert "not a URL" in problem.message
+    assert "s3c" not in str(problem)
+    assert "viewer" not in str(problem)
+    (problem,) = problems(GOOD + f"redis: {{url: '{url.replace('rtsp', 'redis').replace('http', 'redis')}'}}\n")
+    assert problem.key == "redis.url"
+    assert "s3c" not in str(problem)
+
+
+def test_the_advice_for_a_cut_password_works(problems: Problems, load: Load) -> None:
+    (problem,) = problems(GOOD.replace("a.mp4", "'rtsp://viewer:9911#word9@10.0.0.5/s'"))
+    assert "%23" in problem.message
+    assert "{NAME}" in problem.message
+    for url in ("rtsp://viewer:9911%23word9@10.0.0.5/s", "rtsp://viewer:{PW}@10.0.0.5/s"):
+        config = load(GOOD.replace("a.mp4", f"'{url}'"), PW="9911#word9")
+        assert config.cameras["a"].url.reveal() == "rtsp://viewer:9911%23word9@10.0.0.5/s"
+        assert {"9911%23word9", "9911#word9"} <= config.secrets()
+        assert config.warnings == ()
+
+
+def test_what_is_no_password_may_have_its_signs(load: Load) -> None:
+    for url in ("./user:x@home.mp4", "clip#1@home.mp4", "file:///data/a@b#c.mp4", "udp://@239.0.0.1:1234"):
+        load(GOOD.replace("a.mp4", f"'{url}'"))
+    load(GOOD + "redis: {url: 'unix:///run/redis@1.sock'}\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://127.0.0.1:6379/0?nosuch=1", "'nosuch' is not read"),
+        ("redis://127.0.0.1:6379/0?decode_responses=no", "'decode_responses' is not read"),
+        ("redis://127.0.0.1:6379/0?DB=1", "'DB' is not read"),
+        ("redis://127.0.0.1:6379/0?ssl_ca_certs=/ca.pem", "needs rediss://"),
+        ("unix:///run/redis.sock?socket_keepalive=yes", "'socket_keepalive' is not read"),
+        ("redis://127.0.0.1:6379/events", "must be a number"),
+        ("redis://127.0.0.1:6379/0?db=1", "there twice"),
+        ("redis://127.0.0.1:6379?db=1&db=2", "more than once"),
+        ("redis://127.0.0.1:6379?db=one", "db has a value"),
+        ("rediss://127.0.0.1:6379?ssl_cert_reqs=maybe", "ssl_cert_reqs has a value"),
+    ],
+)
+def test_what_nobody_reads_in_the_address_of_redis_is_a_mistake(problems: Problems, url: str, said: str) -> None:
+    (problem,) = problems(GOOD + f"redis: {{url: '{url}'}}\n")
+    assert problem.key == "redis.url"
+    assert said in problem.message
+
+
+def test_a_tag_of_another_system_gets_the_way_to_write_a_variable(problems: Problems) -> None:
+    (problem,) = problems(GOOD.replace("a.mp4", "!secret door_url"))
+    assert "{NAME}" in problem.hint
+
+
+@pytest.mark.parametrize("value", ["!s3cret", "!s3c!ret", "*s3cret", "!!s3cret x", "&s3c *s3cret", "!<s3cret> x"])
+def test_a_password_that_yaml_takes_for_something_else_is_not_told(problems: Problems, value: str) -> None:
+    found = problems(GOOD + f"http: {{token: {value}}}\n")
+    assert found
+    assert all("s3c" not in str(problem) for problem in found)

@@ -1,6 +1,9 @@
-import pytest
+import re
 
-from daemon.config.units import parse_duration, parse_fps, parse_rate
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from daemon.config.units import Size, parse_duration, parse_fps, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,20 @@ def test_sampling_rates() -> None:
 def test_what_is_no_sampling_rate(written: object) -> None:
     with pytest.raises(ValueError, match="keyframes"):
         parse_fps(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("500MB", 5 * 10**8), (" 2 GB ", 2 * 10**9), ("1.5TB", 15 * 10**11), ("1gib", 2**30), ("1MB", 10**6)],
+)
+def test_sizes(written: str, size: int) -> None:
+    assert TypeAdapter(Size).validate_python(written) == size
+    assert re.search(TypeAdapter(Size).json_schema()["pattern"], written)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "2", 2, 2 * 10**9, "999KB", "0.5MB", "2GB a day", "1001TB", "-2GB", "2Gbit", True, None, "٢GB"]
+)
+def test_what_is_no_size(written: object) -> None:
+    with pytest.raises(ValidationError, match='not a size; write "500MB", "2GB"'):
+        TypeAdapter(Size).validate_python(written)

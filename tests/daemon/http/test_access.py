@@ -10,12 +10,12 @@ import httpx
 import pytest
 from starlette.datastructures import Headers
 
-from daemon.config.http import HttpConfig
+from daemon.config.sections.http import HttpConfig
 from daemon.http import build_app
 from daemon.http.access import Access, client_address
-from daemon.snapshots import DaemonSnapshot, UploadsSnapshot
-from workers.snapshots import StreamSnapshot
-from workers.speech_queue import SpeechSnapshot
+from daemon.observability.snapshot import DaemonSnapshot, SpeechSnapshot, UploadsSnapshot
+from tests.support.camera_status import camera_status
+from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import SourceSnapshot
 
 Serve = Callable[..., httpx.Client]
@@ -26,12 +26,19 @@ TOKENS = {
     "graphs": {"sha256": sha256(GRAPHS.encode()).hexdigest(), "may": ["metrics"]},
 }
 TWO_CAMERAS = DaemonSnapshot(
-    streams=(
-        StreamSnapshot("door", source=SourceSnapshot(last_error="source_timeout: no answer")),
-        StreamSnapshot("bedroom", scores={"undressing": 0.5}, events={"new": 3}),
+    cameras=(
+        camera_status(
+            StreamSnapshot("door", source=SourceSnapshot(last_error="source_timeout: no answer")),
+            restarts=1,
+            speech_dropped=1,
+        ),
+        camera_status(
+            StreamSnapshot("bedroom", scores={"undressing": 0.5}, events={"new": 3}),
+            restarts=2,
+            degraded=True,
+            speech_dropped=4,
+        ),
     ),
-    restarts={"door": 1, "bedroom": 2},
-    degraded=frozenset({"bedroom"}),
 )
 
 
@@ -52,9 +59,8 @@ def test_each_token_sees_its_cameras_only(serve: Serve, state: Any) -> None:
 
 def test_uploads_and_what_was_removed_are_for_those_who_may_know_of_them(serve: Serve, state: Any) -> None:
     """They tell of files and of people's wishes to be forgotten, not of a camera."""
-    spoken = SpeechSnapshot(0, {"door": 1, "bedroom": 4}, 0, 1.0, 1.0)
     state.now = replace(
-        TWO_CAMERAS, uploads=UploadsSnapshot(7, 3, 41), removed={("evidence", "forget"): 5}, speech=spoken
+        TWO_CAMERAS, uploads=UploadsSnapshot(7, 3, 41), removed={("evidence", "forget"): 5}, speech=SpeechSnapshot()
     )
     files = "token-for-the-uploads"
     client = serve(token=ALL, tokens=TOKENS | {"files": {"token": files, "cameras": ["uploads"]}})
@@ -67,14 +73,14 @@ def test_uploads_and_what_was_removed_are_for_those_who_may_know_of_them(serve: 
 
 
 def test_trouble_of_other_cameras_is_none_of_its_business(serve: Serve, state: Any) -> None:
-    stuck = StreamSnapshot("bedroom", state="running", live=False)
-    state.now = DaemonSnapshot(streams=(StreamSnapshot("door"), stuck), idle_s={"bedroom": 1e5})
+    stuck = StreamSnapshot("bedroom", state=StreamState.RUNNING, live=False)
+    state.now = DaemonSnapshot(cameras=(camera_status(StreamSnapshot("door")), camera_status(stuck, idle_s=1e5)))
     client = serve(token=ALL, tokens=TOKENS)
     assert client.get("/healthz", headers=bearer(ALL)).status_code == 503
     assert client.get("/healthz", headers=bearer(DOOR)).status_code == 200
 
 
-STUCK = DaemonSnapshot(streams=(StreamSnapshot("bedroom", state="running"),), idle_s={"bedroom": 1e5})
+STUCK = DaemonSnapshot(cameras=(camera_status(StreamSnapshot("bedroom", state=StreamState.RUNNING), idle_s=1e5),))
 
 
 @pytest.mark.parametrize("settings", [{}, {"tokens": TOKENS}, {"proxy": {"addresses": ["198.51.100.1"]}}])

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from http.client import HTTPConnection
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +13,12 @@ import httpx
 import pytest
 
 from daemon.http import connections
-from daemon.snapshots import DaemonSnapshot
-from workers.snapshots import StreamSnapshot
+from daemon.http.access import client_address
+from daemon.observability.snapshot import DaemonSnapshot
+from tests.support.camera_status import camera_status
+from workers.stream.snapshot import StreamSnapshot
+
+pytestmark = pytest.mark.realtime
 
 Serve = Callable[..., httpx.Client]
 Connect = Callable[[httpx.Client], socket.socket]
@@ -75,20 +80,36 @@ def test_a_head_that_trickles_in_is_ended(serve: Serve, connect: Connect, monkey
 
 def test_a_client_that_does_not_read_is_ended(serve: Serve, monkeypatch: pytest.MonkeyPatch, state: Any) -> None:
     monkeypatch.setattr(connections, "PATIENCE_S", 0.5)
-    state.now = DaemonSnapshot(streams=tuple(StreamSnapshot(f"camera-{n}") for n in range(2000)))
-    client = serve()
+    state.now = DaemonSnapshot(cameras=tuple(camera_status(StreamSnapshot(f"camera-{n}")) for n in range(2000)))
+    client, began = serve(), time.monotonic()
     assert len(client.get("/metrics").content) > 1_000_000
+    took_s = time.monotonic() - began
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", urlsplit(str(client.base_url)).port))
         deaf.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
-        time.sleep(3)
+        time.sleep(3 + 4 * took_s)  # the server makes an answer or two first
         deaf.settimeout(20)
         read = 0
         with suppress(ConnectionError):
             while part := deaf.recv(65536):
                 read += len(part)
         assert 0 < read < 20 * 1_000_000  # it was cut
+
+
+def test_a_busy_connection_is_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE_S", 0.5)
+    place = urlsplit(str(serve().base_url))
+    busy = HTTPConnection(place.hostname or "", place.port, timeout=20)
+    busy.connect()
+    same, until = busy.sock, time.monotonic() + 4
+    while time.monotonic() < until:
+        busy.request("GET", "/livez")
+        response = busy.getresponse()
+        response.read()
+        assert (response.status, busy.sock) == (204, same)
+        time.sleep(0.02)
+    busy.close()
 
 
 def test_one_client_gets_so_many_connections(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +139,7 @@ def test_one_client_gets_so_many_connections(serve: Serve, connect: Connect, mon
 def test_others_do_not_keep_this_machine_out(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST", 5)
     numbers = iter(range(1, 250))
-    true_address = connections.client_address
+    true_address = client_address
     monkeypatch.setattr(connections, "client_address", lambda _: ip_address(f"203.0.113.{next(numbers)}"))
     client = serve()
     held = [connect(client) for _ in range(5)]

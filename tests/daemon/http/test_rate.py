@@ -2,10 +2,10 @@
 
 import asyncio
 from ipaddress import ip_address
+from typing import Any
 
 import httpx
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -15,11 +15,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from daemon.config.http import HttpConfig
+from daemon.config.sections.http import HttpConfig
 from daemon.http import guard
 from daemon.http.access import Access
 from daemon.http.guard import BODY_BYTES, Guard
 from daemon.http.rate import KEPT, RateLimit, client_key
+from tests.support.clocks import FakeClock
 
 TOKEN = "a-long-enough-token"
 AWAY = "203.0.113.7"
@@ -61,12 +62,11 @@ async def read(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
-def client(address: str, clock: FakeClock, **settings: object) -> httpx.AsyncClient:
+def client(address: str, clock: FakeClock, **settings: Any) -> httpx.AsyncClient:
     """A client whose requests seem to come from ``address``."""
-    limits = RateLimit(*guard.REQUESTS, clock), RateLimit(*guard.FAILURES, clock)
     inner = Starlette(routes=[Route("/", read, methods=["GET", "POST"])])
     inner.add_exception_handler(HTTPException, guard.refused)
-    app = Guard(inner, Access.of(HttpConfig.model_validate(settings)), *limits)
+    app = Guard(inner, Access.of(HttpConfig.model_validate(settings)), clock)
     transport = httpx.ASGITransport(app, client=(address, 1))
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
@@ -127,7 +127,7 @@ def test_a_proxys_users_are_not_locked_out_together() -> None:
 
 
 def test_a_body_is_bounded_whether_or_not_it_tells_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def in_parts(size: int, pause_s: float = 0.0):  # type: ignore[no-untyped-def]  # an async generator
+    async def in_parts(size: int, pause_s: float = 0.0):
         for _ in range(size >> 16):
             await asyncio.sleep(pause_s)
             yield bytes(1 << 16)

@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from daemon import logs
 from daemon.http import Access, HttpAddressError, HttpPortError, HttpServer, build_app
-from daemon.snapshots import DaemonSnapshot, EncoderSnapshot
+from daemon.logs import setup as logs
+from daemon.observability.camera_state import CameraState
+from daemon.observability.snapshot import DaemonSnapshot, EncoderSnapshot
+from tests.support.camera_status import camera_status
 from workers.publish.base import SinkSnapshot
-from workers.snapshots import StreamSnapshot
+from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import ModelInfo, SourceSnapshot
 
 TOKEN = "a-long-enough-token"
@@ -33,7 +35,7 @@ def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: A
         encoder=EncoderSnapshot(MODEL),
         publisher=SinkSnapshot(),
         beat=time.monotonic(),
-        streams=(StreamSnapshot("a"),),
+        cameras=(camera_status(StreamSnapshot("a")),),
     )
     assert client.get("/readyz").json()["encoder"]["profile"] == "lite"
     metrics = client.get("/metrics")
@@ -42,6 +44,20 @@ def test_health_readiness_and_metrics_follow_the_snapshot(serve: Serve, state: A
     state.now = replace(state.now, beat=time.monotonic() - 3600)
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+
+
+def test_a_dead_camera_degrades_and_all_of_them_fail_while_the_daemon_is_alive(serve: Serve, state: Any) -> None:
+    source = SourceSnapshot(frames_sampled=5)
+    dead = camera_status(StreamSnapshot("dead", StreamState.RUNNING, live=True, source=source), unseen_s=150)
+    well = replace(camera_status(replace(dead.stream, camera="well")), state=CameraState.UP)
+    client = serve()
+    state.now = DaemonSnapshot(cameras=(dead, well))
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"], answer.json()["down"]) == (200, "degraded", ["dead"])
+    state.now = DaemonSnapshot(cameras=(dead,))
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+    assert client.get("/livez").status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/nowhere"])
@@ -78,7 +94,7 @@ def test_without_a_token_only_loopback_names_are_served(serve: Serve) -> None:
 def test_secrets_in_errors_do_not_leave_by_http(serve: Serve, state: Any) -> None:
     logs.register_secrets(["http-pl4nted"])
     source = SourceSnapshot(last_error="source_failed: rtsp://u:pw@h http-pl4nted")
-    state.now = DaemonSnapshot(streams=(StreamSnapshot("a", source=source),))
+    state.now = DaemonSnapshot(cameras=(camera_status(StreamSnapshot("a", source=source)),))
     text = serve().get("/healthz").text
     assert "source_failed" in text
     assert "pw@" not in text

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import threading
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,35 +12,37 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
-from daemon_process import json_lines, published, running, watchword, write_config
-from publish_kit import make_event, wait_until
 
-from alignment.explaining import Explanation
+from alignment.aligners.explanation import Explanation
 from alignment.types import Span
-from daemon.config.privacy import RetentionConfig
+from daemon.config.sections.privacy import RetentionConfig
 from daemon.privacy.forgetting import FORMAT, read_receipt
 from daemon.privacy.forgetting import forget as forget_here
-from daemon.privacy.janitor import Janitor
 from daemon.privacy.kinds import kind_of_file, kind_of_key
-from daemon.privacy.places import Places
-from daemon.privacy.uploads import UploadRecords, WatchedUpload
-from daemon.state import StateFolder
-from workers.evidence import EvidenceStore
-from workers.explain_picture import Sheet
-from workers.forgetting import Scope
-from workers.publish.embedded import EmbeddedServer
-from workers.publish.redis_settings import RedisSettings
-from workers.publish.redis_stream import RedisSink
-from workers.publish.spool import Spool
+from daemon.privacy.retention import Janitor
+from daemon.privacy.store import Places
+from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.service.state_folder import StateFolder
+from tests.support.clocks import wait_until
+from tests.support.daemon import PARCEL, RED, json_lines, published, running, watchword, write_config
+from tests.support.events import make_live
+from tests.support.pipelines import write_visit
+from workers.events.erasures import Scope
+from workers.events.event import Event
+from workers.events.evidence import EvidenceStore
+from workers.events.explain_picture import ExplanationCard
+from workers.publish.embedded.server import EmbeddedServer
+from workers.publish.log.event_log import EventLog
+from workers.publish.redis.client import RedisSettings
+from workers.publish.redis.sink import RedisSink
 from workers.redaction import RedactedUrl
+from workers.services.state import StateService
 from workers.state_layout import StateLayout
-from workers.types import Event, EventSpec, FrameBatch, Utterance
+from workers.types import EventSpec, FrameBatch, Utterance
 
-SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4"
-EVENTS = {
-    "parcel": {"describe": "someone talks about a parcel that was delivered", "modalities": ["speech"]},
-    "cat": {"describe": "a cat", "modalities": ["vision"]},
-}
+pytestmark = pytest.mark.process
+
+EVENTS = PARCEL | RED
 QUIET = {"yard": {"url": "synthetic://pattern?seconds=3600&width=64&height=48&fps=5&pace=1"}}
 T0 = 1_700_000_000.0
 
@@ -72,27 +73,26 @@ def forget(config: Path, camera: str, since: float, until: float, *options: str)
 
 
 def live_event(number: int, start: float, word: str) -> Event:
-    event = make_event(number, camera="door", text=word, start=start, end=start + 5)
-    return replace(event, body=event.body | {"live": True})
+    return make_live(number, camera="door", text=word, start=start, end=start + 5)
 
 
 def picture_of(state: Path, event: Event, word: str, level: int) -> None:
     """Save the pictures of an event as its stream would have."""
-    store, t = EvidenceStore(StateLayout(state).evidence, event.camera), np.array([event.start + 1])
+    store, t = EvidenceStore(StateService(StateLayout(state).evidence), event.camera), np.array([event.start + 1])
     noise = np.random.default_rng(level).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
     store.keep(FrameBatch(event.camera, 0, t, t, noise))
     best = ((event.start + 1, 0.9),)
     span = Span("cat", event.start, event.end, 0.9, False, (1.0, 0.0, 0.0), best, 0.5)
     heard = [Utterance(event.start, event.end, word, 0.9, "en")]
-    sheet = Sheet(event.camera, True, EventSpec("cat", ("a cat",)), span, Explanation((), best, best), heard)
-    assert store.save(event.id, sheet, draw=True).explanation
+    card = ExplanationCard(event.camera, True, EventSpec("cat", ("a cat",)), span, Explanation((), best, best), heard)
+    assert store.save(event.id, card, draw=True).explanation
 
 
 def plant(state: Path, count: int = 6) -> list[tuple[Event, str]]:
     """Leave ``count`` live events, one a minute: in Redis, on disk though published, and in pictures."""
     made = [(live_event(n, T0 + 60 * n, f"word{n}zyx"), f"word{n}zyx") for n in range(count)]
     with EmbeddedServer(state) as url:
-        sink = RedisSink(RedisSettings(RedactedUrl(url)), Spool(StateLayout(state).spool))
+        sink = RedisSink(RedisSettings(RedactedUrl(url)), EventLog(StateLayout(state).event_log))
         sink.publish([event for event, _ in made])
         assert sink.flush(20)
         sink.close()
@@ -106,11 +106,10 @@ def test_without_a_daemon_nothing_is_left_of_an_interval_and_all_of_the_rest(tmp
     made = plant(state)
     inside, outside = made[2:4], [*made[:2], *made[4:]]
     pixels = {e.id: (state / "evidence" / "door" / f"{e.id}.jpg").read_bytes()[-400:] for e, _ in made}
-    # each of the two waits twice: in the spool, and as an event that has not ended
     look = forget(config, "door", T0 + 118, T0 + 190, "--json")
     assert json.loads(look.stdout) == {
         "events": sorted(e.id for e, _ in inside),
-        "would_remove": {"waiting": 4, "evidence": 4, "uploads": 0, "events": 2, "budgets": 0},
+        "would_remove": {"log": 2, "evidence": 4, "uploads": 0, "events": 2, "budgets": 0},
     }
     assert residue(state, *(word for _, word in inside)), "a look removes nothing"
 
@@ -144,8 +143,9 @@ def test_whoever_holds_the_state_forgets_while_it_publishes(tmp_path: Path) -> N
     done, count = threading.Event(), 0
     with StateFolder(state) as layout, EmbeddedServer(state) as url:
         redis_settings = RedisSettings(RedactedUrl(url))
-        sink = RedisSink(redis_settings, Spool(layout.spool, segment_bytes=20_000))
-        janitor = Janitor(Places(layout, redis_settings, True, sink.erase), RetentionConfig(events="forever"))
+        sink = RedisSink(redis_settings, EventLog(layout.event_log))
+        retention = RetentionConfig.model_validate({"events": "forever"})
+        janitor = Janitor(Places(layout, redis_settings, True, sink.erase), retention)
         janitor.start()
 
         def write() -> None:
@@ -169,7 +169,7 @@ def test_whoever_holds_the_state_forgets_while_it_publishes(tmp_path: Path) -> N
         told = json.loads(answer.stdout)
         assert (told["removed"]["events"], len(told["events_sha256"])) == (200, 200)
         assert janitor.removed["events", "forget"] == 200
-        entries = redis.Redis.from_url(url, decode_responses=True).xrange("watchword:events")
+        entries: Any = redis.Redis.from_url(url, decode_responses=True).xrange("watchword:events")
         left = [int(v["id"][:4], 16) for _, v in entries]
         assert left == list(range(1000, 1000 + count))
         wait_until(lambda: not [t for t in residue(state, "zyx") if t], 10)
@@ -192,11 +192,10 @@ def test_a_request_that_fails_says_why(tmp_path: Path) -> None:
 @pytest.mark.timeout(400)  # three processes load their models, one after the other
 def test_the_running_daemon_forgets_and_does_not_tell_again(tmp_path: Path) -> None:
     """A file's events, and an upload's with it, are forgotten; watched again they are neither kept nor published."""
-    visit = tmp_path / "visit.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLE, "-t", "19", "-c", "copy", visit], check=True)
+    visit = write_visit(tmp_path / "visit.mp4", 19)
     cameras = {"hall": {"url": str(visit)}}
     folders = {"folder": "inbox", "done": "done"}
-    config = write_config(tmp_path, cameras=cameras, events=EVENTS, uploads=folders)
+    config = write_config(tmp_path, cameras=cameras, events=EVENTS, uploads=folders, speech={"enabled": True})
     state, since = tmp_path / "state", datetime.now().timestamp()
     (tmp_path / "inbox").mkdir()
     shutil.copy(visit, tmp_path / "inbox")
@@ -228,12 +227,13 @@ def test_the_running_daemon_forgets_and_does_not_tell_again(tmp_path: Path) -> N
 def forgotten_while_watched(folder: Path, config: Path) -> set[str]:
     """Forget a long upload while it is watched; the next one is watched as ever. Return what must not be found."""
     since, inbox, state = datetime.now().timestamp(), folder / "inbox", folder / "state"
-    long, short = ("-stream_loop", "60", "-i", SAMPLE), ("-i", SAMPLE, "-t", "17", "-an")  # 73 minutes, and no word
+    visit = folder / "visit.mp4"
+    long, short = ("-stream_loop", "230", "-i", visit), ("-i", visit, "-t", "17", "-an")  # 73 minutes, and no word
     for cut, path in ((long, folder / "long.mp4"), (short, folder / "short.mp4")):
         subprocess.run(["ffmpeg", "-v", "error", *cut, "-c", "copy", path], check=True)
     shutil.move(folder / "long.mp4", inbox / "1.mp4")
     shutil.move(folder / "short.mp4", inbox / "2.mp4")
-    client = redis.Redis.from_url(EmbeddedServer.discover(state) or "", decode_responses=True)
+    client: Any = redis.Redis.from_url(EmbeddedServer.discover(state) or "", decode_responses=True)
 
     def stored() -> list[dict[str, Any]]:
         return [json.loads(entry["body"]) for _, entry in client.xrange("watchword:events")]
@@ -248,8 +248,8 @@ def forgotten_while_watched(folder: Path, config: Path) -> set[str]:
     assert datetime.fromisoformat(receipt["reached"]["to"]) > datetime.fromisoformat(receipt["asked"]["to"])
     wait_until(lambda: (folder / "done" / "2.mp4").exists(), 60)
     wait_until(lambda: [e["type"] for e in stored()][-1:] == ["end"], 30)
-    assert {e["evidence"]["words"] == [] and e["event"] for e in stored()} == {"cat"}
-    assert len({e["epoch"] for e in stored()}) == 1
+    assert {e["evidence"]["words"] == [] and e["event"] for e in stored()} == {"red"}
+    assert len({e["segment"] for e in stored()}) == 1
     assert [p.name for p in folder.glob("done/**/*.mp4")] == ["2.mp4"]
     assert list(inbox.iterdir()) == []
     wait_until(lambda: residue(state, *told) == {}, 10)
@@ -264,7 +264,7 @@ def secrets(events: list[dict[str, Any]]) -> set[str]:
 
 def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
     config, layout = write_config(tmp_path, cameras=QUIET, events=EVENTS), StateLayout(tmp_path / "state")
-    picture_of(layout.root, replace(live_event(1, T0, "word"), camera="uploads"), "word", 1)
+    picture_of(layout.root, live_event(1, T0, "word").model_copy(update={"camera": "uploads"}), "word", 1)
     folder = tmp_path / "done" / "a.mp4"  # which cannot be removed as a file is
     folder.mkdir(parents=True)
     UploadRecords(layout.uploads).note(WatchedUpload(str(folder), T0, T0 + 1))
@@ -276,19 +276,6 @@ def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
     folder.rmdir()
     forget_here(Places(layout, None, False, lambda ids, before: 0), Scope("uploads", T0, T0 + 9), pause_s=0)
     assert UploadRecords(layout.uploads).all() == []
-
-
-def test_of_a_cluster_only_this_machine_is_certified(tmp_path: Path) -> None:
-    sections = {"cameras": QUIET, "events": EVENTS, "redis": {"url": "embedded"}}
-    config = write_config(tmp_path, **sections, runtime="ray", ray={"address": "head.example:6379"})
-    picture_of(tmp_path / "state", live_event(1, T0, "word"), "word", 1)
-    look = forget(config, "door", T0, T0 + 9)
-    done = forget(config, "door", T0, T0 + 9, "--yes")
-    assert (look.returncode, done.returncode) == (0, 0), done.stderr
-    assert "other machines of the Ray cluster are not searched" in look.stderr
-    assert "nothing is left here; other machines of the Ray cluster are not searched" in done.stdout
-    (receipt,) = (tmp_path / "state" / "privacy" / "receipts").iterdir()
-    assert read_receipt(receipt)["other_machines"] == "not searched"
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:

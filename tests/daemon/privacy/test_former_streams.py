@@ -4,26 +4,28 @@ import json
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from daemon_process import watchword, write_config
-from publish_kit import make_event, settings_of
 
-from daemon.config.privacy import RetentionConfig
+from daemon.config.sections.privacy import RetentionConfig
 from daemon.privacy.forgetting import find, forget, read_receipt
-from daemon.privacy.former import holds_events, reached
-from daemon.privacy.janitor import Janitor
-from daemon.privacy.places import Places
-from workers.forgetting import Scope
-from workers.publish.embedded import EmbeddedServer
-from workers.publish.erasing import StreamEraser, stream_names
-from workers.publish.redis_settings import RedisSettings, connect
-from workers.publish.redis_stream import RedisSink
-from workers.publish.spool import Spool
+from daemon.privacy.old_streams import holds_events, reached
+from daemon.privacy.retention import Janitor
+from daemon.privacy.store import Places
+from tests.support.daemon import watchword, write_config
+from tests.support.events import make_live
+from tests.support.redis import settings_of
+from workers.events.erasures import Scope
+from workers.events.event import Event
+from workers.publish.embedded.server import EmbeddedServer
+from workers.publish.log.event_log import EventLog
+from workers.publish.redis.client import RedisSettings, connect
+from workers.publish.redis.eraser import StreamEraser, stream_names
+from workers.publish.redis.sink import RedisSink
 from workers.state_layout import StateLayout
-from workers.types import Event
+
+pytestmark = pytest.mark.process
 
 T0 = 1_700_000_000.0
 SCOPE = Scope("door", T0 - 10, T0 + 10)
@@ -32,12 +34,11 @@ DAY = 86_400.0
 
 
 def live_event(number: int, start: float, word: str) -> Event:
-    event = make_event(number, camera="door", text=word, start=start, end=start + 5)
-    return replace(event, body=event.body | {"live": True})
+    return make_live(number, camera="door", text=word, start=start, end=start + 5)
 
 
-def publish(settings: RedisSettings, spool: Path, *events: Event) -> None:
-    sink = RedisSink(settings, Spool(spool))
+def publish(settings: RedisSettings, log: Path, *events: Event) -> None:
+    sink = RedisSink(settings, EventLog(log))
     sink.publish(events)
     assert sink.flush(20)
     sink.close()
@@ -142,9 +143,9 @@ def test_it_is_kept_within_its_retention_and_gone_when_nothing_is_left(tmp_path:
         assert janitor.removed["events", "retention"] == 1
         janitor.expire()  # not again within a day: a server must be started for it
         assert janitor.removed["events", "retention"] == 1
-        Janitor(theirs, RetentionConfig(events="70d")).expire()
+        Janitor(theirs, RetentionConfig.model_validate({"events": "70d"})).expire()
         assert not holds_events(theirs.layout)
-        Janitor(theirs, RetentionConfig(events="70d")).expire()
+        Janitor(theirs, RetentionConfig.model_validate({"events": "70d"})).expire()
         assert not holds_events(theirs.layout), "no server is started where there is nothing"
 
 

@@ -5,18 +5,19 @@ import time
 from pathlib import Path
 
 import pytest
-from publish_kit import BINARIES, Server, settings_of
 
-from daemon.config.privacy import RetentionConfig
-from daemon.metrics import render_metrics
-from daemon.privacy import places as places_module
-from daemon.privacy.evidence import EvidenceData
-from daemon.privacy.janitor import Janitor
+from daemon.config.sections.privacy import RetentionConfig
+from daemon.observability.metrics import render_metrics
+from daemon.observability.snapshot import DaemonSnapshot
+from daemon.privacy import store as places_module
+from daemon.privacy.evidence_data import EvidenceData
 from daemon.privacy.kinds import KINDS, kind_of_key
-from daemon.privacy.places import Limits, Places
-from daemon.privacy.uploads import UploadRecords, WatchedUpload
-from daemon.snapshots import DaemonSnapshot
-from workers.publish.redis_settings import RedisSettings
+from daemon.privacy.retention import Janitor
+from daemon.privacy.store import Limits, Places
+from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from tests.support.redis import BINARIES, Server, settings_of
+from workers.events.erasures import Scope
+from workers.publish.redis.client import RedisSettings
 from workers.state_layout import StateLayout
 
 NOW = time.time()
@@ -44,7 +45,7 @@ def test_every_kind_says_how_long_it_is_kept_and_every_setting_is_of_a_kind() ->
 @pytest.mark.parametrize("stream", ["watchword:events", "{tag}events"])
 def test_keys_of_other_programs_are_not_claimed(stream: str) -> None:
     settings = RedisSettings("embedded", stream)
-    from publish_kit import make_event
+    from tests.support.events import make_event
 
     assert kind_of_key(stream, stream).name == "events"  # type: ignore[union-attr]  # None fails as well
     assert kind_of_key(settings.marker(make_event()), stream).name == "markers"  # type: ignore[union-attr]  # as above
@@ -61,6 +62,15 @@ def test_old_pictures_go_and_then_the_oldest_of_too_many(tmp_path: Path) -> None
     assert data.expire(Limits(NOW - 14 * DAY, max_bytes=1500)) == 1
     assert (middle.exists(), young.exists()) == (False, True)
     assert data.expire(Limits(NOW - 14 * DAY, max_bytes=1500)) == 0
+
+
+def test_pictures_of_files_are_found_by_the_events_that_they_show(tmp_path: Path) -> None:
+    state = places(tmp_path)
+    names = ("clip.cafe01.jpg", "clip.cafe01.explain.png", "cafe02.jpg", "cafe02.explain.png")
+    paths = [write(state.layout.evidence / "uploads" / name, 0) for name in names]
+    data = EvidenceData(state)
+    assert data.event_ids(Scope("uploads", NOW - 60, NOW + 60)) == {"cafe01", "cafe02"}
+    assert set(data.items(Scope("uploads", 0, 1), frozenset({"cafe01"}))) == {str(path) for path in paths[:2]}
 
 
 def test_one_pass_removes_no_more_than_its_limit(tmp_path: Path) -> None:
@@ -94,7 +104,7 @@ def test_a_pass_over_all_kinds_is_counted(tmp_path: Path) -> None:
         text = render_metrics(DaemonSnapshot(removed=dict(janitor.removed))).decode()
         for kind, count in {"events": 1, "evidence": 1, "budgets": 1, "uploads": 0}.items():
             assert f'watchword_data_removed_total{{kind="{kind}",reason="retention"}} {count}.0' in text
-        Janitor(state, RetentionConfig(uploads="7d")).expire()
+        Janitor(state, RetentionConfig.model_validate({"uploads": "7d"})).expire()
         assert not upload.exists()
         assert UploadRecords(state.layout.uploads).all() == []
     finally:

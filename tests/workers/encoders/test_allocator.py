@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 PROGRAM = """
 import numpy as np, psutil
-from fake_clock import FakeClock
+from tests.support.clocks import FakeClock
 from workers.encoders.allocator import RELEASE_S, FreedMemory, tune_allocator
 
 def resident():

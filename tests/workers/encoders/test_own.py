@@ -8,12 +8,14 @@ import torch
 
 from alignment.calibration import LITE_CALIBRATION, Platt
 from alignment.errors import CheckpointError
-from alignment.methods.backbones import TowerOptions, TwoTowers, Vocabulary
-from alignment.methods.tower_file import TrainedTowers, save_towers
-from workers.encoders.options import EncoderOptions
+from alignment.towers.backbones import TowerOptions, TwoTowers, Vocabulary
+from alignment.towers.tower_file import TrainedTowers, save_towers
 from workers.encoders.own import CHECKPOINT
 from workers.encoders.registry import load_encoder
 from workers.errors import ModelUnavailable
+from workers.models.options import EncoderOptions
+
+pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
 
 @pytest.fixture

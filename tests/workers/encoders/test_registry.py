@@ -1,23 +1,26 @@
 import subprocess
 import sys
-from importlib import import_module
+from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 
-from workers.encoders.options import EncoderOptions
-from workers.encoders.registry import ENCODERS, load_encoder
+from workers.encoders.registry import load_encoder
 from workers.errors import ModelUnavailable
+from workers.models.options import EncoderOptions
+from workers.models.profiles import PROFILES
 
 
 def test_an_unknown_profile_lists_the_known_ones() -> None:
-    with pytest.raises(ModelUnavailable, match=r"no encoder profile 'clap'.*lite, open_clip, own, transformers"):
+    with pytest.raises(
+        ModelUnavailable, match=r"no encoder profile 'clap'.*colour, lite, open_clip, own, transformers"
+    ):
         load_encoder(EncoderOptions("clap"))  # type: ignore[arg-type]  # what a typing error in a config gives
 
 
-@pytest.mark.parametrize("profile", list(ENCODERS))
+@pytest.mark.parametrize("profile", list(PROFILES))
 def test_every_registered_loader_exists_and_is_an_encoder_class(profile: str) -> None:
-    module, _, name = ENCODERS[profile].partition(":")
-    loader = getattr(import_module(module), name)
+    loader = resolve_name(PROFILES[profile].encoder)
     for method in ("encode_frames", "encode_text", "encode_sentences"):
         assert callable(getattr(loader, method))
 
@@ -28,10 +31,12 @@ def test_a_profile_is_loaded_by_its_name(monkeypatch: pytest.MonkeyPatch) -> Non
         load_encoder(EncoderOptions("open_clip", "/nowhere"))
 
 
+@pytest.mark.process
 def test_the_registry_and_the_model_list_import_no_heavy_library() -> None:
     code = (
-        "import sys, workers.encoders.registry, workers.models, workers.batching, daemon.commands.models\n"
-        "workers.models.list_models()\n"
+        "import sys, workers.encoders.registry, workers.models.catalogue\n"
+        "import workers.services.batcher, daemon.commands.models\n"
+        "workers.models.catalogue.list_models()\n"
         "heavy = {'torch', 'transformers', 'open_clip', 'huggingface_hub'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
@@ -43,7 +48,7 @@ def test_the_registry_and_the_model_list_import_no_heavy_library() -> None:
     ("profile", "model"),
     [("open_clip", "ViT-B-32-256/datacomp_s34b_b86k"), ("transformers", "google/siglip2-base-patch16-224")],
 )
-def test_default_models(profile: str, model: str) -> None:
+def test_default_models(profile: Any, model: str) -> None:
     assert EncoderOptions(profile).resolved().model == model
     assert EncoderOptions(profile, "own/model").resolved().model == "own/model"
 

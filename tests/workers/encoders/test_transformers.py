@@ -4,9 +4,12 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -15,9 +18,9 @@ from PIL import Image  # noqa: E402  # after the guards above
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers  # noqa: E402
 
 from alignment.errors import FeatureError  # noqa: E402
-from workers.encoders.options import EncoderOptions  # noqa: E402
 from workers.encoders.transformers_encoder import TransformersEncoder  # noqa: E402
 from workers.errors import ModelUnavailable  # noqa: E402
+from workers.models.options import EncoderOptions  # noqa: E402
 
 CORPUS = [
     "a red car turns left",
@@ -146,7 +149,7 @@ def frames() -> np.ndarray:
     return rng.integers(0, 256, (7, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def _options(folder: Path, **more: object) -> EncoderOptions:
+def _options(folder: Path, **more: Any) -> EncoderOptions:
     return EncoderOptions("transformers", str(folder), device="cpu", threads=1, **more)
 
 
@@ -167,7 +170,7 @@ def _library(folder: Path, frames: np.ndarray, texts: list[str]) -> tuple[np.nda
     return np.concatenate(images), np.concatenate(sentences)
 
 
-def _rows(features: object) -> np.ndarray:
+def _rows(features: Any) -> np.ndarray:
     tensor = features if torch.is_tensor(features) else features.pooler_output
     return torch.nn.functional.normalize(tensor, dim=-1).numpy()
 
@@ -205,7 +208,8 @@ def test_a_text_does_not_depend_on_its_batch(checkpoints: dict[str, Path]) -> No
 
 def test_siglip2_reads_capitals_as_it_was_trained(checkpoints: dict[str, Path]) -> None:
     encoder = TransformersEncoder(_options(checkpoints["siglip2"]))
-    np.testing.assert_allclose(*encoder.encode_text(["A Red CAR", "a red car"]), atol=1e-6)
+    upper, lower = encoder.encode_text(["A Red CAR", "a red car"])
+    np.testing.assert_allclose(upper, lower, atol=1e-6)
 
 
 def test_frame_specs_and_info(checkpoints: dict[str, Path]) -> None:
@@ -273,8 +277,23 @@ def test_frames_of_another_size_are_refused(checkpoints: dict[str, Path]) -> Non
 
 def test_half_precision_is_named_and_takes_no_digits_from_the_curve(checkpoints: dict[str, Path]) -> None:
     full, half = (TransformersEncoder(_options(checkpoints["siglip"], dtype=d)) for d in ("float32", "bfloat16"))
-    assert half.calibration == full.calibration
+    assert half.calibration.vision == full.calibration.vision
+    assert half.calibration.contrast == full.calibration.contrast
     assert half.info.id == f"{full.info.id}/bfloat16"
+
+
+def test_a_zone_is_a_picture_of_its_own(checkpoints: dict[str, Path], frames: np.ndarray) -> None:
+    encoder = TransformersEncoder(_options(checkpoints["clip"]))
+    other = frames.copy()
+    other[:, :, SIZE // 2 :] = 255 - other[:, :, SIZE // 2 :]  # on the right
+    left = (((0.0, 0.0), (0.4, 0.0), (0.4, 0.4), (0.0, 0.4)),)
+    beside = (((1.1, 0.0), (1.5, 0.0), (1.1, 1.0)),)
+    zones = [(left, beside), *[()] * (len(frames) - 1)]
+    rows, changed = (encoder.encode_zones(x, zones) for x in (frames, other))
+    np.testing.assert_allclose(rows[[0, *range(3, len(rows))]], encoder.encode_frames(frames), atol=1e-5)
+    np.testing.assert_allclose(rows[1], changed[1], atol=1e-5)
+    assert np.abs(rows[0] - changed[0]).max() > 1e-3
+    assert np.isnan(rows[2]).all()
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from publish_kit import BINARIES, Server
+
+from tests.support.redis import BINARIES, Server
 
 
 @pytest.fixture(params=list(BINARIES))

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from live_kit import X264
-from source_media import every, make_video
+
+from tests.support.live import X264
+from tests.support.media import every, make_video
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """Every file of the collection of damaged media behaves as its manifest says."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from source_media import Run, read_all
 
+from tests.support.media import Run, read_all
 from workers.errors import SourceInvalid
 from workers.sources.random_access import read_frames_at
 from workers.types import FrameSpec
@@ -65,7 +66,7 @@ def test_what_cannot_be_read_is_refused(bad_media: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_what_is_there_is_read(bad_media: Path, name: str) -> None:
-    frames, last, epochs, sound = EXPECTED[name]
+    frames, last, segments, sound = EXPECTED[name]
     got = read_all(bad_media / name, SPEC)
     assert len(got.pts) == frames
     assert np.all(np.diff(got.pts) > 0)
@@ -73,12 +74,12 @@ def test_what_is_there_is_read(bad_media: Path, name: str) -> None:
     if frames:
         assert got.pts[-1] == pytest.approx(last, abs=0.15)
         assert got.frames.shape == (frames, 48, 48, 3)
-    assert len(set(got.epochs)) == epochs
+    assert len(set(got.segments)) == segments
     assert bool(got.chunks) == got.info.has_audio == sound
     assert got.info.has_video == bool(frames)
 
 
-def read(bad_media: Path, name: str, **changes: object) -> Run:
+def read(bad_media: Path, name: str, **changes: Any) -> Run:
     return read_all(bad_media / name, SPEC, **changes)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from workers.sources.capabilities import count_frames, decoder_capabilities, random_access
 
+pytestmark = pytest.mark.timeout(60)  # loads models, or trains
+
 SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4"
 
 
@@ -40,7 +42,7 @@ def test_importing_decord_leaves_the_processors_blas_alone() -> None:
     # numpy and its BLAS come after decord: the order in which NVBLAS would take over.
     program = """
 from pathlib import Path
-from workers.sources.decord_loading import load_decord
+from workers.sources.random_access import load_decord
 decord = load_decord()
 assert load_decord() is decord
 assert "nvblas" not in Path("/proc/self/maps").read_text()

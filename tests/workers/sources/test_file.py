@@ -7,8 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from source_media import SPEC, camera, every, make_video, number_of, picture, read_all, tone
 
+from alignment.errors import WatchwordError
+from tests.support.media import SPEC, camera, every, make_video, number_of, picture, read_all, tone
 from workers.errors import SourceInvalid, SourceNotFound, SourceRefused
 from workers.sources.factory import build_source
 from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, FrameSpec
@@ -96,7 +97,7 @@ def test_sound_whose_clock_drifts_keeps_to_its_time_stamps(pace: float, tmp_path
             frame = av.AudioFrame.from_ndarray(np.full((1, 800), i // 16000 * 100, np.int16), "s16", "mono")
             frame.sample_rate, frame.pts = 16000, i
             for packet in stream.encode(frame):
-                packet.pts = packet.dts = round(packet.pts * pace)
+                packet.pts = packet.dts = round((packet.pts or 0) * pace)
                 out.mux(packet)
     got = read_all(path)
     assert got.chunks[-1].end_s == pytest.approx(40 * pace, abs=0.1)
@@ -159,11 +160,11 @@ def test_time_stamp_jump_is_a_new_epoch_on_the_same_axis(tmp_path: Path, second_
     got = read_all(join(tmp_path / "both.ts", a, b))
     assert got.pts[-1] < 10
     assert np.all(np.diff(got.pts) > 0)
-    assert set(got.epochs) == {0, 1}
-    assert {c.epoch for c in got.chunks} == {0, 1}
+    assert set(got.segments) == {0, 1}
+    assert {c.segment for c in got.chunks} == {0, 1}
     assert all(c.end_s < 10 for c in got.chunks)
     numbers = [number_of(f) for f in got.frames]
-    assert [e for e, n in zip(got.epochs, numbers, strict=True) if n >= 100] == [1] * got.epochs.count(1)
+    assert [e for e, n in zip(got.segments, numbers, strict=True) if n >= 100] == [1] * got.segments.count(1)
 
 
 def test_resolution_change_in_a_transport_stream(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_resolution_change_in_a_transport_stream(tmp_path: Path) -> None:
     b = make_video(tmp_path / "2.ts", every(40, 100, 4000), options={"bf": "0"}, size=(160, 120), first=100)
     got = read_all(join(tmp_path / "both.ts", a, b))
     assert [number_of(f) for f in got.frames] == [0, 25, 50, 75, 100, 125, 150, 175]
-    assert set(got.epochs) == {0}
+    assert set(got.segments) == {0}
 
 
 def test_truncated_file_gives_what_is_there_and_says_so(tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ def test_damaged_packets_are_skipped_and_counted(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_film_gives_one_clear_error(
-    tmp_path: Path, name: str, content: bytes | None, kind: type[Exception]
+    tmp_path: Path, name: str, content: bytes | None, kind: type[WatchwordError]
 ) -> None:
     make_video(tmp_path / "a.mp4", every(40, 10))
     path = tmp_path / name
@@ -279,14 +280,17 @@ def test_loop_starts_again_later_as_a_new_epoch(tmp_path: Path) -> None:
     batches: list[FrameBatch] = []
     chunks: list[AudioChunk] = []
     for item in source.items():
-        (batches if isinstance(item, FrameBatch) else chunks).append(item)  # type: ignore[attr-defined]  # by kind
+        if isinstance(item, FrameBatch):
+            batches.append(item)
+        elif isinstance(item, AudioChunk):
+            chunks.append(item)
         if len(batches) == 3:
             source.stop()
     pts = np.concatenate([b.pts_s for b in batches])
     assert np.all(np.diff(pts) > 0.5)
     assert pts[-1] == pytest.approx(8.0, abs=0.5)
-    assert [b.epoch for b in batches[:3]] == [0, 1, 2]
-    assert {c.epoch for c in chunks} >= {0, 1}
+    assert [b.segment for b in batches[:3]] == [0, 1, 2]
+    assert {c.segment for c in chunks} >= {0, 1}
 
 
 def test_stop_from_another_thread_ends_items(tmp_path: Path) -> None:

@@ -7,9 +7,20 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hostile_media import gigapixel, master, playlist, slowing_sound, sound
-from source_media import Run, camera, every, make_video, picture, read_all
 
+from tests.support.media import (
+    Run,
+    camera,
+    every,
+    gigapixel,
+    make_video,
+    master_playlist,
+    pcm_file,
+    picture,
+    playlist,
+    read_all,
+    slowing_audio,
+)
 from workers.clock import SystemClock
 from workers.errors import SourceInvalid, SourceRefused, SourceTooLarge, SourceUnsupported
 from workers.sources.factory import build_source
@@ -37,7 +48,7 @@ def test_a_picture_of_a_gigapixel_is_refused_before_it_is_allocated(tmp_path: Pa
 
 def test_what_a_header_says_is_checked_first(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", every(100, 10))
-    with pytest.raises(SourceTooLarge, match=r"pictures of 96x64, at most 4000 pixels are allowed \(limits\.pixels\)"):
+    with pytest.raises(SourceTooLarge, match=r"frames of 96x64, at most 4000 pixels are allowed \(limits\.pixels\)"):
         build_source(camera(path, limits=MediaLimits(max_pixels=4000)), SPEC, SystemClock()).open()
 
 
@@ -65,20 +76,20 @@ def test_a_million_pictures_a_second(tmp_path: Path) -> None:
             frame.pts, frame.time_base = n, Fraction(1, 1_000_000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    with pytest.raises(SourceTooLarge, match=r"pictures a second, at most 1000 are allowed \(limits\.fps\)"):
+    with pytest.raises(SourceTooLarge, match=r"frames a second, at most 1000 are allowed \(limits\.fps\)"):
         read_all(path, SPEC)
 
 
 def test_more_pictures_than_the_header_said_are_noticed_while_reading(tmp_path: Path) -> None:
     path = make_video(tmp_path / "dense.ts", every(1000, 10) + every(5, 300, 10_000))
     assert len(limited(path, max_fps=100).pts) > 0
-    with pytest.raises(SourceTooLarge, match="more than the 10 pictures a second"):
+    with pytest.raises(SourceTooLarge, match="more than the 10 frames a second"):
         limited(path, max_fps=10)
 
 
 def test_more_pixels_a_second_than_anybody_records(tmp_path: Path) -> None:
     path = make_video(tmp_path / "fast.mp4", every(40, 50))
-    with pytest.raises(SourceTooLarge, match=r"25 pictures of 96x64 a second, at most 153599 pixels a second"):
+    with pytest.raises(SourceTooLarge, match=r"25 frames of 96x64 a second, at most 153599 pixels a second"):
         limited(path, max_pixel_rate=96 * 64 * 25 - 1)
     assert MediaLimits().max_pixel_rate >= 8192 * 4320 * 60
 
@@ -137,20 +148,20 @@ def test_hundreds_of_tracks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [1, 3999, 768_001])
 def test_sound_at_rates_that_nobody_records_at(tmp_path: Path, rate: int) -> None:
-    path = sound(tmp_path / "low.mkv", rate, 4096)  # at 1 Hz an hour of it, a quarter of a gigabyte
-    with pytest.raises(SourceTooLarge, match=rf"low\.mkv.*sound of {rate} samples a second, from 4000 to 768000"):
+    path = pcm_file(tmp_path / "low.mkv", rate, 4096)  # at 1 Hz an hour of it, a quarter of a gigabyte
+    with pytest.raises(SourceTooLarge, match=rf"low\.mkv.*audio at {rate} Hz; 4000 to 768000 Hz"):
         read_all(path)
 
 
 def test_a_large_packet_of_sound_comes_in_parts(tmp_path: Path) -> None:
-    got = read_all(sound(tmp_path / "low.mkv", 4000, 4000 * 90))
+    got = read_all(pcm_file(tmp_path / "low.mkv", 4000, 4000 * 90))
     assert len(got.sound) == 90 * 16000
     assert max(len(c.samples) for c in got.chunks) < 2 * 16000
     assert [c.start_s for c in got.chunks[1:]] == pytest.approx([c.end_s for c in got.chunks[:-1]], abs=1e-6)
 
 
 def test_sound_whose_rate_falls_on_the_way_is_left_out(tmp_path: Path) -> None:
-    got = read_all(slowing_sound(tmp_path / "slowing.mkv"))
+    got = read_all(slowing_audio(tmp_path / "slowing.mkv"))
     assert got.snapshot.dropped["too_large"] > 50
     assert got.chunks[-1].end_s < 7
     assert np.abs(got.sound[8000:24000]).max() > 0.2
@@ -169,7 +180,7 @@ def test_limits_change_nothing_for_ordinary_media(tmp_path: Path) -> None:
     [
         ("hls.mp4", playlist("{other}")),
         ("url.m3u8", playlist("file://{other}")),
-        ("nested.ts", master(["url.m3u8"])),
+        ("nested.ts", master_playlist(["url.m3u8"])),
         ("concat.mp4", "ffconcat version 1.0\nfile '{other}'\n"),
         ("session.mp4", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n"),
         ("dash.mp4", '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>{other}</BaseURL>'),
@@ -180,7 +191,7 @@ def test_files_that_point_at_others_are_refused(tmp_path: Path, name: str, text:
     other = make_video(tmp_path / "other.mp4", every(100, 10))
     path = tmp_path / name
     path.write_text(text.format(other=other))
-    with pytest.raises(SourceRefused, match=f"{name} points at other files or hosts") as caught:
+    with pytest.raises(SourceRefused, match=f"{name} refers to other files or hosts") as caught:
         read_all(path, SPEC)
     assert not caught.value.retryable
     with pytest.raises((SourceUnsupported, SourceInvalid)):  # FFmpeg itself, should it come that far

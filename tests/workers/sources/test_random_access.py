@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from source_media import every, make_video, number_of
 
+from tests.support.media import every, make_video, number_of
 from workers.errors import SourceInvalid, SourceNotFound
 from workers.sources import random_access
 from workers.sources.random_access import read_frames_at

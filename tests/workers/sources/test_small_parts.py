@@ -20,10 +20,10 @@ from workers.errors import (
     SourceUnsupported,
 )
 from workers.redaction import RedactedUrl
-from workers.sources.buffering import MAX_FRAMES, FreshBuffer
-from workers.sources.native import classify
-from workers.sources.sampling import Grid
-from workers.sources.url import network_options, parse_target
+from workers.sources.decode.packets import Grid
+from workers.sources.ffmpeg_errors import classify
+from workers.sources.live.buffer import MAX_FRAMES, FreshBuffer
+from workers.sources.url import is_local, network_options, parse_target
 from workers.types import AudioChunk, FrameBatch
 
 
@@ -164,3 +164,19 @@ def test_native_errors_become_ours(error: Exception, elapsed: float, kind: type[
     assert "s3cret-word" not in str(ours)
     assert str(ours).startswith("door: rtsp://***@10.0.0.5/cam")
     assert ours.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("videos/a.mp4", True),
+        ("file:///videos/a.mp4", True),
+        ("/dev/video0", True),
+        ("webcam://", True),
+        ("rtsp://127.0.0.1/a", False),
+        ("http://camera/a.ts", False),
+        ("synthetic://pattern", False),
+    ],
+)
+def test_files_and_devices_are_read_on_one_machine_only(url: str, local: bool) -> None:
+    assert is_local(RedactedUrl(url)) == local

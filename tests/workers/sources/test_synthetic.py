@@ -3,8 +3,8 @@ import time
 
 import numpy as np
 import pytest
-from source_media import SPEC, camera, read_all
 
+from tests.support.media import SPEC, camera, read_all
 from workers.errors import SourceUnsupported
 from workers.sources.factory import build_source
 from workers.types import AudioChunk, FrameBatch, FrameSpec

@@ -2,13 +2,12 @@ from itertools import pairwise
 
 import pytest
 
-from workers.sources.arrivals import Arrivals
-from workers.sources.timebase import Timebase, Told
+from workers.sources.timebase import ArrivalDelay, ResumePoint, Timebase
 
 
 def seconds(base: Timebase, track: str, stamps: list[float], duration: float = 0.04) -> list[tuple[int, float]]:
     placed = [(s, base.place(track, s, duration)) for s in stamps]
-    return [(p.epoch, round(s + p.offset, 6)) for s, p in placed]
+    return [(p.segment, round(s + p.offset, 6)) for s, p in placed]
 
 
 def test_time_starts_at_the_origin() -> None:
@@ -54,10 +53,10 @@ def test_sound_and_picture_jump_together_and_stragglers_stay_behind(jump: float)
     new = old + 4.0 + jump
     assert seconds(base, "video", [new]) == [(1, pytest.approx(4.04, abs=0.05))]
     assert seconds(base, "audio", [old + 3.6, old + 3.64])[-1][0] == 0
-    epoch, at = seconds(base, "audio", [new - 0.3])[0]
-    assert epoch == 1
+    segment, at = seconds(base, "audio", [new - 0.3])[0]
+    assert segment == 1
     assert at == pytest.approx(3.7, abs=0.05)
-    assert base.epoch == 1
+    assert base.segment == 1
 
 
 def test_a_late_track_stays_on_the_common_clock() -> None:
@@ -70,9 +69,9 @@ def test_a_late_track_stays_on_the_common_clock() -> None:
 class Camera:
     """A live camera at 25 frames/s: what it stamps, and when that arrives."""
 
-    def __init__(self, stamp: float = 7.0, now: float = 1000.0, told: Told | None = None) -> None:
+    def __init__(self, stamp: float = 7.0, now: float = 1000.0, told: ResumePoint | None = None) -> None:
         self.stamp, self.now = stamp, now
-        self.base = Timebase(None, now, epoch=3, wall=lambda: self.now, told=told)
+        self.base = Timebase(None, now, segment=3, wall=lambda: self.now, resume=told)
 
     def send(self, seconds: float, speed: float = 1.0, late: float = 0.0) -> list[tuple[int, float, float]]:
         """Send; ``speed``: how fast its clock runs. Return epoch, stream second and time of arrival of each frame."""
@@ -81,7 +80,7 @@ class Camera:
             delay = late * (n % 10) / 10
             self.now += delay
             place = self.base.place("video", self.stamp, 0.04)
-            got.append((place.epoch, self.stamp + place.offset, self.now - delay))
+            got.append((place.segment, self.stamp + place.offset, self.now - delay))
             self.now += 0.04 - delay
             self.stamp += 0.04 * speed
         return got
@@ -102,8 +101,8 @@ def test_a_gap_is_told_from_a_clock_that_was_set_by_the_time_of_arrival() -> Non
     camera.send(30)
     camera.now += 60.0
     camera.stamp = 500.0
-    ((epoch, t, arrived), *_) = camera.send(1)
-    assert epoch == 4
+    ((segment, t, arrived), *_) = camera.send(1)
+    assert segment == 4
     assert t == pytest.approx(arrived, abs=0.1)
 
 
@@ -141,46 +140,46 @@ def test_after_a_step_of_our_clock_a_new_epoch_begins_there() -> None:
     camera.send(20)
     camera.now -= 3600
     camera.base.restart(camera.now)
-    ((epoch, t, _), *_) = camera.send(1)
-    assert (epoch, t) == (4, pytest.approx(camera.now - 1.0))
-    assert camera.base.epoch == 4
+    ((segment, t, _), *_) = camera.send(1)
+    assert (segment, t) == (4, pytest.approx(camera.now - 1.0))
+    assert camera.base.segment == 4
 
 
 def test_the_first_packet_is_no_gap() -> None:
-    assert not Arrivals().is_gap(1000.0, 5000.0)
+    assert not ArrivalDelay().is_gap(1000.0, 5000.0)
 
 
 @pytest.mark.parametrize("since", [1.0, 15.0, 31.0, 3600.0])
 def test_what_was_read_before_keeps_its_place_however_long_a_playlist_stands_still(since: float) -> None:
     for behind in (29.0, 15.0, 10.1, 9.9, 0.04):
-        camera = Camera(1000.0 - behind, 1000.0 + since, Told(0.0, 1000.0))
+        camera = Camera(1000.0 - behind, 1000.0 + since, ResumePoint(0.0, 1000.0))
         placed = [camera.base.place(track, camera.stamp, 0.04) for track in ("video", "audio")]
-        assert {(p.epoch, p.offset) for p in placed} == {(3, 0.0)}
-        assert camera.base.told is None
+        assert {(p.segment, p.offset) for p in placed} == {(3, 0.0)}
+        assert camera.base.resume_point is None
 
 
 @pytest.mark.parametrize(("since", "begins"), [(2.0, 1000.04), (25.0, 1000.04), (31.0, 1036.0), (3600.0, 4605.0)])
 def test_a_playlist_goes_on_where_it_was_unless_it_stood_still_for_long(since: float, begins: float) -> None:
-    camera = Camera(998.0, 1000.0 + since, Told(0.0, 1000.0))
+    camera = Camera(998.0, 1000.0 + since, ResumePoint(0.0, 1000.0))
     camera.base.place("video", camera.stamp, 0.04)
     camera.now, camera.stamp = camera.now + 5.0, 1000.04
     got = camera.send(20)
     assert {e for e, *_ in got} == {3}
     assert [t for _, t, _ in got] == pytest.approx([begins + 0.04 * n for n in range(500)], abs=0.05)
-    told = camera.base.told
+    told = camera.base.resume_point
     assert told is not None
     assert told.until == pytest.approx(got[-1][1], abs=0.001)
 
 
 def test_sound_that_is_behind_its_pictures_stays_so_when_a_playlist_goes_on_late() -> None:
-    camera = Camera(1000.04, 1025.0, Told(0.0, 1000.0))
+    camera = Camera(1000.04, 1025.0, ResumePoint(0.0, 1000.0))
     camera.send(1)
     place = camera.base.place("audio", 999.7, 0.02)
-    assert (place.epoch, 999.7 + place.offset) == (3, pytest.approx(999.7, abs=0.01))
+    assert (place.segment, 999.7 + place.offset) == (3, pytest.approx(999.7, abs=0.01))
 
 
 @pytest.mark.parametrize("stamp", [1020.0, 90_000.0, 1.4])
 def test_time_stamps_that_do_not_go_on_begin_where_the_time_is(stamp: float) -> None:
-    camera = Camera(stamp, 1003.0, Told(0.0, 1000.0))
-    ((epoch, t, _), *_) = camera.send(1)
-    assert (epoch, t) == (3, pytest.approx(1003.0))
+    camera = Camera(stamp, 1003.0, ResumePoint(0.0, 1000.0))
+    ((segment, t, _), *_) = camera.send(1)
+    assert (segment, t) == (3, pytest.approx(1003.0))

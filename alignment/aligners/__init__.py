@@ -1,0 +1,1 @@
+"""Aligners: score a window of clips and utterances against described events."""

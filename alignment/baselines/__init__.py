@@ -1,0 +1,1 @@
+"""Methods to compare ours with: fusions, sequence encoders, heads and baselines, chosen by name."""

@@ -1,0 +1,1 @@
+"""Scores of detected events against annotations: matching, metrics, ranking, reliability, reports."""

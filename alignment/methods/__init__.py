@@ -1,1 +1,0 @@
-"""The methods that can be compared with ours: fusions, encoders, heads and baselines, chosen by name."""

@@ -1,0 +1,1 @@
+"""From probabilities over time to spans: the tracker, false-alert budgets, scene changes, event ids."""

@@ -1,0 +1,252 @@
+"""Online spans: from a probability per clip to events that open, grow and close.
+
+An automaton with hysteresis (enter high, leave low), gap merging and a minimum duration reads each clip of the window.
+Scores of past clips may still change (a transcript arrives late, a smoothing filter sees one more clip). Therefore the
+automaton runs over the whole window again at every hop, from the state that it had before the window's first clip, and
+the tracker reports the differences from the spans that it reported before. One pass over a whole file finds the same
+spans.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from alignment.spans.budget import Budget
+from alignment.types import F32, F64, ScoreTrack, Span, SpanChange, SpanChangeType
+
+TRACK_POINTS = 75
+TOP_SCORES = 3
+SAME_S = 0.05  # a bound that moves by less than a video frame is no change: the times of live frames jitter
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRule:
+    """When a span begins and ends. Probabilities 0..1, durations in seconds."""
+
+    enter: float = 0.5
+    exit: float = 0.35
+    min_duration_s: float = 1.0
+    merge_gap_s: float = 3.0
+    update_every_s: float = 10.0
+
+    def at(self, enter: float) -> "SpanRule":
+        """Return the rule with another entry and, in the same ratio, another exit."""
+        return replace(self, enter=enter, exit=enter * self.exit_ratio)
+
+    @property
+    def exit_ratio(self) -> float:
+        """Return exit by entry."""
+        return self.exit / self.enter if self.enter else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A span that is being built. ``lead`` is where the rise before the entry began."""
+
+    start: float
+    end: float
+    top: tuple[float, ...]
+    shares: tuple[float, float, float]  # sums over its active clips
+    clips: int
+    track: tuple[tuple[float, float], ...]
+    threshold: float
+
+    def span(self, event: str, is_open: bool) -> Span:
+        vision, speech, sound = (x / self.clips for x in self.shares)
+        score = sum(self.top) / len(self.top)
+        return Span(event, self.start, self.end, score, is_open, (vision, speech, sound), self.track, self.threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The automaton between two clips: the span it is in, and the start of a rise that may become one."""
+
+    candidate: _Candidate | None = None
+    rise: float | None = None
+    active: bool = False
+
+
+@dataclass(slots=True)
+class _Reported:
+    opened: float
+    span: Span
+    reported_end: float
+    revision: int = 0
+    peak: float = 0.0
+    over_budget: bool = False
+    judged: bool = False  # by the allowance of the budget, which gives a token once
+    counted: bool = False
+
+
+class SpanTracker:
+    """Tracks the spans of one event in one segment; ``update`` takes a score track per hop and returns the changes.
+
+    With a ``budget`` the threshold of the rule moves, but only between spans: a clip is always read by the rule that
+    was in force when the clip entered the window.
+    """
+
+    def __init__(self, event: str, rule: SpanRule, budget: Budget | None = None) -> None:
+        self.event = event
+        self.rule = rule.at(budget.threshold) if budget else rule
+        self._budget = budget
+        self._tally = budget.tally(rule.exit_ratio, rule.min_duration_s, rule.merge_gap_s) if budget else None
+        self._rules: list[SpanRule] = []  # of each clip of the window
+        self._least_enter = self.rule.enter  # of those
+        self._busy = False
+        self._checkpoint = _State()
+        self._first = 0
+        self._seen: tuple[F32, F64, F32] = (np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 3), np.float32))
+        self._reported: list[_Reported] = []
+
+    def update(self, track: ScoreTrack, first: int, decided: int, settled_s: float) -> tuple[SpanChange, ...]:
+        """Read the window again; return what changed.
+
+        ``first``: number of the track's first clip. ``decided``: number of clips that are final. ``settled_s``: stream
+        second up to which all evidence has arrived; a span closes when it lies more than a merge gap after the
+        span's end.
+        """
+        self._slide(first)
+        self._move()
+        self._seen = (track.p[:decided], track.bounds[:decided], track.shares[:decided])
+        self._rules += [self.rule] * (decided - len(self._rules))
+        idle = self._checkpoint.candidate is None and self._checkpoint.rise is None
+        if idle and not self._reported and not (self._seen[0] >= self._least_enter).any():
+            self._busy = False
+            return ()
+        return tuple(self._changes(self._spans(settled_s)))
+
+    def finish(self) -> tuple[SpanChange, ...]:
+        """Close all spans at the end of the segment; return what changed."""
+        changes = tuple(self._changes(self._spans(float("inf"))))
+        if self._budget and self._tally:
+            self._count(len(self._seen[0]))
+            self._budget.observe(0.0, self._tally.finish())
+        return changes
+
+    def _move(self) -> None:
+        """Use the budget's threshold for the next clips, unless a span is being built."""
+        if self._budget and not self._busy and self._budget.threshold != self.rule.enter:
+            self.rule = self.rule.at(self._budget.threshold)
+        if self._least_enter != self.rule.enter:
+            self._least_enter = min(r.enter for r in (*self._rules, self.rule))
+
+    def _count(self, clips: int) -> None:
+        """Count the first ``clips`` clips of the window, which are final, in the budget."""
+        if self._budget and self._tally:
+            for p, (start, end) in zip(self._seen[0][:clips], self._seen[1][:clips], strict=True):
+                self._budget.observe(*self._tally.add(float(p), float(start), float(end)))
+
+    def _slide(self, first: int) -> None:
+        """Move the checkpoint past the clips that have left the window; drop spans that ended there."""
+        p, bounds, shares = self._seen
+        leaving = min(first - self._first, len(p))
+        for i in range(leaving):
+            self._checkpoint, _ = _step(self._checkpoint, p[i], bounds[i], shares[i], self._rules[i])
+        self._count(leaving)
+        del self._rules[:leaving]
+        self._first = first
+        if leaving:
+            last = float(bounds[leaving - 1, 0])  # as long as the automaton may still hold the span, so must we
+            gap = self.rule.merge_gap_s
+            self._reported = [a for a in self._reported if a.span.open or last - a.span.end <= gap]
+
+    def _spans(self, settled_s: float) -> list[Span]:
+        """Run the automaton over the window; only what lasts long enough counts."""
+        state, found = self._checkpoint, []
+        for p, bounds, shares, rule in zip(*self._seen, self._rules, strict=True):
+            state, done = _step(state, p, bounds, shares, rule)
+            if done is not None:
+                found.append(done)
+        if state.candidate is not None:
+            found.append(state.candidate)
+        self._busy = state.candidate is not None
+        gap, least = self.rule.merge_gap_s, self.rule.min_duration_s - 1e-6
+        return [b.span(self.event, settled_s - b.end <= gap) for b in found if b.end - b.start >= least]
+
+    def _changes(self, spans: list[Span]) -> Iterator[SpanChange]:
+        """Compare with the reported spans, oldest first."""
+        free = list(self._reported)
+        for span in spans:
+            known = next((a for a in free if span.start < a.span.end and span.end > a.span.start), None)
+            if known is None:
+                yield from self._report(span)
+            else:
+                free.remove(known)
+                yield from self._revise(known, span)
+        for gone in free:  # later evidence removed the span, but every open span must end
+            if gone.span.open:
+                yield self._revision(gone, "end", self._judge(gone, replace(gone.span, open=False)))
+
+    def _report(self, span: Span) -> Iterator[SpanChange]:
+        entry = _Reported(span.start, span, span.end)
+        self._reported.append(entry)
+        span = entry.span = self._judge(entry, span)
+        yield SpanChange("new", entry.opened, 0, replace(span, open=True))
+        if not span.open:
+            yield self._revision(entry, "end", span)
+
+    def _judge(self, known: _Reported, span: Span) -> Span:
+        """Return the span, marked if it is over budget. A span that was too unlikely is judged again when it rises."""
+        if self._budget is None:
+            return span
+        allowance, rises = self._budget.allowance, span.peak > known.peak
+        known.peak = max(known.peak, span.peak)
+        if rises and not known.judged:
+            known.judged = known.peak >= allowance.threshold
+            known.over_budget = not (known.judged and allowance.take())
+        if not (span.open or known.counted):
+            known.counted = True
+            allowance.count(known.peak)
+        return replace(span, over_budget=known.over_budget)
+
+    def _revise(self, known: _Reported, span: Span) -> Iterator[SpanChange]:
+        span = self._judge(known, span)
+        within = known.span.over_budget and not span.over_budget
+        closes = known.span.open and not span.open
+        grown = span.end - known.reported_end >= self.rule.update_every_s
+        moved = abs(span.start - known.span.start) > SAME_S
+        reopened_or_longer = not known.span.open and (span.open or abs(span.end - known.span.end) > SAME_S)
+        if closes:
+            yield self._revision(known, "end", span)
+        elif grown or moved or within or reopened_or_longer:
+            yield self._revision(known, "update", span)
+        else:
+            known.span = span
+
+    def _revision(self, known: _Reported, kind: SpanChangeType, span: Span) -> SpanChange:
+        known.revision += 1
+        known.span, known.reported_end = span, span.end
+        return SpanChange(kind, known.opened, known.revision, span)
+
+
+def _step(state: _State, p: float, bounds: F64, shares: F32, rule: SpanRule) -> tuple[_State, _Candidate | None]:
+    """Read one clip; return the next state, and the span that ended before this clip, if any."""
+    start, end, p = float(bounds[0]), float(bounds[1]), float(p)
+    done = None
+    candidate = state.candidate
+    if candidate is not None and start - candidate.end > rule.merge_gap_s:
+        done, candidate = candidate, None
+        if state.active:  # a gap in time, without low scores in between: the next span needs its own rise
+            state = _State()
+    if p < rule.exit:
+        return _State(candidate), done
+    rise = state.rise if state.rise is not None else start
+    if not state.active and p < rule.enter:
+        return _State(candidate, rise), done
+    share = (float(shares[0]), float(shares[1]), float(shares[2]))
+    clip = _Candidate(rise, end, (p,), share, 1, ((start, p),), rule.enter)
+    return _State(_joined(candidate, clip) if candidate else clip, rise, True), done
+
+
+def _joined(a: _Candidate, b: _Candidate) -> _Candidate:
+    """Return the span that covers both."""
+    return _Candidate(
+        a.start,
+        max(a.end, b.end),
+        tuple(sorted((*a.top, *b.top), reverse=True)[:TOP_SCORES]),
+        (a.shares[0] + b.shares[0], a.shares[1] + b.shares[1], a.shares[2] + b.shares[2]),
+        a.clips + b.clips,
+        (*a.track, *b.track)[-TRACK_POINTS:],
+        a.threshold,
+    )

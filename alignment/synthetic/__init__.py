@@ -1,0 +1,1 @@
+"""Synthetic training data: captions from a grammar, and composed streams of clips and words."""

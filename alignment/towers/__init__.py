@@ -1,0 +1,1 @@
+"""Trainable frame towers: backbones, and the file that holds a trained tower."""

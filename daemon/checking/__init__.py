@@ -1,0 +1,1 @@
+"""What ``watchword check`` finds out beyond the rules of the configuration file."""

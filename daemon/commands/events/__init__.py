@@ -1,0 +1,1 @@
+"""``watchword events``: reading published events on the command line."""

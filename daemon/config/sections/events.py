@@ -1,0 +1,99 @@
+"""Events to detect, with their decision rules."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from daemon.config.base import Section
+from daemon.config.types import Contrasts, Descriptions, ZoneNames
+from daemon.config.units import Duration, Priority, Rate
+from workers.types import EventSpec, Zone
+
+Modality = Literal["vision", "speech", "sound"]
+_T = TypeVar("_T")
+
+
+def _distinct(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("contains a value twice")
+    return values
+
+
+Modalities = Annotated[tuple[Modality, ...], Field(min_length=1, max_length=3), AfterValidator(_distinct)]
+
+
+class EventRule(Section):
+    """Settings that a camera may override. None: the value of the event, or the program's default."""
+
+    unlike: Contrasts | None = Field(
+        default=None, description="Contrasts: descriptions of what must not be taken for the event."
+    )
+    zone: Annotated[ZoneNames, AfterValidator(_distinct)] | None = Field(
+        default=None,
+        description="Zones of its cameras: the event is looked for in these areas only, and only on cameras that have "
+        "one of them. Default: the whole frame.",
+    )
+    modalities: Modalities | None = Field(
+        default=None,
+        description="vision (frames), speech (transcripts), sound (sound events). Default: derived from the wording.",
+    )
+    max_false_alerts: Rate | None = Field(
+        default=None,
+        description='Tolerated false-alert rate, like "1/day". The threshold is derived from it. Excludes threshold.',
+    )
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Lowest probability that counts as a detection. Excludes max_false_alerts.",
+    )
+    min_duration: Duration | None = Field(default=None, description="Shorter events are not reported.")
+    merge_gap: Duration | None = Field(
+        default=None, description="Occurrences that are closer together than this are merged into one event."
+    )
+    priority: Priority | None = Field(
+        default=None,
+        description="0 to 10, default 5. Published with the event. Under overload, lower priorities are decided later.",
+    )
+
+
+class EventConfig(EventRule):
+    """One event."""
+
+    describe: Descriptions = Field(
+        description="The event in plain words. Several wordings make detection more reliable."
+    )
+
+
+class EventOverride(EventRule):
+    """Changes of an event on one camera."""
+
+    describe: Descriptions | None = Field(default=None, description="Replaces the description on this camera.")
+
+
+def resolve(name: str, event: EventConfig, override: EventOverride | None, zones: tuple[Zone, ...] = ()) -> EventSpec:
+    """Return an event as one camera detects it, in ``zones`` of it, or in the whole frame.
+
+    An override's threshold replaces a budget, and vice versa.
+    """
+    values = _given(event)
+    changes = _given(override) if override else {}
+    if {"threshold", "max_false_alerts"} & changes.keys():
+        values = {k: v for k, v in values.items() if k not in ("threshold", "max_false_alerts")}
+    values |= changes
+    return EventSpec(
+        name=name,
+        describe=values["describe"],
+        unlike=values.get("unlike", ()),
+        modalities=values.get("modalities"),
+        threshold=values.get("threshold"),
+        max_false_alerts_per_hour=values.get("max_false_alerts"),
+        min_duration_s=values.get("min_duration"),
+        merge_gap_s=values.get("merge_gap"),
+        priority=values.get("priority", 5),
+        zones=zones,
+    )
+
+
+def _given(rule: EventRule) -> dict[str, Any]:
+    return {k: v for k in type(rule).model_fields if (v := getattr(rule, k)) is not None}

@@ -1,0 +1,43 @@
+"""Privacy: hidden faces and retention times."""
+
+from pydantic import Field
+
+from daemon.config.base import Section
+from daemon.config.units import Keep, Size
+
+
+class PrivacyConfig(Section):
+    """What is hidden in frames."""
+
+    blur_faces: bool = Field(
+        default=False,
+        description="Hide faces before a frame is stored or analysed: in uploads, and on cameras that do not set it.",
+    )
+
+
+class RetentionConfig(Section):
+    """Retention time of each kind of data; ``forever``: it is never removed."""
+
+    evidence: Keep = Field(
+        default=14 * 86_400.0,
+        description="Snapshots and explanation images of events.",
+        json_schema_extra={"default": "14d"},
+    )
+    evidence_size: Size = Field(
+        default=2 * 10**9,
+        description="Total size of all evidence; the oldest files are removed first.",
+        json_schema_extra={"default": "2GB"},
+    )
+    events: Keep = Field(
+        default=90 * 86_400.0,
+        description="Events with their transcripts, in Redis and in the event log.",
+        json_schema_extra={"default": "90d"},
+    )
+    budgets: Keep = Field(
+        default=365 * 86_400.0,
+        description="Learned false-alert rates of a camera, counted from the last update.",
+        json_schema_extra={"default": "365d"},
+    )
+    uploads: Keep = Field(
+        default=None, description="Uploads in `uploads.done`.", json_schema_extra={"default": "forever"}
+    )

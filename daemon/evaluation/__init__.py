@@ -1,0 +1,1 @@
+"""Implementation of `watchword eval`: scores of predictions, and plots."""

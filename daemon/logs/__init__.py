@@ -1,0 +1,1 @@
+"""Log setup, escaping of untrusted text, and the output of Ray's processes."""

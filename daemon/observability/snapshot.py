@@ -1,0 +1,104 @@
+"""Snapshot of the whole daemon at one moment; health checks and metrics are functions of it.
+
+What belongs to one camera is a field of ``CameraStatus`` and nowhere else: ``only`` hides the cameras that somebody
+may not see as whole records, so a new field cannot show them.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from daemon.config.sections.cameras import UPLOADS
+from daemon.observability.camera_state import CameraState
+from workers.publish.base import SinkSnapshot
+from workers.services.aligner import AlignerSnapshot
+from workers.services.batcher import BatcherSnapshot
+from workers.stream.snapshot import StreamSnapshot
+from workers.types import ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """Everything that is known of one camera, over all attempts to run its stream."""
+
+    stream: StreamSnapshot
+    state: CameraState = CameraState.STARTING
+    idle_s: float = 0.0  # without progress, at the ``beat`` of the snapshot
+    unseen_s: float = 0.0  # since its last frame (its last sound, without video), over all attempts, at the ``beat``
+    restarts: int = 0
+    degraded: bool = False  # the restart budget is used up, and the stream has not run long enough since
+    overloaded: bool = False  # work was dropped lately because there was too much
+    speech_dropped: int = 0  # pieces of speech that the transcription queue dropped
+
+    @property
+    def name(self) -> str:
+        """Return the camera's name."""
+        return self.stream.camera
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSnapshot:
+    """The encoder's counters. ``model`` is None until it is loaded."""
+
+    model: ModelInfo | None = None
+    batches: dict[int, int] = field(default_factory=dict)  # frames in a forward pass -> how many such passes
+    queue_depth: int = 0  # requests that wait
+    progress: float | None = None  # monotonic time when the encoder last finished work or had none
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSnapshot:
+    """Speech recognition of all cameras together; drops are counted per camera in ``CameraStatus``."""
+
+    queue_depth: int = 0  # pieces that wait
+    failed: int = 0  # pieces for which the recogniser raised an error
+    realtime_factor: float = 0.0  # computing time by audio time
+
+
+LeftReason = Literal["ending", "hidden", "link", "special", "unreadable", "not_moved"]
+LEFT_ALONE: dict[LeftReason, str] = {
+    "ending": "its ending is not one of a media file",
+    "hidden": "its name begins with a dot",
+    "link": "links are not followed",
+    "special": "it is neither a file nor a folder",
+    "unreadable": "the folder cannot be read",
+    "not_moved": "it was processed, but cannot be moved",
+}
+"""Why something in the folder of uploads is not processed, by the reason in the metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadsSnapshot:
+    """Counts of files in the folder of uploads: tagged, not readable, waiting, and left alone by reason."""
+
+    done: int = 0
+    failed: int = 0
+    waiting: int = 0
+    left: dict[LeftReason, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSnapshot:
+    """The daemon's state. ``beat``: monotonic time of the supervisor's last round; None where nothing supervises."""
+
+    cameras: tuple[CameraStatus, ...] = ()
+    encoder: EncoderSnapshot = field(default_factory=EncoderSnapshot)
+    detector: BatcherSnapshot | None = None  # where objects are looked for
+    aligner: AlignerSnapshot | None = None  # the trained aligner's network, once it is loaded
+    speech: SpeechSnapshot | None = None
+    publisher: SinkSnapshot | None = None
+    uploads: UploadsSnapshot | None = None  # where a folder is watched
+    beat: float | None = None
+    removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed
+
+    def only(self, names: Set[str]) -> "DaemonSnapshot":
+        """Return the snapshot for somebody who may see the cameras ``names`` (``uploads``: the folder of uploads).
+
+        What all cameras share stays. Removed data is hidden: its counts show requests to be forgotten.
+        """
+        return replace(
+            self,
+            cameras=tuple(camera for camera in self.cameras if camera.name in names),
+            uploads=self.uploads if UPLOADS in names else None,
+            removed={},
+        )

@@ -1,0 +1,1 @@
+"""Implementation of `watchword tag`: process files with a runtime, export the results."""

@@ -1,1 +1,0 @@
-"""What ``watchword eval --plots`` draws. Imported only when asked for: matplotlib takes a second."""

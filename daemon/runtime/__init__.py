@@ -1,0 +1,1 @@
+"""Runtimes of streams: threads of this process, or Ray actors."""

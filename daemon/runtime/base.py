@@ -1,0 +1,124 @@
+"""What both runtimes offer (``Runtime``), and what they share. ``local``: threads; ``ray``: actors."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from workers.audio.transcription_queue import TranscriptionSnapshot
+from workers.errors import ServiceLost
+from workers.events.event import Event
+from workers.publish.base import SinkSnapshot
+from workers.services.aligner import AlignerSnapshot
+from workers.services.batcher import BatcherSnapshot
+from workers.services.clients import EncoderDescription, StreamServices
+from workers.services.proxies import AlignerProxy, DetectorProxy, EncoderProxy, SinkProxy, SpeechProxy, StateProxy
+from workers.services.scheduler import request_context
+from workers.sources.base import SourceBuilder
+from workers.stream.snapshot import StreamSnapshot
+from workers.types import CameraSpec, EventSpec
+
+STOP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesSnapshot:
+    """The services that all streams share; None where one does not respond or does not exist."""
+
+    encoder: BatcherSnapshot | None
+    detector: BatcherSnapshot | None
+    aligner: AlignerSnapshot | None
+    speech: TranscriptionSnapshot | None
+    sink: SinkSnapshot | None
+
+
+class StreamHandle(Protocol):
+    """One running attempt at one camera."""
+
+    def snapshot(self) -> StreamSnapshot:
+        """Return the latest snapshot, without waiting; raise ``ServiceLost`` if the stream died or is unresponsive."""
+        ...
+
+    def stop(self) -> None:
+        """Request an orderly end; return at once."""
+        ...
+
+    def kill(self) -> None:
+        """End the stream at once, as far as the runtime can."""
+        ...
+
+
+class Runtime(Protocol):
+    """Starts the shared services and the streams."""
+
+    def start(self) -> EncoderDescription:
+        """Load models and open the event log; raise ``WatchwordError`` where that fails."""
+        ...
+
+    def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
+        """Start a stream."""
+        ...
+
+    def snapshot(self) -> ServicesSnapshot:
+        """Return the counters of the services."""
+        ...
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        ...
+
+    def end_open(self) -> None:
+        """End the events that the last run left open, of cameras that are watched no more as well."""
+        ...
+
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every event is published; return whether that came true in time."""
+        ...
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End the services within about this time; streams have been stopped before."""
+        ...
+
+
+class SharedServices:
+    """What both runtimes do alike with the clients of their services: give them to streams, read and end events."""
+
+    def _share(
+        self,
+        encoder: EncoderProxy,
+        sink: SinkProxy,
+        state: StateProxy,
+        build_source: SourceBuilder,
+        speech: SpeechProxy | None,
+        network: AlignerProxy | None,
+        detector: DetectorProxy | None,
+    ) -> None:
+        self._encoder, self._sink, self._detector = encoder, sink, detector
+        self._shared = StreamServices(encoder, sink, state, build_source, speech, network)
+
+    def _services_of(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamServices:
+        """Return the services of one stream, whose requests are scheduled by its camera and events."""
+        context = request_context(camera, events)
+        detector = replace(self._detector, context=context) if self._detector else None
+        return replace(self._shared, encoder=replace(self._encoder, context=context), detector=detector)
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        return self._sink.take()
+
+    def end_open(self) -> None:
+        """End what the last run left open."""
+        self._sink.end_open()
+
+    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
+        """Forget events that wait or are open; return how many revisions."""
+        return self._sink.erase(ids, before_s)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every event is published; return whether that came true in time."""
+        try:
+            return self._sink.flush(timeout_s)
+        except ServiceLost:
+            return False

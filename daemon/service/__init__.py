@@ -1,0 +1,1 @@
+"""The running daemon: life cycle, supervisor, shutdown, state folder, overload, uploads."""

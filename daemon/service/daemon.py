@@ -1,0 +1,214 @@
+"""The life cycle of the daemon: start, run, drain.
+
+The drain ends within ten seconds of the first signal to stop (a second one exits immediately). Steps, each with a
+deadline:
+
+1. streams: sources stop, pending requests finish, open spans are closed and handed to the publisher
+2. publisher: waiting events go to Redis; the rest stays in the event log on disk for the next start
+3. the HTTP port, the runtime, the embedded server
+"""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from daemon.config import Config, config_hash
+from daemon.config.sections.cameras import UploadsConfig
+from daemon.http import Access, HttpServer, TlsFiles, build_app
+from daemon.observability.camera_state import CameraState
+from daemon.privacy.old_streams import holds_events
+from daemon.privacy.retention import Janitor
+from daemon.privacy.store import Places, nothing_halted
+from daemon.privacy.upload_data import UploadRecords
+from daemon.runtime.factory import SAMPLE, build_runtime
+from daemon.service.first_look import unreadable_files
+from daemon.service.observer import Observer
+from daemon.service.shutdown import StopRequest
+from daemon.service.state_folder import StateFolder
+from daemon.service.supervisor import Supervisor
+from daemon.service.uploads import UploadFolder
+from workers.errors import EventLogError
+from workers.events.event import Event
+from workers.publish.embedded.server import EmbeddedServer
+from workers.publish.redis.client import RedisSettings
+from workers.redaction import RedactedUrl
+from workers.services.aligner_options import check_checkpoint
+from workers.services.settings import ServiceSettings
+from workers.sources.url import is_live
+from workers.state_layout import StateLayout
+
+STEP_S = 0.5
+# Deadlines of the drain's steps, seconds after the signal; a step may use the time that earlier steps left.
+STREAMS_UNTIL_S = 5.0
+FLUSHED_UNTIL_S = 6.5
+FLUSH_S = 3.0  # longest wait for Redis
+STOPPED_UNTIL_S = 8.0
+ONCE_FLUSH_S = 10.0
+JANITOR_STOP_S = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Result of a run: events, failed cameras or uploads with the reason, and whether Redis has every event.
+
+    ``left_alone``: what lies in the folder of uploads and was not processed, with the reason.
+    """
+
+    events: tuple[Event, ...]
+    failed: dict[str, str]
+    flushed: bool
+    left_alone: dict[str, str]
+
+
+class Daemon:
+    """Everything that ``watchword run`` starts, in one object."""
+
+    def __init__(self, config: Config, once: bool = False) -> None:
+        self._config, self._once = config, once
+        self._stop = StopRequest()
+        self._embedded: EmbeddedServer | None = None
+        self._observer = Observer()
+        http = config.http
+        tls = TlsFiles(http.tls.certificate, http.tls.key) if http.tls else None
+        access = Access.of(http)
+        app = build_app(self._observer.snapshot, access)
+        self._http = HttpServer(app, http.host, http.port, tls, access.is_proxy)
+
+    def run(self) -> Outcome:
+        """Run until stopped, or with ``once`` until every input was watched once; return the outcome."""
+        config = self._config
+        check_checkpoint(config.models.aligner_options())
+        with StateFolder(config.state_dir):
+            return self._run()
+
+    def _run(self) -> Outcome:
+        """Run with the state folder locked."""
+        config = self._config
+        folders = config.uploads
+        self._uploads = self._upload_folder(folders) if folders else None
+        self._http.start()
+        log.info("listening", url=self._http.url)
+        try:
+            self._look_at_files()
+            settings = self._settings()
+            self._runtime = build_runtime(config.runtime, settings, config.ray.address)
+            speech = settings.speech.model if settings.speech else None
+            log.info("loading models", profile=config.models.profile, speech=speech, runtime=config.runtime)
+            self._model = self._runtime.start().info
+            try:
+                return self._serve(settings)
+            finally:
+                self._runtime.stop(self._stop.left(STOPPED_UNTIL_S))
+        finally:
+            self._http.stop()
+            if self._embedded is not None:
+                self._embedded.stop()
+
+    def _look_at_files(self) -> None:
+        """Log which files cannot be read; with ``once``, raise the first error if there is nothing else to read."""
+        cameras = self._config.camera_specs()
+        errors = list(unreadable_files(cameras))
+        if self._once and errors and len(errors) == len(cameras) and not self._config.uploads:
+            raise errors[0]
+
+    def _serve(self, settings: ServiceSettings) -> Outcome:
+        """Run with the services started."""
+        self._janitor = self._clean(settings)
+        try:
+            self._stop.catch_signals()  # after ray.init, which sets its own
+            log.info("models loaded", model=self._model.id, device=self._model.device)
+            return self._watch()
+        finally:
+            self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
+
+    def _upload_folder(self, folders: UploadsConfig) -> UploadFolder:
+        config = self._config
+        records = UploadRecords(StateLayout(config.state_dir).uploads)
+        blur_faces = config.privacy.blur_faces
+        return UploadFolder(folders.folder, folders.done, config.event_specs(), records, blur_faces, folders.sidecars)
+
+    def _clean(self, settings: ServiceSettings) -> Janitor:
+        """Start the janitor, which applies retention and serves `watchword forget`."""
+        layout = StateLayout(self._config.state_dir)
+        halted = self._uploads.halted if self._uploads else nothing_halted
+        places = Places(layout, settings.redis, self._embedded is not None, self._runtime.erase, halted)
+        if not places.embedded and holds_events(layout):
+            folder = str(layout.redis_events)
+            log.warning("events of the embedded server lie here as well, and are kept as long as others", folder=folder)
+        janitor = Janitor(places, self._config.retention)
+        janitor.start()
+        return janitor
+
+    def _watch(self) -> Outcome:
+        """Supervise until the end, then drain."""
+        supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
+        self._end_open()
+        for camera in self._config.camera_specs():
+            supervisor.watch(camera, self._config.event_specs(camera.name))
+        while not self._stop.came:
+            supervisor.step()
+            if uploads is not None:
+                uploads.step(supervisor)
+            self._observe(supervisor)
+            if self._once and self._watched_once(supervisor) and (uploads is None or uploads.idle):
+                break
+            self._rest(supervisor)
+        log.info("draining", step=1, of=3)
+        supervisor.drain(self._stop.left(STREAMS_UNTIL_S))
+        log.info("draining", step=2, of=3)
+        flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S
+        flushed = self._runtime.flush(flush_s)
+        self._observe(supervisor)
+        if not flushed:
+            log.warning("Redis did not take every event in time: the rest waits in the event log")
+        log.info("draining", step=3, of=3)
+        failed = {c.name: c.snapshot.error or "" for c in supervisor.cameras if c.state is CameraState.FAILED}
+        events = self._runtime.take_events() if self._once else ()
+        left_alone = uploads.left_alone if uploads else {}
+        return Outcome(events, failed | (uploads.failed if uploads else {}), flushed, left_alone)
+
+    def _observe(self, supervisor: Supervisor) -> None:
+        uploads = self._uploads.snapshot() if self._uploads else None
+        self._observer.update(self._runtime, supervisor, uploads, self._model, self._janitor.removed)
+
+    def _rest(self, supervisor: Supervisor) -> None:
+        """Wait for the next round, and process uploads meanwhile: many small files fit between two rounds."""
+        uploads, end = self._uploads, time.monotonic() + STEP_S
+        while not self._stop.came and (left := end - time.monotonic()) > 0:
+            if uploads is None or uploads.pause_s >= left:
+                self._stop.wait(left)
+            else:
+                self._stop.wait(uploads.pause_s)
+                uploads.step(supervisor)
+
+    def _watched_once(self, supervisor: Supervisor) -> bool:
+        """Return whether every file has ended, and every live stream, which never ends, was tried once."""
+        return all(camera.tried if is_live(camera.spec.url) else camera.done for camera in supervisor.cameras)
+
+    def _settings(self) -> ServiceSettings:
+        """Return the settings of the services; start the embedded server if it is configured."""
+        config = self._config
+        url = config.redis.url
+        if url == RedactedUrl("embedded"):
+            self._embedded = EmbeddedServer(config.state_dir)
+            url = RedactedUrl(self._embedded.start())
+        return ServiceSettings(
+            encoder=config.models.encoder_options(),
+            speech=config.speech.options(config.models.profile),
+            aligner=config.models.aligner_options(),
+            limits=config.limits.limits(),
+            config_hash=config_hash(config),
+            redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
+            state_dir=config.state_dir,
+            sample=SAMPLE,
+        )
+
+    def _end_open(self) -> None:
+        """End events that the last run left open; on a full disk each camera's stream ends them later."""
+        try:
+            self._runtime.end_open()
+        except EventLogError as error:
+            log.error("events left open cannot be ended yet", code=error.code, error=str(error))

@@ -1,0 +1,1 @@
+"""Implementation of `watchword train`: data, job, run folder, distributed training."""

@@ -1,0 +1,184 @@
+"""Secrets are planted everywhere they can be given, and everything that comes out is searched for them."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from tests.support.daemon import ALWAYS, ENDLESS, running, watchword, write_config
+from tests.support.redis import BINARIES, Server
+from tests.support.servers import closed_port, responding
+
+pytestmark = pytest.mark.process
+
+PLANTED = {
+    "PLANTED_CAMERA": "s3wn/c4mera@pw",  # needs percent-encoding in a URL
+    "PLANTED_QUERY": "s3wn-query-value",
+    "PLANTED_REDIS": "s3wn-redis-pw",
+    "PLANTED_TOKEN": "s3wn-token-for-everything",
+    "PLANTED_NAMED": "s3wn-token-of-somebody",
+}
+LITERAL = "s3wn-in-the-file"  # not by an environment variable
+SEARCHED = re.compile(rb"s3wn", re.IGNORECASE)  # also as a part of an encoded form
+
+
+def holds(data: str | bytes) -> list[bytes]:
+    """Return what of the planted secrets is found in an output, with some of what is around it."""
+    raw = data.encode() if isinstance(data, str) else data
+    return [raw[max(0, m.start() - 80) : m.end() + 30] for m in SEARCHED.finditer(raw)]
+
+
+def files_with_secrets(folder: Path) -> list[Path]:
+    return [p for p in folder.rglob("*") if p.is_file() and holds(p.read_bytes())]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A Redis server with a password."""
+    folder = tmp_path / "redis server"
+    folder.mkdir()
+    made = Server(str(BINARIES["valkey"]), folder, "--requirepass", PLANTED["PLANTED_REDIS"])
+    made.start(wait=False)
+    yield made
+    made.kill()
+
+
+def settings(server: Server, locked: str, **more: Any) -> dict[str, Any]:
+    """A configuration with a secret in every place for one."""
+    return {
+        "cameras": {
+            "endless": {"url": ENDLESS},
+            "locked": {"url": f"http://viewer:{{PLANTED_CAMERA}}@{locked}/a.ts?user=x&sig={{PLANTED_QUERY}}"},
+            "odd": {"url": f"rtsp://127.0.0.1:{closed_port()}/user=viewer&password={LITERAL}&stream=1?{LITERAL}"},
+            "down": {"url": f"rtsp://viewer:{LITERAL}@127.0.0.1:{closed_port()}/a?token={LITERAL}"},
+        },
+        "events": ALWAYS,
+        "redis": {"url": f"redis://:{{PLANTED_REDIS}}@127.0.0.1:{server.port}/0"},
+        "http": {"port": 0, "token": "{PLANTED_TOKEN}", "tokens": {"ann": {"token": "{PLANTED_NAMED}"}}},
+    } | more
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PLANTED.items():
+        monkeypatch.setenv(name, value)
+
+
+def asked(url: str) -> Iterator[str]:
+    """Yield what every path answers, with each token and with a wrong one."""
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        for token in (PLANTED["PLANTED_TOKEN"], PLANTED["PLANTED_NAMED"], PLANTED["PLANTED_NAMED"] + "x"):
+            http.headers["authorization"] = f"Bearer {token}"
+            for path in ("/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", f"/{token}"):
+                answer = http.get(path)
+                yield f"{answer.headers} {answer.text}"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "form"), [("local", "console"), pytest.param("ray", "json", marks=[pytest.mark.ray, pytest.mark.long])]
+)
+def test_nothing_that_a_daemon_puts_out_holds_a_secret(runtime: str, form: str, server: Server, tmp_path: Path) -> None:
+    with responding(401) as locked:
+        logs = {"format": form, "level": "debug"}
+        config = write_config(tmp_path, **settings(server, locked, runtime=runtime, logs=logs))
+        with running(config, tmp_path) as daemon:
+            daemon.wait_for("source_unauthorized")
+            daemon.wait_for("source_unreachable")
+            url = re.search(r"http://127\.0\.0\.1:\d+", daemon.log())
+            assert url
+            entries = wait_for_entries(server)
+            answers = "\n".join(asked(url[0]))
+            server.kill()  # the errors of a lost server are told too
+            daemon.wait_for("publishing waits")
+            server.start(wait=False)
+            assert daemon.end() == 0
+            pid = daemon.process.pid
+        log = daemon.log()
+    assert "source_unauthorized" in answers
+    assert "token_required" in answers
+    assert holds(log) == []
+    assert holds(answers) == []
+    assert holds(repr(entries)) == []
+    assert files_with_secrets(tmp_path / "state") == []
+    sessions = list(Path("/tmp/ray").glob(f"session_*_{pid}"))
+    assert len(sessions) == (runtime == "ray")
+    assert [p for s in sessions for p in files_with_secrets(s / "logs")] == []
+
+
+def wait_for_entries(server: Server) -> list[object]:
+    """Return everything in Redis, once there are events."""
+    client: Any = redis.Redis(port=server.port, password=PLANTED["PLANTED_REDIS"])
+    deadline = time.monotonic() + 60
+    while not client.exists("watchword:events"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    markers = [(key, client.get(key)) for key in client.scan_iter() if key != b"watchword:events"]
+    return [*client.xrange("watchword:events"), *markers]
+
+
+def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
+    url = f"redis://:{PLANTED['PLANTED_REDIS']}@127.0.0.1:{server.port}/0"
+    wrong = f"redis://u:{LITERAL}@127.0.0.1:{server.port}/0"
+    config = write_config(tmp_path, **settings(server, "127.0.0.1:9"))
+    spoilt = tmp_path / "spoilt.yaml"
+    text = config.read_text().replace("fps", "fsp") + f"extra: '{LITERAL}'\n"
+    spoilt.write_text(text.replace("PLANTED_NAMED", "NOT_SET").replace("port: 0", f"port: {LITERAL}"))
+    cut = f"viewer:99#{LITERAL}@127.0.0.1/x"
+    wrongly = tmp_path / "cut.yaml"
+    wrongly.write_text(
+        f"cameras: {{a: {{url: 'rtsp://{cut}'}}, b: {{url: '{cut}'}}}}\n"
+        f"events: {{e: {{describe: a cat}}}}\nredis: {{url: 'redis://{cut}?{LITERAL}=1'}}\n"
+    )
+    commands = {
+        ("check", "--json", wrongly): 2,
+        ("events", "list", "--redis", f"redis://{cut}"): 2,
+        ("doctor", "--redis", f"redis://{cut}"): 1,
+        ("tag", "--events", config, f"rtsp://{cut}", f"rtsp:/{cut}", cut): 3,
+        ("check", config): 0,
+        ("check", "--json", config): 0,
+        ("check", spoilt): 2,
+        ("check", "--json", spoilt): 2,
+        ("run", spoilt): 2,
+        ("schema",): 0,
+        ("doctor", "--redis", wrong): 1,
+        ("events", "list", "--redis", url): 0,
+        ("events", "list", config): 0,
+        ("events", "show", "abc", "--redis", url): 1,
+        ("events", "list", "--redis", wrong): 4,
+        ("events", "list", "--redis", f"redis://u:{LITERAL}@127.0.0.1:{closed_port()}/0"): 4,
+        ("tag", "--events", config, f"rtsp://u:{LITERAL}@127.0.0.1/x"): None,
+    }
+    for command, code in commands.items():
+        done = watchword(*command)
+        assert code in (None, done.returncode), (command, done)
+        assert holds(done.stdout + done.stderr) == [], command
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_crash_tells_no_secret(form: str, server: Server, tmp_path: Path) -> None:
+    config = write_config(tmp_path, **settings(server, "127.0.0.1:9", logs={"format": form}))
+    code = """
+import sys
+from daemon import cli
+from daemon.service import daemon
+
+def fail(self):
+    url = self._config.cameras["locked"].url.reveal()
+    token = self._config.http.token.get_secret_value()
+    raise RuntimeError(f"cannot handle {url} with {token}")
+
+daemon.Daemon._settings = fail
+sys.argv[1:] = ["run", CONFIG]
+cli.main()
+""".replace("CONFIG", repr(str(config)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "RuntimeError: cannot handle http://***@127.0.0.1:9/a.ts" in done.stderr
+    assert holds(done.stdout + done.stderr) == []

@@ -1,0 +1,180 @@
+"""Time stamps that do not run with time: arrival is the judge, and only of those."""
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from workers.sources.counters import Counters
+from workers.sources.live.source import AHEAD_S
+from workers.sources.live.stamps import SLACK_S, StampJudge
+
+BEGAN = 1000.0
+
+
+class Link:
+    """A judge of a camera, whose packets arrive when a test says."""
+
+    def __init__(self, late: Callable[[], float] = lambda: 0.0) -> None:
+        self.counters = Counters()
+        self.judge = StampJudge("door", self.counters)
+        self.now = self.sent = BEGAN
+        self.stamp = 7.0
+        self._late = late
+        self.connect()
+
+    def connect(self) -> None:
+        self.began, self.zero = self.now, self.stamp
+        self.judge.begin(lambda: self.now, self.now)
+
+    def send(
+        self, seconds: float, rate: float = 1.0, fps: float = 25.0, track: str = "video"
+    ) -> Iterator[tuple[float, float]]:
+        """Yield when each packet was sent and the time that it got, both since the connection began."""
+        for _ in range(round(seconds * fps)):
+            arrival = max(self.now, self.sent + self._late())
+            self.judge.waited, self.now = arrival > self.now, arrival
+            yield self.sent - self.began, self.judge.correct(track, self.stamp) - self.zero
+            self.sent += 1 / fps
+            self.stamp += rate / fps
+
+    @property
+    def doubted(self) -> bool:
+        return self.counters.snapshot().stamps_doubted
+
+
+def off(times: Iterator[tuple[float, float]], after: float = 0.0) -> float:
+    """Return the largest difference between the times that were got and those of sending."""
+    return max(abs(sent - got) for sent, got in times if sent >= after)
+
+
+@pytest.mark.parametrize("fps", [5.0, 25.0])
+@pytest.mark.parametrize("rate", [0.0, 0.5, 0.84, 1.2, 1.42, 2.0])
+def test_a_rate_that_is_wrong_is_noticed_within_seconds(rate: float, fps: float) -> None:
+    link = Link()
+    assert off(link.send(300, rate, fps), after=12.0) < 0.3
+    assert link.doubted
+
+
+@pytest.mark.parametrize("rate", [0.95, 0.98, 0.995, 0.998, 1.003, 1.02])
+def test_a_rate_that_is_a_little_wrong_is_never_far_behind(rate: float) -> None:
+    link = Link()
+    assert off(link.send(3600, rate, 5.0)) < 1.2
+    assert link.doubted
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.7, 1.42])
+def test_a_frame_a_second_takes_longer(rate: float) -> None:
+    assert off(Link().send(300, rate, 1.0), after=60.0) < 0.5
+
+
+@pytest.mark.parametrize("fps", [0.5, 1.0, 25.0])
+def test_time_stamps_that_stand_still_are_noticed_before_a_stall(fps: float) -> None:
+    link = Link()
+    assert off(link.send(60, 0.0, fps), after=9.0) < 0.3
+    assert link.doubted
+
+
+def test_a_fast_clock_at_a_frame_a_second_is_noticed_before_reading_is_held_back() -> None:
+    link = Link()
+    ahead = max(got - sent for sent, got in link.send(120, 1.35, 1.0))
+    assert ahead < AHEAD_S
+
+
+@pytest.mark.parametrize("rate", [1.0, 1 + 4e-4, 1 - 8e-4])
+def test_the_drift_of_a_clock_is_not_doubted(rate: float) -> None:
+    link = Link()
+    zero = link.stamp
+    assert all(link.zero + got == pytest.approx(link.stamp) for _, got in link.send(3600, rate, 5.0))
+    assert link.stamp - zero == pytest.approx(3600 * rate, abs=0.1)
+    assert not link.doubted
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fps", [1.0, 5.0, 25.0])
+def test_jitter_is_not_doubted(seed: int, fps: float) -> None:
+    chance = random.Random(seed)
+    link = Link(lambda: chance.uniform(0, 0.5))
+    assert off(link.send(1200, 1.0, fps)) < 1e-6
+    assert not link.doubted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_outages_that_are_made_up_for_are_not_doubted(seed: int) -> None:
+    """TCP repeats what was lost: nothing for seconds, then all of it at once."""
+    chance = random.Random(seed)
+    link = Link(lambda: chance.uniform(0, 0.1) + (chance.uniform(1, 8) if chance.random() < 0.003 else 0))
+    assert off(link.send(1200)) < 1e-6
+    assert not link.doubted
+
+
+@pytest.mark.parametrize("jump", [7200.0, -7200.0, 3.0, -3.0])
+def test_a_clock_that_is_set_is_not_doubted(jump: float) -> None:
+    link = Link()
+    for _ in range(20):
+        list(link.send(7))
+        link.stamp += jump
+    assert not link.doubted
+
+
+@pytest.mark.parametrize("rate", [0.84, 1.42])
+def test_jitter_does_not_hide_a_rate_that_is_wrong(rate: float) -> None:
+    chance = random.Random(1)
+    link = Link(lambda: chance.uniform(0, 0.3))
+    assert off(link.send(300, rate), after=15.0) < 0.3 + SLACK_S
+    assert link.doubted
+
+
+def test_a_recording_that_is_sent_faster_than_it_was_made_keeps_its_times() -> None:
+    link = Link()
+    assert all(got == pytest.approx(8 * sent) for sent, got in link.send(100, 8.0))
+
+
+def test_each_track_is_judged_for_itself() -> None:
+    """The frame rate is not as promised; the microphone's clock is right."""
+    link = Link()
+    list(link.send(60, 0.84))
+    sound = link.stamp
+    assert all(link.judge.correct("audio", sound + n * 0.02) == sound + n * 0.02 for n in range(1000))
+
+
+def test_a_camera_whose_frame_rate_changes_with_the_light() -> None:
+    link = Link()
+    for rate in (0.84, 0.48, 1.0, 0.48):
+        assert off(link.send(40, rate), after=link.sent - BEGAN + 8.0) < 0.35
+
+
+def test_time_stamps_that_run_with_time_again_are_trusted_again() -> None:
+    link = Link()
+    list(link.send(30, 0.84))
+    assert link.doubted
+    list(link.send(600))
+    assert not link.doubted
+    before = [(sent, got) for sent, got in link.send(10)]
+    assert all(got - sent == pytest.approx(before[0][1] - before[0][0]) for sent, got in before)
+
+
+def test_the_next_connection_is_doubted_from_its_beginning() -> None:
+    link = Link()
+    list(link.send(30, 0.84))
+    link.now = link.sent = link.now + 20.0
+    link.connect()
+    assert off(link.send(30, 0.84)) < 0.3
+
+
+def test_time_never_steps_back() -> None:
+    link = Link()
+    times = [got for rate in (1.42, 0.3, 1.0) for _, got in link.send(60, rate)]
+    assert times == sorted(times)
+
+
+def test_one_warning_says_how_fast_the_time_stamps_run() -> None:
+    with structlog.testing.capture_logs() as logs:
+        link = Link()
+        for _ in range(3):
+            list(link.send(30, 0.84))
+            list(link.send(600))
+    assert [(x["event"], x["camera"], x["video_seconds_per_second"]) for x in logs] == [
+        ("time_stamps_doubted", "door", pytest.approx(0.84, abs=0.01))
+    ]

@@ -1,0 +1,126 @@
+"""The Ray actors: thin shells around the services and around one stream.
+
+``call`` runs a method of a service by its name; ``RayTransport`` (``clients.py``) is the other end. It is a coroutine
+where services return Futures, so an actor that works in threads of its own always responds.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.actors.service import RetryingService
+from workers.audio.transcription_queue import TranscriptionQueue
+from workers.audio.whisper import SpeechOptions, SpeechRecognizer
+from workers.errors import ServiceDied
+from workers.models.options import EncoderOptions
+from workers.services.aligner import AlignerService
+from workers.services.aligner_options import AlignerOptions
+from workers.services.clients import StreamServices
+from workers.services.detector import DetectorService
+from workers.services.encoder import EncoderService
+from workers.services.publisher import open_publisher
+from workers.services.settings import ServiceSettings
+from workers.services.state import StateService
+from workers.stream.snapshot import StreamSnapshot
+from workers.stream.worker import StreamWorker
+from workers.types import CameraSpec, EventSpec
+
+JOIN_S = 5.0
+# The longest time for one piece of work of a model. Speech: half a minute of audio, and large models.
+ENCODER_STALLED_S, SPEECH_STALLED_S = 90.0, 240.0
+
+
+class ServiceActor:
+    """Services by name whose methods return at once; one that returns a Future is awaited."""
+
+    def __init__(self, **services: RetryingService[Any]) -> None:
+        self._services = services
+
+    async def call(self, service: str, method: str, *args: Any) -> Any:
+        result = getattr(self._services[service](), method)(*map(_own, args))
+        return await asyncio.wrap_future(result) if isinstance(result, Future) else result
+
+    async def snapshot(self) -> dict[str, Any]:
+        return {name: service.snapshot() for name, service in self._services.items()}
+
+
+class EncoderActor(ServiceActor):
+    """Encoder of one device, for all streams, and what they share beside it: their aligner's network, the detector."""
+
+    def __init__(self, options: EncoderOptions, aligner: AlignerOptions, sample: Path | None = None) -> None:
+        def network() -> AlignerService:
+            return AlignerService(aligner, encoder().describe().calibration, encoder().vocabulary)
+
+        # Ray sets OMP_NUM_THREADS to an actor's CPUs: the encoder says itself how many it wants
+        threaded = replace(options, threads=options.threads or os.cpu_count())
+        encoder = RetryingService(lambda: EncoderService(threaded, sample), stalled_s=ENCODER_STALLED_S)
+        lazy = RetryingService(network, stalled_s=ENCODER_STALLED_S, lazy=True)  # the first stream loads these
+        detector = RetryingService(DetectorService, stalled_s=ENCODER_STALLED_S, lazy=True)
+        super().__init__(encoder=encoder, aligner=lazy, detector=detector)
+
+
+class SpeechActor(ServiceActor):
+    """The transcriber, for all streams. A file's chunk waits for room in a thread, a camera's chunk never waits."""
+
+    def __init__(self, options: SpeechOptions) -> None:
+        queue = RetryingService(lambda: TranscriptionQueue(SpeechRecognizer(options)), stalled_s=SPEECH_STALLED_S)
+        super().__init__(speech=queue)
+
+    async def call(self, service: str, method: str, *args: Any) -> Any:
+        if method == "submit" and args[1]:
+            return await asyncio.wrap_future(await asyncio.to_thread(self._services[service]().submit, *args))
+        return await super().call(service, method, *args)
+
+
+class StateActor:
+    """All that uses the state folder: the publisher with its event log, and what streams keep.
+
+    It runs on the machine of the daemon. Calls run in threads, because they wait for a disk.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._publisher = RetryingService(lambda: open_publisher(settings.redis, settings.event_log_folder))
+        self._state = StateService.of(settings)
+
+    def call(self, service: str, method: str, *args: Any) -> Any:
+        target = self._state if service == "state" else self._publisher()
+        return getattr(target, method)(*args)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"publisher": self._publisher.snapshot()}
+
+
+class StreamActor:
+    """One camera, or one upload after the other. Ray does not restart it: the supervisor starts another actor."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._worker: StreamWorker | None = None
+
+    def watch(self, camera: CameraSpec, events: Sequence[EventSpec], services: StreamServices) -> None:
+        if self._worker is not None and not self._worker.join(JOIN_S):
+            os._exit(1)  # two streams would share the memory of one: the supervisor starts another actor
+        self._worker = StreamWorker(camera, tuple(events), self._settings, services)
+        self._worker.start()
+
+    def stop(self) -> None:
+        self._started().stop()
+
+    def snapshot(self) -> StreamSnapshot:
+        return self._started().snapshot()
+
+    def _started(self) -> StreamWorker:
+        if self._worker is None:  # `watch`, which nobody waits for, has failed
+            raise ServiceDied("a stream could not be started", "it is restarted; see the log for why")
+        return self._worker
+
+
+def _own(argument: Any) -> Any:
+    """Return an array as a copy: Ray's arrays are read-only and pin the object store."""
+    return np.array(argument) if isinstance(argument, np.ndarray) else argument

@@ -1,0 +1,1 @@
+"""From audio samples to transcripts and sound events: buffer, voice activity, Whisper, tagger."""

@@ -1,0 +1,1 @@
+"""Object detectors: which people, vehicles and things a frame shows, and where."""

@@ -1,0 +1,1 @@
+"""Sentence embeddings: MiniLM for English, E5 for a hundred languages."""

@@ -1,0 +1,1 @@
+"""The event document: body, schema, evidence, explanation pictures, erasures."""

@@ -1,0 +1,1 @@
+"""Publishing to a Redis stream, reading it back, and erasing from it."""

@@ -1,0 +1,1 @@
+"""From the description of an event to a query: modality, keywords, embeddings."""

@@ -1,0 +1,1 @@
+"""Services that all streams share: encoder, aligner, publisher; their clients, batching and scheduling."""

@@ -1,0 +1,1 @@
+"""From a container to sampled frames and audio: demuxing, packets, GOPs, sampling, scaling."""

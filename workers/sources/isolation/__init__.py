@@ -1,0 +1,1 @@
+"""Sources that are decoded in a separate process under resource limits."""

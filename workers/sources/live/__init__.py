@@ -1,0 +1,1 @@
+"""Live sources: reconnecting, buffering of the freshest frames, watchdogs."""

@@ -1,0 +1,1 @@
+"""One stream from source to published events: worker, pipeline, segments, rules."""

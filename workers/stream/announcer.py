@@ -1,0 +1,132 @@
+"""From changes of spans to published events: erased ones are left out, evidence is added, and none is lost."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from alignment.types import SpanChange
+from workers.clock import Clock
+from workers.errors import EventLogError
+from workers.events.erasures import content_span
+from workers.events.event import Event, SourceFile
+from workers.events.evidence import EvidenceStore
+from workers.events.explain_picture import ExplanationCard
+from workers.events.file_identity import FileIdentity
+from workers.events.writer import EventContext, EventWriter
+from workers.publish.base import Sink
+from workers.services.clients import StateClient
+from workers.stream.results import ResultsCollector
+from workers.stream.segment import Segment
+from workers.telemetry import Histogram
+from workers.types import EventSpec, Receipt, Utterance
+
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Announcer:
+    """Publishes the events of one camera, in order."""
+
+    def __init__(
+        self,
+        specs: Sequence[EventSpec],
+        writer: EventWriter,
+        sink: Sink,
+        evidence: EvidenceStore,
+        clock: Clock,
+        stopping: threading.Event,
+        state: StateClient,
+        file: FileIdentity | None = None,
+        results: ResultsCollector | None = None,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.suppressed: Counter[str] = Counter()
+        self.latency = Histogram()
+        self.results = results
+        self._specs = {s.name: s for s in specs}
+        self._writer, self._sink, self._evidence = writer, sink, evidence
+        self._clock, self._stopping, self._state, self._file = clock, stopping, state, file
+        self.waiting = False  # for the sink to accept an event, or a file's hash: a new stream would wait as well
+
+    def announce(self, changes: Iterable[SpanChange], segment: Segment) -> None:
+        """Publish every change that was not erased; return once all of them are safe."""
+        events = [self._write(c, segment) for c in changes if not self._was_forgotten(c, segment)]
+        if not events:
+            return
+        if self.results is not None:
+            self.results.add_events(events)
+        for event, receipt in zip(events, self._publish(events), strict=True):
+            if receipt.duplicate:  # the supervisor replaced this stream, and its successor has ended the event
+                continue
+            self.counts[event.type] += 1
+            log.info(
+                "event",
+                type=event.type,
+                camera=event.camera,
+                event_name=event.event,
+                id=event.id,
+                live=event.live,
+                **({"file": self._file.file} if self._file and self._file.is_upload else {}),
+                start=event.start,
+                end=event.end,
+                score=event.score,
+                **({"over_budget": True} if event.over_budget else {}),
+            )
+
+    def _was_forgotten(self, change: SpanChange, segment: Segment) -> bool:
+        """Return whether the event was erased, or lies in an interval that was; count it when it opens."""
+        span = change.span
+        identity = self._writer.identity(change, self._specs[span.event], segment.name)
+        live_span = content_span(span.start, span.end, ()) if self._writer.live else None
+        forgotten = self._state.forbids(self._writer.camera, identity, live_span)
+        if forgotten and change.type == "new":
+            self.suppressed["forgotten"] += 1
+        return forgotten
+
+    def _write(self, change: SpanChange, segment: Segment) -> Event:
+        now = self._clock.wall()
+        latency = None
+        if self._writer.live and change.type == "new":
+            latency = max(0.0, now - change.span.end)
+            self.latency.observe(latency)
+        spec, span = self._specs[change.span.event], change.span
+        utterances = self._kept([u for u in segment.utterances if u.start_s < span.end and u.end_s > span.start])
+        why, areas = segment.explain(span), segment.areas_of(span)
+        card = ExplanationCard(self._writer.camera, self._writer.live, spec, span, why, utterances, areas)
+        passing = change.type == "update" and span.open  # the next update would replace the picture
+        pictures = self._evidence.save(self._writer.identity(change, spec, segment.name), card, draw=not passing)
+        return self._writer.write(change, segment.name, EventContext(now, latency, card, pictures, self._source()))
+
+    def _source(self) -> SourceFile | None:
+        if self._file is None:
+            return None
+        self.waiting = True
+        try:
+            return self._file.source
+        finally:
+            self.waiting = False
+
+    def _kept(self, utterances: list[Utterance]) -> list[Utterance]:
+        """Return the utterances that were not erased; an event that began later is published without the others."""
+        if not (self._writer.live and utterances):
+            return utterances
+        erased = self._state.erased(self._writer.camera, [(u.start_s, u.end_s) for u in utterances])
+        return [u for u, gone in zip(utterances, erased, strict=True) if not gone]
+
+    def _publish(self, events: list[Event]) -> tuple[Receipt, ...]:
+        """Publish; while the sink cannot accept events, wait and retry: the stream stalls and no event is lost."""
+        while True:
+            try:
+                receipts = self._sink.publish(events)
+                self.waiting = False
+                return receipts
+            except EventLogError as error:
+                if self._stopping.is_set():
+                    raise
+                if not self.waiting:  # logged once, not every second while the disk is full
+                    log.error("events cannot be kept, trying again", code=error.code, error=str(error))
+                self.waiting = True
+                self._clock.sleep(RETRY_S)

@@ -1,0 +1,143 @@
+"""From finished items to published events: the segments of one stream, its budgets and its announcer."""
+
+from dataclasses import replace
+
+from alignment.aligners.base import Aligner
+from alignment.types import SpanChange
+from alignment.windows import ClipWindow
+from workers.clock import Clock
+from workers.services.clients import EncoderDescription
+from workers.stream.announcer import Announcer
+from workers.stream.budget_store import BudgetStore
+from workers.stream.embedding import FrameAnswer, FramesDropped, Transcript
+from workers.stream.requests import Item, SegmentEnd
+from workers.stream.rules import RuleSet
+from workers.stream.segment import Segment
+from workers.stream.snapshot import StreamSnapshot
+from workers.telemetry import Histogram
+from workers.types import CameraSpec, SourceInfo
+
+BEHIND = 0.5  # of the time between frames: a live stream whose hop took longer defers its less important events
+BRIDGE_S = 5.0  # how far a live clip may reach where frames were dropped between two: unseen is not gone
+
+
+class Decider:
+    """Decides on every item of one stream and publishes what follows. For one thread; any may take a snapshot."""
+
+    def __init__(
+        self,
+        camera: CameraSpec,
+        info: SourceInfo,
+        encoder: EncoderDescription,
+        rule_set: RuleSet,
+        aligner: Aligner,
+        budgets: BudgetStore,
+        announcer: Announcer,
+        clock: Clock,
+    ) -> None:
+        self.late = 0  # frames whose features came when audio after them had already left the window
+        self._camera, self._info, self._encoder = camera, info, encoder
+        self._rule_set, self._aligner, self._budgets = rule_set, aligner, budgets
+        self._announcer, self._clock = announcer, clock
+        self._segments: dict[int, Segment] = {}
+        self._seconds = {"align": Histogram(), "publish": Histogram()}
+        self._behind = False  # whether the latest hop took too long
+        self._scoring = False
+        self._position_s, self._progress_wall = 0.0, clock.wall()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a reason: for room on a disk, or a file for an aligner that serves cameras first."""
+        return self._announcer.waiting or (self._scoring and not self._info.live)
+
+    def decide(self, item: Item) -> None:
+        """Add an item to its segment and publish what follows."""
+        if isinstance(item, SegmentEnd):
+            self._finish(item.segment)
+            return
+        segment = self._segment(item.segment, item.start_s)
+        if isinstance(item, FramesDropped):
+            if item.overload:  # it waits, it is not stalled
+                self._progress_wall = self._clock.wall()
+            return
+        self._scoring = True
+        try:
+            changes = self._changes(item, segment)
+        finally:
+            self._scoring = False
+        with self._seconds["publish"].time():
+            self._announcer.announce(changes, segment)
+        self._budgets.look_alikes.add(changes, segment)
+        self._budgets.save()
+        self._progress_wall = self._clock.wall()
+
+    def finish(self) -> None:
+        """Close the spans of all segments and publish the ends."""
+        for number in list(self._segments):
+            self._finish(number)
+
+    def snapshot(self, state: StreamSnapshot, waits: bool) -> StreamSnapshot:
+        """Return ``state`` with the counters of this decider; ``waits``: it waits for a reason elsewhere."""
+        budgets = self._rule_set.budgets
+        return replace(
+            state,
+            position_s=self._position_s,
+            progress_wall=self._clock.wall() if waits or self.waits else self._progress_wall,
+            stages=state.stages | {name: h.snapshot() for name, h in self._seconds.items()},
+            latency=self._announcer.latency.snapshot(),
+            events=dict(self._announcer.counts),
+            suppressed=dict(self._announcer.suppressed),
+            scores={event: p for s in list(self._segments.values()) for event, p in s.scores.items()},
+            thresholds=self._rule_set.thresholds(),
+            budgets={event: b.per_hour for event, b in budgets.items()},
+            budget_alerts={event: b.observed_per_hour for event, b in budgets.items()},
+            budget_hours={event: b.observed_hours for event, b in budgets.items()},
+            alert_thresholds={event: b.alert_threshold for event, b in budgets.items()},
+            over_budget={event: b.allowance.events_per_hour for event, b in budgets.items() if b.allowance.exceeded},
+            look_alikes=self._budgets.look_alikes.names(),
+        )
+
+    def _changes(self, item: Item, segment: Segment) -> list[SpanChange]:
+        if isinstance(item, FrameAnswer):
+            return self._add_frames(item, segment)
+        if isinstance(item, Transcript):
+            if self._announcer.results is not None:
+                self._announcer.results.add_utterances(item.utterances)
+            return segment.add_utterances(item.utterances, item.features)
+        assert not isinstance(item, FramesDropped | SegmentEnd)
+        changes = segment.add_audio(item.end_s, item.settled_s, item.tags, self._info.has_video)
+        if not self._info.has_video:
+            self._position_s = item.end_s
+        return changes
+
+    def _add_frames(self, item: FrameAnswer, segment: Segment) -> list[SpanChange]:
+        began, late = self._clock.monotonic(), segment.late
+        with self._seconds["align"].time():
+            self._budgets.add_frames(item.pts_s, item.features)
+            changes = segment.add_frames(item.pts_s, item.features, item.detections, self._behind, item.zones)
+        self.late += segment.late - late
+        self._behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
+        self._position_s = float(item.pts_s[-1])
+        return changes
+
+    def _segment(self, number: int, start_s: float) -> Segment:
+        """Return the state of a segment; it begins where its first item does."""
+        if number not in self._segments:
+            live = self._info.live
+            stands = not live and self._camera.fps != "keyframes"  # between key frames there are others
+            reach_s = BRIDGE_S if live else 0.0
+            window, *zones = (
+                ClipWindow(self._camera.hop_s, *self._encoder.dims, reach_s=reach_s, stands=stands)
+                for _ in (None, *self._rule_set.zones)
+            )
+            segment = Segment(f"{self._info.key}/{number}", self._rule_set, self._aligner, window, live, zones)
+            segment.start_at(start_s)
+            self._segments[number] = segment
+        return self._segments[number]
+
+    def _finish(self, number: int) -> None:
+        """Close the spans of a segment; the only segment of a file ends where the file does."""
+        segment = self._segments.pop(number, None)
+        if segment is not None:
+            end_s = None if self._info.live or number else self._info.duration_s
+            self._announcer.announce(segment.finish(end_s), segment)

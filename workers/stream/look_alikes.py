@@ -1,0 +1,44 @@
+"""What events over budget look like, by the names that the encoder knows: a hint at the look-alike to exclude."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from functools import partial
+
+from alignment.types import SpanChange
+from workers.services.clients import EncoderClient
+from workers.stream.segment import Segment
+
+REMEMBERED = 50  # events; what is older counts half
+
+
+class LookAlikes:
+    """The most frequent name of the events of each kind that are over budget. Names arrive in any thread."""
+
+    def __init__(self, encoder: EncoderClient) -> None:
+        self._encoder = encoder
+        self._names: dict[str, Counter[str]] = {}
+
+    def restore(self, names: Mapping[str, str]) -> None:
+        """Start from saved names by event."""
+        self._names = {event: Counter([name]) for event, name in names.items()}
+
+    def add(self, changes: Iterable[SpanChange], segment: Segment) -> None:
+        """Request the name of what each new event over budget shows; does not wait for it."""
+        for change in changes:
+            frames = segment.frames_of(change.span)
+            if change.type == "new" and change.span.over_budget and len(frames):
+                self._encoder.nearest_name(frames).add_done_callback(partial(self._note, change.span.event))
+
+    def names(self) -> dict[str, str]:
+        """Return the most frequent name by event, for the events of which one is known."""
+        return {event: names.most_common(1)[0][0] for event, names in list(self._names.items())}
+
+    def _note(self, event: str, response: "Future[str]") -> None:
+        if response.cancelled() or response.exception() is not None or not response.result():
+            return  # a hint only: no name is no failure
+        names = Counter(self._names.get(event))
+        names[response.result()] += 1
+        if names.total() > REMEMBERED:
+            names = Counter({name: n // 2 for name, n in names.items() if n > 1})
+        self._names[event] = names

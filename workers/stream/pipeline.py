@@ -1,0 +1,156 @@
+"""The whole loop of one stream: source → features → scores → spans → events → sink.
+
+``Requests`` reads the source and yields items with their features; the thread of the pipeline decides on each item
+and publishes what follows (``Decider``).
+"""
+
+import threading
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from alignment.aligners.base import Aligner
+from alignment.errors import WatchwordError
+from workers.clock import Clock, SystemClock
+from workers.detectors.classes import NAMES
+from workers.errors import SourceError
+from workers.events.evidence import EvidenceStore
+from workers.events.writer import EventWriter
+from workers.services.clients import StreamServices
+from workers.services.settings import ServiceSettings
+from workers.sources.base import Source
+from workers.stream.announcer import Announcer
+from workers.stream.budget_store import BudgetKeys, BudgetStore
+from workers.stream.decider import Decider
+from workers.stream.embedding import Embedder
+from workers.stream.look_alikes import LookAlikes
+from workers.stream.preparation import audio_analyser, file_identity, impossible_events, open_source
+from workers.stream.requests import Requests
+from workers.stream.results import ResultsCollector
+from workers.stream.rules import build_rule_set
+from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.types import CameraSpec, EventSpec, SourceInfo
+
+STALL_HOPS = 2.5  # a stream with rare frames is not stalled between two
+
+log = structlog.get_logger()
+
+
+class StreamPipeline:
+    """One camera from source to sink. ``run`` returns when the source has ended and everything is published."""
+
+    def __init__(
+        self,
+        camera: CameraSpec,
+        events: tuple[EventSpec, ...],
+        source: Source,
+        aligner: Aligner,
+        services: StreamServices,
+        settings: ServiceSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._camera, self._specs, self._source, self._aligner = camera, events, source, aligner
+        self._services, self._settings = services, settings or ServiceSettings()
+        self._clock = clock or SystemClock()
+        self._stopping = threading.Event()
+        self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
+        self._requests: Requests | None = None  # once the source is open
+        self._decider: Decider | None = None
+        self._results = ResultsCollector() if camera.results else None
+
+    def run(self) -> None:
+        """Work until the source ends or ``stop`` is called; raise what made it fail, after all else is published."""
+        try:
+            for event in self._services.sink.end_open(self._camera.name):
+                log.warning(
+                    "event ended, for its stream died", camera=event.camera, event_name=event.event, id=event.id
+                )
+            info = open_source(self._source, self._camera, self._clock, self._stopping, self._note_failure)
+            if info is not None:
+                self._decide_all(info)
+            results = self._results.results() if self._results else None
+            self._state = replace(self._state, state=StreamState.FINISHED, results=results)
+        finally:
+            # a reader that still reads closes the source itself: to close a container in use crashes FFmpeg
+            if self._requests is None or not self._requests.reading:
+                self._source.close()
+
+    def stop(self) -> None:
+        """Request an orderly end: open spans are closed and published. From any thread."""
+        self._stopping.set()
+        self._source.stop()
+
+    def snapshot(self) -> StreamSnapshot:
+        """Return the counters. From any thread."""
+        source, requests, decider = self._source.snapshot(), self._requests, self._decider
+        if requests is None or decider is None:
+            return replace(self._state, source=source)
+        lost = requests.embedder.lost + Counter(late=decider.late)
+        state = replace(
+            self._state,
+            source=replace(source, dropped=dict(Counter(source.dropped) + lost)),
+            stages={name: h.snapshot() for name, h in requests.embedder.seconds.items()},
+            queue_depth=requests.depth,
+        )
+        # requests of a file are served after those of cameras
+        return decider.snapshot(state, waits=requests.waiting and not state.live)
+
+    def _note_failure(self, error: SourceError) -> None:
+        self._state = replace(self._state, error=f"{error.code}: {error}", progress_wall=self._clock.wall())
+
+    def _decide_all(self, info: SourceInfo) -> None:
+        """Decide on every item of the source; raise what made the source or a request fail."""
+        budgets, requests, decider = self._prepare(info)
+        self._requests, self._decider = requests, decider
+        requests.start()
+        try:
+            for item in requests:
+                decider.decide(item)
+        except Exception:
+            if info.live:  # the session is over; a file is read again, and finds the true ends
+                with suppress(WatchwordError):
+                    decider.finish()
+            raise
+        finally:
+            requests.close()
+            budgets.save(force=True)
+
+    def _prepare(self, info: SourceInfo) -> tuple[BudgetStore, Requests, Decider]:
+        """Embed the descriptions and set up what the items pass through."""
+        camera, specs, services, settings = self._camera, self._specs, self._services, self._settings
+        encoder = services.encoder.describe()
+        view = encoder.frame_spec.view(info.width, info.height)
+        rule_set = build_rule_set(specs, services.encoder, self._aligner.rates, view)
+        transcribes = services.speech is not None
+        warnings = impossible_events(specs, info, services.encoder, rule_set, transcribes)
+        models = f"{encoder.info.id} {self._aligner.name}"
+        # what one upload showed says nothing about the next
+        learned = services.state if info.live and settings.budget_folder else None
+        keys, look_alikes = BudgetKeys.of(specs, models), LookAlikes(services.encoder)
+        budgets = BudgetStore(learned, camera.name, rule_set, keys, look_alikes, self._clock)
+        writer = EventWriter(camera.name, info.live, camera.hop_s, encoder.info, models, settings.config_hash, NAMES)
+        file, state = file_identity(camera, info, self._stopping), services.state
+        evidence = EvidenceStore(state if settings.evidence_folder else None, camera.name, file.stem if file else "")
+        announcer = Announcer(
+            specs, writer, services.sink, evidence, self._clock, self._stopping, state, file, self._results
+        )
+        detector = services.detector if rule_set.detects else None
+        embedder = Embedder(
+            camera.name, info.live, services.encoder, services.speech, self._clock, detector, rule_set.zones
+        )
+        analyser = audio_analyser(camera, info, rule_set, transcribes)
+        self._state = replace(
+            self._state,
+            state=StreamState.RUNNING,
+            live=info.live,
+            duration_s=info.duration_s,
+            warnings=warnings,
+            stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * camera.hop_s),
+            error=None,
+            progress_wall=self._clock.wall(),
+        )
+        requests = Requests(self._source, info.live, embedder, analyser, evidence.keep)
+        decider = Decider(camera, info, encoder, rule_set, self._aligner, budgets, announcer, self._clock)
+        return budgets, requests, decider
