@@ -73,6 +73,14 @@ class Runtime(Protocol):
         """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions."""
         ...
 
+    def follow(self, reader: str) -> int:
+        """Keep in the event log what a reader of it has not acknowledged; return up to where it has."""
+        ...
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Let go of the revisions up to and including a sequence number, as far as this reader is concerned."""
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published; return whether that came true in time."""
         ...
@@ -115,6 +123,14 @@ class SharedServices:
     def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
         """Forget events that wait or are open; return how many revisions."""
         return self._sink.erase(ids, before_s)
+
+    def follow(self, reader: str) -> int:
+        """Keep in the event log what a reader of it has not acknowledged; return up to where it has."""
+        return self._sink.follow(reader)
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Let go of what a reader of the event log has acknowledged."""
+        self._sink.acknowledge(reader, up_to)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published; return whether that came true in time."""

@@ -125,6 +125,13 @@ class MemorySink:
                 del self._events[key]
             return len(gone)
 
+    def follow(self, reader: str) -> int:
+        """Return 0: there is no log to read."""
+        return 0
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Do nothing: nobody reads from here."""
+
     def flush(self, timeout_s: float) -> bool:
         """Return True: nothing ever waits."""
         return True

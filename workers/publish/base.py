@@ -45,6 +45,17 @@ class Sink(Protocol):
         """
         ...
 
+    def follow(self, reader: str) -> int:
+        """Keep in the event log what a reader has not acknowledged; return up to where it has.
+
+        A reader that is new begins behind the last revision. It reads by ``LogView``. Raise ``EventLogError``.
+        """
+        ...
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Let go of the revisions up to and including a sequence number, as far as this reader is concerned."""
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the event log; return whether that came true in time."""
         ...

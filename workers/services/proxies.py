@@ -158,6 +158,14 @@ class SinkProxy:
         """Forget events that wait or are open; return how many revisions."""
         return _wait(self.transport("erase", ids, before_s))
 
+    def follow(self, reader: str) -> int:
+        """Keep in the event log what a reader has not acknowledged; return up to where it has."""
+        return _wait(self.transport("follow", reader))
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Let go of what a reader has acknowledged; raise ``ServiceLost`` where there is no response in time."""
+        _wait(self.transport("acknowledge", reader, up_to))
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the event log; raise ``ServiceLost`` where there is no response in time."""
         return _wait(self.transport("flush", timeout_s), timeout_s + ROUND_TRIP_S)

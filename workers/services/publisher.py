@@ -69,6 +69,15 @@ class PublisherService:
                 del self._latest[identity]
         return self._sink.erase(ids, before_s) if self._sink else 0
 
+    def follow(self, reader: str) -> int:
+        """Keep in the event log what a reader has not acknowledged; return up to where it has."""
+        return self._sink.follow(reader) if self._sink else 0
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Let go of what a reader has acknowledged."""
+        if self._sink:
+            self._sink.acknowledge(reader, up_to)
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the event log."""
         return self._sink.flush(timeout_s) if self._sink else True

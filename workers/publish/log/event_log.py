@@ -81,6 +81,11 @@ class EventLog:
             self.close()
             raise
 
+    def position(self, name: str) -> int:
+        """Return up to where a reader has acknowledged."""
+        with self._mutex:
+            return self._cursors[name].position
+
     @property
     def folder(self) -> Path:
         """Return where the log lies."""

@@ -43,6 +43,19 @@ class LogView:
         where = " AND ".join((_NEWEST, *(term for term, _ in used)))
         return list(self._records(f"WHERE {where} ORDER BY seq DESC LIMIT ?", *(value for _, value in used), limit))
 
+    def after(self, seq: int, limit: int) -> list[Record]:
+        """Return the oldest ``limit`` revisions with sequence numbers above ``seq``, in order."""
+        return list(self._records("WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit))
+
+    def last(self) -> int:
+        """Return the highest sequence number that was given or acknowledged, 0 for an empty log.
+
+        A number below one that was seen before says that another log lies there now.
+        """
+        sql = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(cursor) FROM readers), 0))"
+        with read_only(self._folder) as connection:
+            return int(connection.execute(sql).fetchone()[0]) if connection is not None else 0
+
     def revisions(self, event_id: str) -> list[Record]:
         """Return all revisions of an event, oldest first."""
         return list(self._records("WHERE id = ? ORDER BY seq", event_id))

@@ -125,6 +125,15 @@ class RedisSink:
         with self._sending:
             return self._log.erase(ids, before_s)
 
+    def follow(self, reader: str) -> int:
+        """Keep in the event log what a reader has not acknowledged; return up to where it has."""
+        self._log.reader(reader, start="end")
+        return self._log.position(reader)
+
+    def acknowledge(self, reader: str, up_to: int) -> None:
+        """Move the cursor of a reader, which is registered anew where this process has been restarted."""
+        self._log.reader(reader, start="end").acknowledge(up_to)
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the event log; the current back-off is cut short."""
         with self._changed:

@@ -38,6 +38,18 @@ def test_a_page_is_the_last_revision_of_each_event_newest_first(tmp_path: Path) 
         assert [r.at for r in view.all()] == [1000.0] * 2 + [1010.0] * 2 + [1020.0] * 2
 
 
+def test_a_follower_reads_on_from_a_sequence_number(tmp_path: Path) -> None:
+    view = LogView(tmp_path)
+    assert (view.after(0, 10), view.last()) == ([], 0)
+    with opened(tmp_path) as (log, redis):
+        log.append([make_event(n) for n in range(4)])
+        assert seqs(view.after(0, 3)) == [1, 2, 3]
+        assert seqs(view.after(3, 3)) == [4]
+        redis.acknowledge(4)
+        log.erase(frozenset(make_event(n).id for n in range(4)))
+        assert (view.after(0, 10), view.last()) == ([], 4)  # the numbers go on behind what was erased
+
+
 def test_open_events_are_those_without_an_end(tmp_path: Path) -> None:
     with opened(tmp_path) as (log, _):
         log.append([make_live(1), make_live(2), make_event(3)])

@@ -39,6 +39,19 @@ def some(count: int, first: int = 0) -> list[Event]:
     return [make_event(n) for n in range(first, first + count)]
 
 
+def test_a_reader_elsewhere_is_followed_by_its_name(tmp_path: Path, server: Server, sink_to: Build) -> None:
+    sink = sink_to(server)
+    sink.publish(some(2))
+    assert sink.flush(5)
+    assert sink.follow("alerts") == 2  # it begins behind what was there
+    sink.publish(some(3, first=2))
+    assert sink.follow("alerts") == 2
+    sink.close()
+    after = sink_to(server)
+    after.acknowledge("alerts", 4)  # before anybody has asked for it since the restart
+    assert after.follow("alerts") == 4
+
+
 def test_fields_of_an_entry(server: Server, sink_to: Build) -> None:
     sink = sink_to(server)
     event = make_event(7, type="update", revision=3, camera="Tür")
