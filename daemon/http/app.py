@@ -1,16 +1,16 @@
 """The routes. Each names its class of limits and its permission, and shows only the cameras of the principal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 
 from daemon.config.sections.http import Permission
 from daemon.http.access import Access, Principal
-from daemon.http.guard import LIVE_PATH, PROBE, Guard, refused
+from daemon.http.guard import LIVE_PATH, PROBE, Guard, nothing_public, refused
 from daemon.http.limits import RouteClass, limited
 from daemon.logs.setup import redact
 from daemon.observability.health import HealthReport, health, is_alive, ready
@@ -19,8 +19,16 @@ from daemon.observability.snapshot import DaemonSnapshot
 from workers.clock import SystemClock
 
 
-def build_app(get_snapshot: Callable[[], DaemonSnapshot], access: Access) -> ASGIApp:
-    """Return the application behind its guard."""
+def build_app(
+    get_snapshot: Callable[[], DaemonSnapshot],
+    access: Access,
+    routers: Sequence[APIRouter] = (),
+    is_public: Callable[[str, str], bool] = nothing_public,
+) -> ASGIApp:
+    """Return the application behind its guard.
+
+    ``routers`` are further routes. ``is_public`` returns whether a method and path need no credentials.
+    """
     app = FastAPI(title="Watchword", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.add_exception_handler(StarletteHTTPException, refused)
     app.add_exception_handler(Exception, _failed)
@@ -49,7 +57,9 @@ def build_app(get_snapshot: Callable[[], DaemonSnapshot], access: Access) -> ASG
         """Return Prometheus metrics."""
         return Response(render_metrics(seen), media_type=CONTENT_TYPE)
 
-    return Guard(app, access)
+    for router in routers:
+        app.include_router(router)
+    return Guard(app, access, is_public=is_public)
 
 
 def _view(get_snapshot: Callable[[], DaemonSnapshot], needed: Permission) -> Callable[[Request], DaemonSnapshot]:

@@ -6,6 +6,7 @@ resolves to 127.0.0.1 (DNS rebinding). Such a page cannot choose the Host header
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 import structlog
 from fastapi import Request, Response
@@ -28,6 +29,7 @@ FAILURES = (20, 1 / 3)  # wrong credentials from one address: 20 at once, 20 a m
 
 LIVE_PATH = "/livez"  # one bit, for this machine's supervisor, which needs no token
 PROBE = Principal("probe", frozenset())
+VISITOR = Principal("visitor", frozenset(), frozenset())  # without credentials, at a route that needs none
 
 SECURITY_HEADERS = {
     "cache-control": "no-store",
@@ -41,6 +43,11 @@ SECURITY_HEADERS = {
 log = structlog.get_logger()
 
 
+def nothing_public(_method: str, _path: str) -> bool:
+    """Return False: every route needs credentials."""
+    return False
+
+
 async def refused(_request: Request, error: Exception) -> Response:
     """Return the response to a refused request: the reason as JSON."""
     assert isinstance(error, HTTPException)
@@ -50,8 +57,14 @@ async def refused(_request: Request, error: Exception) -> Response:
 class Guard:
     """The outermost application. Loopback is never limited: a health check must always get through."""
 
-    def __init__(self, app: ASGIApp, access: Access, clock: Clock | None = None) -> None:
-        self._app, self._access = app, access
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        clock: Clock | None = None,
+        is_public: Callable[[str, str], bool] = nothing_public,
+    ) -> None:
+        self._app, self._access, self._is_public = app, access, is_public
         self._requests, self._failures = RateLimit(*REQUESTS, clock), RateLimit(*FAILURES, clock)
         self._limits = RequestLimits(clock)
 
@@ -62,7 +75,9 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)  # a route may set its own, such as how long a file may be kept
             await send(message)
 
         headers, address = Headers(scope=scope), client_address(scope["client"])
@@ -87,6 +102,8 @@ class Guard:
         principal = self._access.identify(headers, address)
         if principal is None and scope["path"] == LIVE_PATH and _is_local(scope):
             return PROBE
+        if principal is None and self._is_public(scope["method"], scope["path"]):
+            return VISITOR
         if principal is None:
             if client and not self._failures.take(client) and self._failures.wait(client):
                 log.warning("too many wrong credentials: requests of this client are refused for now", client=client)

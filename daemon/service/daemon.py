@@ -28,6 +28,7 @@ from daemon.service.shutdown import StopRequest
 from daemon.service.state_folder import StateFolder
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
+from daemon.web import is_page, page_router
 from workers.errors import EventLogError
 from workers.events.event import Event
 from workers.publish.embedded.server import EmbeddedServer
@@ -74,7 +75,7 @@ class Daemon:
         http = config.http
         tls = TlsFiles(http.tls.certificate, http.tls.key) if http.tls else None
         access = Access.of(http)
-        app = build_app(self._observer.snapshot, access)
+        app = build_app(self._observer.snapshot, access, [page_router()], is_page)
         self._http = HttpServer(app, http.host, http.port, tls, access.is_proxy)
 
     def run(self) -> Outcome:
