@@ -61,6 +61,11 @@ class StateLayout:
         return self.root / "uploads.jsonl"
 
     @property
+    def sessions(self) -> Path:
+        """Return the file with the sessions of browsers, by digest."""
+        return self.root / "sessions.json"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """Return the sub-folders of every state folder; ``privacy`` is made where it is first needed."""
         return (self.event_log, self.budgets, self.evidence, self.redis)

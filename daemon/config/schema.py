@@ -33,7 +33,7 @@ class Config(Section):
     privacy: PrivacyConfig = Field(default=PrivacyConfig(), description="What is hidden in frames.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Limits for files and streams.")
     retention: RetentionConfig = Field(default=RetentionConfig(), description="Retention time of each kind of data.")
-    http: HttpConfig = Field(default=HttpConfig(), description="The HTTP port for health and metrics.")
+    http: HttpConfig = Field(default=HttpConfig(), description="The HTTP port: health, metrics, API and page.")
     logs: LogsConfig = Field(default=LogsConfig(), description="Logs, which go to stderr.")
     runtime: Literal["ray", "local"] = Field(
         default="ray", description="ray: actors in several processes; local: threads of one process."

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from daemon.config.sections.http import Permission
 from daemon.http.access import Access, Principal
-from daemon.http.guard import LIVE_PATH, PROBE, Guard, nothing_public, refused
+from daemon.http.guard import LIVE_PATH, PROBE, Guard, nothing_public, refused, usual_body_bytes
 from daemon.http.limits import RouteClass, limited
 from daemon.logs.setup import redact
 from daemon.observability.health import HealthReport, health, is_alive, ready
@@ -24,10 +24,13 @@ def build_app(
     access: Access,
     routers: Sequence[APIRouter] = (),
     is_public: Callable[[str, str], bool] = nothing_public,
+    extend: Callable[[FastAPI], None] = lambda app: None,
+    body_bytes: Callable[[str], int] = usual_body_bytes,
 ) -> ASGIApp:
     """Return the application behind its guard.
 
-    ``routers`` are further routes. ``is_public`` returns whether a method and path need no credentials.
+    ``routers`` are further routes, ``extend`` adds more. ``is_public`` returns whether a method and path need no
+    credentials, ``body_bytes`` how many bytes a path's body may have.
     """
     app = FastAPI(title="Watchword", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.add_exception_handler(StarletteHTTPException, refused)
@@ -59,7 +62,8 @@ def build_app(
 
     for router in routers:
         app.include_router(router)
-    return Guard(app, access, is_public=is_public)
+    extend(app)
+    return Guard(app, access, is_public=is_public, body_bytes=body_bytes)
 
 
 def _view(get_snapshot: Callable[[], DaemonSnapshot], needed: Permission) -> Callable[[Request], DaemonSnapshot]:
@@ -80,4 +84,4 @@ def _response(report: HealthReport) -> Response:
 
 async def _failed(_request: Request, _error: Exception) -> Response:
     """Return 500 without details of the error: the log has them."""
-    return JSONResponse({"error": "internal"}, 500)
+    return JSONResponse({"error": "internal", "message": "an unexpected error: the daemon's log has it"}, 500)

@@ -1,12 +1,15 @@
-"""Admission of requests: rate, credentials, host and size are checked before the application; security headers.
+"""Admission of requests: rate, credentials, origin, host and size are checked before routing; security headers.
 
 Without credentials configured only this machine can connect; but so could a web page shown on it, under a name that
-resolves to 127.0.0.1 (DNS rebinding). Such a page cannot choose the Host header.
+resolves to 127.0.0.1 (DNS rebinding). Such a page cannot choose the Host header. A page of another site may send
+requests that carry a session's cookie (CSRF): what is not safe needs a header that such a page cannot set.
 """
 
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request, Response
@@ -30,6 +33,8 @@ FAILURES = (20, 1 / 3)  # wrong credentials from one address: 20 at once, 20 a m
 LIVE_PATH = "/livez"  # one bit, for this machine's supervisor, which needs no token
 PROBE = Principal("probe", frozenset())
 VISITOR = Principal("visitor", frozenset(), frozenset())  # without credentials, at a route that needs none
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "x-watchword"
 
 SECURITY_HEADERS = {
     "cache-control": "no-store",
@@ -48,10 +53,33 @@ def nothing_public(_method: str, _path: str) -> bool:
     return False
 
 
+def usual_body_bytes(_path: str) -> int:
+    """Return the longest body of a request."""
+    return BODY_BYTES
+
+
+MESSAGES = {
+    "body_too_large": "send less at once",
+    "body_too_slow": "the next part of the body did not come in time; send it again",
+    "cross_site": "the request was sent by a page of another site",
+    "csrf_header_missing": "send the header `X-Watchword: 1`, or a bearer token instead of a session",
+    "head_too_large": "send shorter headers or a shorter URL",
+    "host_not_allowed": "without a token, use the address 127.0.0.1 or localhost; else configure http.token",
+    "not found": "there is no such path; /api/v1/docs lists the API",
+    "permission_missing": "the token lacks a permission: add it to its `may` in the configuration",
+    "token_required": "send `Authorization: Bearer TOKEN`, or log in",
+    "too_many_requests": "wait as long as the header Retry-After says",
+}
+"""What to do, by the code of a refusal."""
+
+
 async def refused(_request: Request, error: Exception) -> Response:
-    """Return the response to a refused request: the reason as JSON."""
+    """Return the response to a refused request: a code, and what to do."""
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    code, _, what = str(error.detail).partition(": ")
+    message = MESSAGES.get(code.lower(), "")
+    shown = f"{what}: {message}" if what and message else what or message or code
+    return JSONResponse({"error": code.lower().replace(" ", "_"), "message": shown}, error.status_code, error.headers)
 
 
 class Guard:
@@ -63,9 +91,11 @@ class Guard:
         access: Access,
         clock: Clock | None = None,
         is_public: Callable[[str, str], bool] = nothing_public,
+        body_bytes: Callable[[str], int] = usual_body_bytes,
     ) -> None:
-        self._app, self._access, self._is_public = app, access, is_public
+        self._app, self._access, self._is_public, self._body_bytes = app, access, is_public, body_bytes
         self._requests, self._failures = RateLimit(*REQUESTS, clock), RateLimit(*FAILURES, clock)
+        self._logins = RateLimit(*FAILURES, clock)
         self._limits = RequestLimits(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,12 +116,14 @@ class Guard:
         try:
             _check_head(scope)
             principal = self._admit(headers, scope, client)
-            receive = _bounded(headers, receive)
+            receive = _bounded(headers, receive, self._body_bytes(scope["path"]))
+            check_origin(scope["method"], headers, principal)
         except HTTPException as error:
             await (await refused(Request(scope), error))(scope, receive, send_with_headers)
             return
         with self._limits.request(client) as begin:
-            scope.setdefault("state", {}).update(principal=principal, begin=begin)
+            login = LoginAttempts(self._logins, client_key(address))
+            scope.setdefault("state", {}).update(principal=principal, begin=begin, login=login)
             await self._app(scope, receive, send_with_headers)
 
     def _admit(self, headers: Headers, scope: Scope, client: str | None) -> Principal:
@@ -113,6 +145,43 @@ class Guard:
         return principal
 
 
+@dataclass(frozen=True, slots=True)
+class LoginAttempts:
+    """Counts the wrong tokens with which one client tries to log in, this machine's as well."""
+
+    limit: RateLimit
+    client: str
+
+    def check(self) -> None:
+        """Raise ``HTTPException`` 429 while there have been too many."""
+        if wait := self.limit.wait(self.client):
+            raise too_many_requests(wait)
+
+    def failed(self) -> None:
+        """Count a wrong token."""
+        if not self.limit.take(self.client) and self.limit.wait(self.client):
+            log.warning("too many wrong tokens: no login of this client for now", client=self.client)
+
+
+def check_origin(method: str, headers: Headers, principal: Principal) -> None:
+    """Refuse a request that changes something, if a page of another site may have sent it; raise ``HTTPException``.
+
+    A browser says where a request comes from. Where its credentials go along by themselves, a header is needed as well
+    that a page can set on requests to its own site only.
+    """
+    if method in SAFE_METHODS:
+        return
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        foreign = site not in ("same-origin", "none")
+    else:
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    if foreign:
+        raise HTTPException(403, "cross_site")
+    if principal.ambient and headers.get(CSRF_HEADER) != "1":
+        raise HTTPException(403, "csrf_header_missing")
+
+
 def _is_local(scope: Scope) -> bool:
     """Return whether the client is this machine: by loopback, or from the same address to which it connected."""
     address = client_address(scope["client"])
@@ -126,10 +195,10 @@ def _check_head(scope: Scope) -> None:
         raise HTTPException(431, "head_too_large")
 
 
-def _bounded(headers: Headers, receive: Receive) -> Receive:
+def _bounded(headers: Headers, receive: Receive, most: int) -> Receive:
     """Return a ``receive`` that raises ``HTTPException`` for a body that is too large, or arrives with long pauses."""
     told = headers.get("content-length", "0")
-    if told.isdecimal() and int(told) > BODY_BYTES:
+    if told.isdecimal() and int(told) > most:
         raise HTTPException(413, "body_too_large")
     size, more = 0, True
 
@@ -143,7 +212,7 @@ def _bounded(headers: Headers, receive: Receive) -> Receive:
             raise HTTPException(408, "body_too_slow", {"connection": "close"}) from None
         size += len(message.get("body", b""))
         more = bool(message.get("more_body", False))
-        if size > BODY_BYTES:
+        if size > most:
             raise HTTPException(413, "body_too_large", {"connection": "close"})
         return message
 

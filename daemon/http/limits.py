@@ -29,6 +29,7 @@ class RouteClass(StrEnum):
     API = "api"  # JSON
     MEDIA = "media"  # thumbnails, clips
     STREAM = "stream"  # server-sent events
+    UPLOAD = "upload"  # files that are sent
     PAGE = "page"  # the page and its files
 
 
@@ -48,6 +49,7 @@ LIMITS = MappingProxyType(
         RouteClass.API: RouteLimit(100, 20.0, 20),
         RouteClass.MEDIA: RouteLimit(300, 60.0, 16),
         RouteClass.STREAM: RouteLimit(30, 1.0, 16),
+        RouteClass.UPLOAD: RouteLimit(100, 2.0, 4),
         RouteClass.PAGE: RouteLimit(100, 20.0, 20),
     }
 )

@@ -29,6 +29,7 @@ class CameraStatus:
     degraded: bool = False  # the restart budget is used up, and the stream has not run long enough since
     overloaded: bool = False  # work was dropped lately because there was too much
     speech_dropped: int = 0  # pieces of speech that the transcription queue dropped
+    sampled_fps: float | None = None  # frames a second that were sampled lately; None: not known yet
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from workers.services.clients import EncoderDescription, StreamServices
 from workers.services.proxies import AlignerProxy, DetectorProxy, EncoderProxy, SinkProxy, SpeechProxy, StateProxy
 from workers.services.scheduler import request_context
 from workers.sources.base import SourceBuilder
+from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot
 from workers.types import CameraSpec, EventSpec
 
@@ -35,6 +36,10 @@ class StreamHandle(Protocol):
 
     def snapshot(self) -> StreamSnapshot:
         """Return the latest snapshot, without waiting; raise ``ServiceLost`` if the stream died or is unresponsive."""
+        ...
+
+    def latest_frame(self, timeout_s: float) -> LatestFrame | None:
+        """Return the latest sampled frame, None if there is none; raise ``ServiceLost`` after ``timeout_s``."""
         ...
 
     def stop(self) -> None:

@@ -28,6 +28,7 @@ from workers.services.publisher import open_publisher
 from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.sources.isolation.source import DecoderPool
+from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot
 from workers.stream.worker import StreamWorker
 from workers.types import CameraSpec, EventSpec
@@ -45,6 +46,10 @@ class LocalStream:
     def snapshot(self) -> StreamSnapshot:
         """Return the counters of the stream."""
         return self._worker.snapshot()
+
+    def latest_frame(self, timeout_s: float) -> LatestFrame | None:
+        """Return the latest sampled frame."""
+        return self._worker.latest_frame()
 
     def stop(self) -> None:
         """Request an orderly end."""

@@ -30,6 +30,7 @@ from workers.services.proxies import AlignerProxy, DetectorProxy, EncoderProxy, 
 from workers.services.settings import ServiceSettings
 from workers.sources.factory import build_confined
 from workers.sources.url import is_local
+from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import CameraSpec, EventSpec
 
@@ -118,6 +119,13 @@ class RayStream:
             self._kept = True
             self._keep(self._actor)
         return last
+
+    def latest_frame(self, timeout_s: float) -> LatestFrame | None:
+        """Return the latest sampled frame; raise ``ServiceLost``."""
+        if self._kept:
+            return None
+        found: LatestFrame | None = get(self._actor.latest_frame.options(max_task_retries=0).remote(), timeout_s)
+        return found
 
     def stop(self) -> None:
         """Request an orderly end."""

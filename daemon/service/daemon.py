@@ -13,9 +13,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from daemon.api import ApiServices, add_api, is_open_route
+from daemon.api.frames import FrameCache
+from daemon.api.tail import EventTail
 from daemon.config import Config, config_hash
 from daemon.config.sections.cameras import UploadsConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
+from daemon.http.sessions import Sessions
 from daemon.observability.camera_state import CameraState
 from daemon.privacy.old_streams import holds_events
 from daemon.privacy.retention import Janitor
@@ -32,12 +36,14 @@ from daemon.web import is_page, page_router
 from workers.errors import EventLogError
 from workers.events.event import Event
 from workers.publish.embedded.server import EmbeddedServer
+from workers.publish.log.view import LogView
 from workers.publish.redis.client import RedisSettings
 from workers.redaction import RedactedUrl
 from workers.services.aligner_options import check_checkpoint
 from workers.services.settings import ServiceSettings
 from workers.sources.url import is_live
 from workers.state_layout import StateLayout
+from workers.stream.latest_frame import LatestFrame
 
 STEP_S = 0.5
 # Deadlines of the drain's steps, seconds after the signal; a step may use the time that earlier steps left.
@@ -47,6 +53,7 @@ FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
 JANITOR_STOP_S = 1.0
+FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
 
@@ -74,8 +81,25 @@ class Daemon:
         self._observer = Observer()
         http = config.http
         tls = TlsFiles(http.tls.certificate, http.tls.key) if http.tls else None
-        access = Access.of(http)
-        app = build_app(self._observer.snapshot, access, [page_router()], is_page)
+        layout = StateLayout(config.state_dir)
+        access = Access.of(http, Sessions(layout.sessions))
+        self._supervisor: Supervisor | None = None
+        self._api = ApiServices(
+            config=lambda: self._config,
+            snapshot=self._observer.snapshot,
+            access=access,
+            log=LogView(layout.event_log),
+            tail=EventTail(layout.event_log, self._observer.snapshot),
+            frames=FrameCache(self._latest_frame),
+            evidence=layout.evidence,
+        )
+        app = build_app(
+            self._observer.snapshot,
+            access,
+            [page_router()],
+            lambda method, path: is_page(method, path) or is_open_route(method, path),
+            lambda app: add_api(app, self._api),
+        )
         self._http = HttpServer(app, http.host, http.port, tls, access.is_proxy)
 
     def run(self) -> Outcome:
@@ -104,9 +128,15 @@ class Daemon:
             finally:
                 self._runtime.stop(self._stop.left(STOPPED_UNTIL_S))
         finally:
+            self._api.tail.close()
             self._http.stop()
             if self._embedded is not None:
                 self._embedded.stop()
+
+    def _latest_frame(self, camera: str) -> LatestFrame | None:
+        """Return what a camera sees now. From any thread."""
+        handle = self._supervisor.handle_of(camera) if self._supervisor else None
+        return handle.latest_frame(FRAME_S) if handle else None
 
     def _look_at_files(self) -> None:
         """Log which files cannot be read; with ``once``, raise the first error if there is nothing else to read."""
@@ -146,6 +176,7 @@ class Daemon:
     def _watch(self) -> Outcome:
         """Supervise until the end, then drain."""
         supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
+        self._supervisor = supervisor
         self._end_open()
         for camera in self._config.camera_specs():
             supervisor.watch(camera, self._config.event_specs(camera.name))

@@ -1,5 +1,6 @@
 """The latest snapshot of the daemon: taken by the supervising loop, read by the HTTP server's thread."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from daemon.service.supervisor import Supervisor
 from workers.clock import Clock, SystemClock
 from workers.types import ModelInfo
 
+RATE_S = 10.0  # over which frames a second are measured
+
 
 class Observer:
     """Holds the latest ``DaemonSnapshot``."""
@@ -25,6 +28,7 @@ class Observer:
         self._latest = DaemonSnapshot()
         self._overload = OverloadWatch(self._clock)
         self._encoder_progress = self._clock.monotonic()
+        self._counts: dict[str, deque[tuple[float, int]]] = {}  # camera -> (monotonic time, frames sampled so far)
 
     def snapshot(self) -> DaemonSnapshot:
         """Return the latest snapshot. From any thread."""
@@ -56,9 +60,22 @@ class Observer:
     def _cameras(self, supervisor: Supervisor, services: ServicesSnapshot) -> tuple[CameraStatus, ...]:
         """Return the supervisor's statuses, completed with what the services dropped of each camera."""
         dropped = services.speech.dropped if services.speech else {}
-        cameras = [replace(c, speech_dropped=dropped.get(c.name, 0)) for c in supervisor.statuses]
+        cameras = [
+            replace(c, speech_dropped=dropped.get(c.name, 0), sampled_fps=self._sampled_fps(c))
+            for c in supervisor.statuses
+        ]
+        self._counts = {c.name: self._counts[c.name] for c in cameras}
         overloaded = self._overload.look(cameras)
         return tuple(replace(c, overloaded=c.name in overloaded) for c in cameras)
+
+    def _sampled_fps(self, camera: CameraStatus) -> float | None:
+        """Return the frames a second of the last ``RATE_S``; None before there are two counts."""
+        now, counts = self._clock.monotonic(), self._counts.setdefault(camera.name, deque())
+        counts.append((now, camera.stream.source.frames_sampled))
+        while len(counts) > 2 and now - counts[1][0] >= RATE_S:
+            counts.popleft()
+        (then, before), (_, count) = counts[0], counts[-1]
+        return round(max(0, count - before) / (now - then), 2) if now > then else None
 
     def _encoder(self, services: ServicesSnapshot, model: ModelInfo) -> EncoderSnapshot:
         """Return the encoder's counters. Its last progress is when the work in hand began; none while it restarts."""

@@ -114,6 +114,11 @@ class Supervisor:
         """Return all cameras."""
         return tuple(self._cameras.values())
 
+    def handle_of(self, name: str) -> StreamHandle | None:
+        """Return the running attempt at a camera; None without one. From any thread."""
+        camera = self._cameras.get(name)
+        return camera.handle if camera else None
+
     @property
     def statuses(self) -> tuple[CameraStatus, ...]:
         """Return the status of all cameras, forgotten ones included: no counter disappears or decreases."""

@@ -35,10 +35,13 @@ class RayTransport:
         return response
 
 
-def get(ref: Handle) -> Any:
-    """Wait for a remote result. Raise our own error as it was raised there, ``ServiceDied`` for a dead actor."""
+def get(ref: Handle, timeout_s: float | None = None) -> Any:
+    """Wait for a remote result. Raise our own error as it was raised there, ``ServiceDied`` for a dead actor.
+
+    Raise ``ServiceLost`` after ``timeout_s``; None: wait without limit.
+    """
     try:
-        return ray.get(ref)
+        return ray.get(ref, timeout=timeout_s)
     except (RayTaskError, RayActorError, GetTimeoutError) as error:
         raise _ours(error) from None
 

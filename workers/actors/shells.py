@@ -27,6 +27,7 @@ from workers.services.encoder import EncoderService
 from workers.services.publisher import open_publisher
 from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
+from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot
 from workers.stream.worker import StreamWorker
 from workers.types import CameraSpec, EventSpec
@@ -114,6 +115,9 @@ class StreamActor:
 
     def snapshot(self) -> StreamSnapshot:
         return self._started().snapshot()
+
+    def latest_frame(self) -> LatestFrame | None:
+        return self._started().latest_frame()
 
     def _started(self) -> StreamWorker:
         if self._worker is None:  # `watch`, which nobody waits for, has failed

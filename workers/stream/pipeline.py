@@ -25,13 +25,14 @@ from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetKeys, BudgetStore
 from workers.stream.decider import Decider
 from workers.stream.embedding import Embedder
+from workers.stream.latest_frame import FrameHolder, LatestFrame
 from workers.stream.look_alikes import LookAlikes
 from workers.stream.preparation import audio_analyser, file_identity, impossible_events, open_source
 from workers.stream.requests import Requests
 from workers.stream.results import ResultsCollector
 from workers.stream.rules import build_rule_set
 from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.types import CameraSpec, EventSpec, SourceInfo
+from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo
 
 STALL_HOPS = 2.5  # a stream with rare frames is not stalled between two
 
@@ -59,6 +60,7 @@ class StreamPipeline:
         self._requests: Requests | None = None  # once the source is open
         self._decider: Decider | None = None
         self._results = ResultsCollector() if camera.results else None
+        self._frames = FrameHolder()
 
     def run(self) -> None:
         """Work until the source ends or ``stop`` is called; raise what made it fail, after all else is published."""
@@ -96,6 +98,10 @@ class StreamPipeline:
         )
         # requests of a file are served after those of cameras
         return decider.snapshot(state, waits=requests.waiting and not state.live)
+
+    def latest_frame(self) -> LatestFrame | None:
+        """Return the latest sampled frame, None before the first. From any thread."""
+        return self._frames.latest()
 
     def _note_failure(self, error: SourceError) -> None:
         self._state = replace(self._state, error=f"{error.code}: {error}", progress_wall=self._clock.wall())
@@ -146,11 +152,18 @@ class StreamPipeline:
             state=StreamState.RUNNING,
             live=info.live,
             duration_s=info.duration_s,
+            width=info.width,
+            height=info.height,
             warnings=warnings,
             stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * camera.hop_s),
             error=None,
             progress_wall=self._clock.wall(),
         )
-        requests = Requests(self._source, info.live, embedder, analyser, evidence.keep)
+
+        def keep(batch: FrameBatch) -> None:
+            self._frames.keep(batch)
+            evidence.keep(batch)
+
+        requests = Requests(self._source, info.live, embedder, analyser, keep)
         decider = Decider(camera, info, encoder, rule_set, self._aligner, budgets, announcer, self._clock)
         return budgets, requests, decider

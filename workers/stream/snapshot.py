@@ -32,6 +32,8 @@ class StreamSnapshot:
     live: bool = False
     position_s: float = 0.0  # stream seconds up to which events are decided
     duration_s: float | None = None  # of a file
+    width: int = 0  # pixels of the source's frames; 0: not known
+    height: int = 0
     progress_wall: float = 0.0  # of the last progress; a reader that looks for stalls compares it with itself only
     stall_timeout_s: float = 15.0
     source: SourceSnapshot = field(default_factory=SourceSnapshot)

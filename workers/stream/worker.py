@@ -13,6 +13,7 @@ from workers.services.aligner_options import build_aligner
 from workers.services.clients import StreamServices
 from workers.services.scheduler import request_context
 from workers.services.settings import ServiceSettings
+from workers.stream.latest_frame import LatestFrame
 from workers.stream.pipeline import StreamPipeline
 from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import CameraSpec, EventSpec
@@ -60,6 +61,11 @@ class StreamWorker:
         """Return the counters of the stream."""
         pipeline = self._pipeline  # as above
         return pipeline.snapshot() if pipeline is not None else self._state
+
+    def latest_frame(self) -> LatestFrame | None:
+        """Return the latest sampled frame; None before the first, and after a failure."""
+        pipeline = self._pipeline  # as above
+        return pipeline.latest_frame() if pipeline is not None else None
 
     def _run(self) -> None:
         try:

@@ -10,8 +10,9 @@ from daemon.config.types import AnyPath, Name
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
-Permission = Literal["health", "metrics"]
+Permission = Literal["health", "metrics", "view", "edit", "upload"]
 PERMISSIONS: frozenset[Permission] = frozenset(get_args(Permission))
+NUMBERS_ONLY: tuple[Permission, ...] = ("health", "metrics")  # no frame, no event, nothing to change
 
 
 def _network(value: Any) -> IPv4Network | IPv6Network:
@@ -50,7 +51,10 @@ class ScopeConfig(Section):
     """What a client may request, and for which cameras."""
 
     may: Annotated[tuple[Permission, ...], Field(min_length=1)] = Field(
-        default=tuple(sorted(PERMISSIONS)), description="health: /healthz and /readyz; metrics: /metrics. Default: all."
+        default=NUMBERS_ONLY,
+        description="health: /healthz and /readyz; metrics: /metrics; view: cameras, frames, events, evidence, alerts; "
+        "edit: change cameras and rules, mute and test alerts; upload: add files to the folder of uploads. "
+        "Default: health and metrics.",
     )
     cameras: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
         default=None, description="Visible cameras (uploads: the upload folder). Default: all."
@@ -98,7 +102,7 @@ class TlsConfig(Section):
 
 
 class HttpConfig(Section):
-    """The HTTP port for health and metrics."""
+    """The HTTP port: health checks, metrics, the API and the page."""
 
     host: str = Field(
         default="127.0.0.1",

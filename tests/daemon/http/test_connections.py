@@ -160,7 +160,7 @@ def test_others_do_not_keep_this_machine_out(serve: Serve, connect: Connect, mon
         (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
         (b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", b"4"),
         (b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
-        (b"DELETE /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", b"405"),
+        (b"DELETE /healthz HTTP/1.1\r\nHost: localhost\r\nX-Watchword: 1\r\n\r\n", b"405"),
         (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", b"200"),
         (b"GET /..%2f..%2fetc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
     ],

@@ -67,7 +67,7 @@ def test_a_token_is_required_everywhere(serve: Serve, path: str) -> None:
     for given in ("Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer", "Bearer \xe9", f"Bearer {TOKEN}x"):
         answer = client.get(path, headers={b"authorization": given.encode("latin-1")})
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        assert answer.json() == {"error": "token_required"}
+        assert answer.json()["error"] == "token_required"
     answer = client.get(path, headers={"authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == {"/readyz": 503, "/nowhere": 404}.get(path, 200)
 
@@ -107,7 +107,7 @@ def test_an_unexpected_error_is_not_told_to_clients(serve: Serve, state: Any, mo
 
     monkeypatch.setattr(state, "get", fail)
     answer = serve().get("/healthz")
-    assert (answer.status_code, answer.json()) == (500, {"error": "internal"})
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal")
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 

@@ -37,6 +37,9 @@ class Stream:
             raise ServiceDied("an actor died")
         return self.now
 
+    def latest_frame(self, timeout_s: float) -> None:
+        return None
+
     def stop(self) -> None:
         if not self.deaf:
             self.end(StreamState.FINISHED)

@@ -1,6 +1,8 @@
 """Queries of the event log, from any thread and any process, while its owner writes."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +13,30 @@ _SELECT = f"SELECT {', '.join(COLUMNS)} FROM events AS this"
 _NEWEST = "NOT EXISTS (SELECT 1 FROM events AS later WHERE later.id = this.id AND later.seq > this.seq)"
 
 
+# Where a text is looked for: names, the file, the description and the words that were heard. First the whole body,
+# which is quick and excludes nearly all rows.
+_SAYS = """(body LIKE ? ESCAPE '!' AND json_valid(body) AND (event LIKE ? ESCAPE '!' OR camera LIKE ? ESCAPE '!'
+OR json_extract(body, '$.source.file') LIKE ? ESCAPE '!'
+OR EXISTS (SELECT 1 FROM json_each(body, '$.description') AS said WHERE said.value LIKE ? ESCAPE '!')
+OR EXISTS (SELECT 1 FROM json_each(body, '$.evidence.words') AS heard
+           WHERE json_extract(heard.value, '$.text') LIKE ? ESCAPE '!')))"""
+
+
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which events to return; None: all. Times are those of acceptance, Unix seconds."""
+    """Which events to return; None: all. Times are those of acceptance, Unix seconds.
+
+    ``cameras``: of these only. ``text``: in the names, the file, the description or the words heard; case counts for
+    letters beyond ASCII only.
+    """
 
     camera: str | None = None
     event: str | None = None
     since: float | None = None
     until: float | None = None
+    cameras: frozenset[str] | None = None
+    live: bool | None = None
+    text: str | None = None
 
 
 class LogView:
@@ -31,17 +49,25 @@ class LogView:
         self._folder = folder
 
     def page(self, wanted: LogQuery, limit: int, before: int | None = None) -> list[Record]:
-        """Return the last revision of each of ``limit`` events, newest first, of sequence numbers below ``before``."""
-        terms: tuple[tuple[str, object], ...] = (
-            ("camera = ?", wanted.camera),
-            ("event = ?", wanted.event),
-            ("at >= ?", wanted.since),
-            ("at < ?", wanted.until),
-            ("seq < ?", before),
+        """Return the last revision of each of ``limit`` events, newest first, of sequence numbers below ``before``.
+
+        Rows are read from the newest one backwards, of one camera or one event by its index, until there are enough.
+        """
+        terms: tuple[tuple[str, tuple[object, ...] | None], ...] = (
+            ("seq < ?", _one(before)),
+            ("camera = ?", _one(wanted.camera)),
+            ("event = ?", _one(wanted.event)),
+            ("at >= ?", _one(wanted.since)),
+            ("at < ?", _one(wanted.until)),
+            ("live = ?", _one(wanted.live)),
+            (_among("camera", wanted.cameras or ()), None if wanted.cameras is None else tuple(sorted(wanted.cameras))),
+            (_SAYS, _patterns(wanted.text)),
+            (_NEWEST, ()),
         )
-        used = [(term, value) for term, value in terms if value is not None]
-        where = " AND ".join((_NEWEST, *(term for term, _ in used)))
-        return list(self._records(f"WHERE {where} ORDER BY seq DESC LIMIT ?", *(value for _, value in used), limit))
+        used = [(term, values) for term, values in terms if values is not None]
+        where = " AND ".join(term for term, _ in used)
+        values = (value for _, values in used for value in values)
+        return list(self._records(f"WHERE {where} ORDER BY seq DESC LIMIT ?", *values, limit))
 
     def after(self, seq: int, limit: int) -> list[Record]:
         """Return the oldest ``limit`` revisions with sequence numbers above ``seq``, in order."""
@@ -73,3 +99,20 @@ class LogView:
             if connection is not None:
                 found = map(from_row, connection.execute(f"{_SELECT} {rest}", values))
                 yield from (record for record in found if record is not None)
+
+
+def _one(value: object) -> tuple[object, ...] | None:
+    return None if value is None else (value,)
+
+
+def _among(column: str, values: Collection[str]) -> str:
+    return f"{column} IN ({', '.join('?' * len(values))})"
+
+
+def _patterns(text: str | None) -> tuple[str, ...] | None:
+    """Return the values of ``_SAYS``: first the text as JSON writes it, then as it is."""
+    if not text:
+        return None
+    written = json.dumps(text, ensure_ascii=False)[1:-1]
+    body, plain = ("%" + re.sub("[!%_]", r"!\g<0>", one) + "%" for one in (written, text))
+    return (body, *[plain] * 5)

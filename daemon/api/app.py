@@ -1,0 +1,34 @@
+"""The API as a part of the HTTP application: its routes, its errors, and which routes are open."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+
+from alignment.errors import WatchwordError
+from daemon.api import cameras, docs, events, health, media, session, stream
+from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
+from daemon.api.services import ApiServices
+
+PREFIX = "/api/v1"
+OPEN = frozenset({("POST", f"{PREFIX}/session")})  # routes that need no credentials
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request is refused, with a code and what to do."}
+}
+
+
+def is_open_route(method: str, path: str) -> bool:
+    """Return whether a route of the API needs no credentials."""
+    return (method, path) in OPEN
+
+
+def add_api(app: FastAPI, services: ApiServices) -> None:
+    """Add the routes of the API to an application."""
+    app.state.api = services
+    app.add_exception_handler(ApiError, api_error)
+    app.add_exception_handler(WatchwordError, watchword_error)
+    app.add_exception_handler(RequestValidationError, invalid_request)
+    api = APIRouter(prefix=PREFIX, responses=REFUSALS)
+    for part in (session, cameras, events, media, stream, health, docs):
+        api.include_router(part.router)
+    app.include_router(api)

@@ -1,0 +1,36 @@
+"""What the routes of the API work with; built by the daemon, and found by the routes as ``Api``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from daemon.api.frames import FrameCache
+from daemon.api.tail import EventTail
+from daemon.config import Config
+from daemon.http.access import Access
+from daemon.observability.snapshot import DaemonSnapshot
+from workers.publish.log.view import LogView
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """The parts of the daemon that the API shows or changes. Functions may be called from any thread."""
+
+    config: Callable[[], Config]  # as it is in force now
+    snapshot: Callable[[], DaemonSnapshot]
+    access: Access
+    log: LogView
+    tail: EventTail
+    frames: FrameCache
+    evidence: Path  # the folder; nothing outside it is ever served
+
+
+async def _services(request: Request) -> ApiServices:
+    services: ApiServices = request.app.state.api
+    return services
+
+
+Api = Annotated[ApiServices, Depends(_services)]
