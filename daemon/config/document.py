@@ -63,13 +63,16 @@ def read_document(path: Path, env: Mapping[str, str], needed: str = NEEDED) -> D
 
     ``needed`` is the hint for an empty file.
     """
-    return parse_document(_read_text(path), path, env, needed)
+    return parse_document(parse_text(read_bytes(path), path), path, env, needed)
 
 
-def parse_document(text: str, path: Path, env: Mapping[str, str], needed: str = NEEDED) -> Document:
-    """Return the document of a text that lies, or will lie, at ``path``; raise as ``read_document`` does."""
+def parse_document(text: str, path: Path, env: Mapping[str, str] | None, needed: str = NEEDED) -> Document:
+    """Return the document of a text that lies, or will lie, at ``path``; raise as ``read_document`` does.
+
+    ``env`` None: values are as they are written, with their placeholders.
+    """
     document = Document(str(path), path.resolve().parent)
-    root = _compose(text, path)
+    root = compose(text, path)
     if not isinstance(root, yaml.MappingNode) or not root.value:
         what = "the file is empty" if root is None or not root.value else "the file is not a mapping of keys to values"
         raise ConfigError((Problem(str(path), 0, "", what, needed),))
@@ -77,30 +80,40 @@ def parse_document(text: str, path: Path, env: Mapping[str, str], needed: str = 
     return document
 
 
-def _compose(text: str, path: Path) -> yaml.Node | None:
+def compose(text: str, path: Path) -> yaml.Node | None:
+    """Return the nodes of a text with their positions; raise ``ConfigError`` where it is no YAML."""
     try:
         return _Composer(text).get_single_node()
     except yaml.YAMLError as error:
         raise ConfigError((_yaml_problem(path, text, error),)) from None
 
 
-def _read_text(path: Path) -> str:
-    def fail(message: str, hint: str) -> ConfigError:
-        return ConfigError((Problem(str(path), 0, "", message, hint),))
-
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file of at most ``MAX_BYTES``; raise ``ConfigError``."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
-        raise fail("no such file", "give the path of the config file, or copy one from deploy/examples") from None
+        hint = "give the path of the config file, or copy one from deploy/examples"
+        raise _unusable(path, "no such file", hint) from None
     except OSError as error:
-        raise fail(f"cannot be read: {error.strerror}", "give a YAML file that this user can read") from None
-    except UnicodeDecodeError:
-        raise fail("not a text file in UTF-8", "give a YAML file") from None
+        hint = "give a YAML file that this user can read"
+        raise _unusable(path, f"cannot be read: {error.strerror}", hint) from None
     if len(raw) > MAX_BYTES:
-        raise fail("larger than 1 MB", "give a YAML file, not a video")
-    return text
+        raise _unusable(path, "larger than 1 MB", "give a YAML file, not a video")
+    return raw
+
+
+def parse_text(raw: bytes, path: Path) -> str:
+    """Return the text of a file's content, without a byte order mark; raise ``ConfigError``."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _unusable(path, "not a text file in UTF-8", "give a YAML file") from None
+
+
+def _unusable(path: Path, message: str, hint: str) -> ConfigError:
+    return ConfigError((Problem(str(path), 0, "", message, hint),))
 
 
 def _yaml_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
@@ -142,7 +155,7 @@ class _Composer(yaml.SafeLoader):
 class _Reader:
     """Converts nodes to data, replaces environment variables, and collects positions and problems."""
 
-    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, env: Mapping[str, str] | None) -> None:
         self._doc = document
         self._env = env
         self._nodes = self._characters = 0
@@ -211,6 +224,8 @@ class _Reader:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         if node.tag != "tag:yaml.org,2002:str":
             return node.value if node.tag == _AS_TEXT else self._typed(node, path)
+        if self._env is None:
+            return node.value
         filled = substitute(node.value, self._env)
         self._doc.secrets |= filled.secrets
         for name in filled.missing:

@@ -32,15 +32,19 @@ def load_config(path: Path, env: Mapping[str, str] = os.environ, inputs_required
 
     ``inputs_required`` is False for commands that take files as arguments, instead of cameras and uploads.
     """
-    document = read_document(Path(path), env)
-    if inputs_required:
-        document.problems += [document.problem(*finding) for finding in nothing_to_watch(document.data)]
-    return _validate(document)
+    return _validate(_with_inputs(read_document(Path(path), env), inputs_required))
 
 
-def config_of_text(text: str, path: Path, env: Mapping[str, str] = os.environ) -> Config:
+def config_of_text(text: str, path: Path, env: Mapping[str, str] = os.environ, inputs_required: bool = False) -> Config:
     """Return the configuration of a text that will lie at ``path``; raise ``ConfigError`` with all problems."""
-    return _validate(parse_document(text, path, env))
+    return _validate(_with_inputs(parse_document(text, path, env), inputs_required))
+
+
+def _with_inputs(document: Document, required: bool) -> Document:
+    """Add a problem to a document where inputs are required and there are none."""
+    if required:
+        document.problems += [document.problem(*finding) for finding in nothing_to_watch(document.data)]
+    return document
 
 
 def config_from(data: Mapping[str, Any], folder: Path, origin: str = "settings") -> Config:
