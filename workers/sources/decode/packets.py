@@ -20,6 +20,7 @@ _SKIPPABLE = {"h264", "mpeg4", "mpeg2video", "mpeg1video"}
 _ONE_TO_ONE = _SKIPPABLE | {"hevc", "vp9", "mjpeg"}
 _MARKS_INCOMPLETE = {"h264"}  # decoders that mark each frame that lacks references as corrupt
 _OUTPUT_CORRUPT = Flags.output_corrupt.value
+_BROKEN = 3  # damaged packets in a row, after which a corrupt frame shows nothing new
 MOST_INSIDE = 64  # packets in the decoder without output yet; packets without a shown frame never produce any
 
 
@@ -86,6 +87,7 @@ class PacketDecoder:
         self._skipping = False
         self.fed = False  # whether anything was fed since the last flush
         self.damaged = 0  # packets that failed to decode
+        self._damaged_in_row = 0  # since the last frame
         self.counts_damage = True
 
     def decode(self, entry: Entry, wanted: bool) -> list[VideoFrame]:
@@ -122,6 +124,7 @@ class PacketDecoder:
             self._context.flush_buffers()
         self._context.flags &= ~_OUTPUT_CORRUPT
         self.fed = False
+        self._damaged_in_row = 0
 
     def _count_damage(self) -> None:
         """Count a failed frame as corrupt, or as too large if the decoder refused its size."""
@@ -131,6 +134,17 @@ class PacketDecoder:
         else:
             self._counters.dropped("too_large")
             self._counters.note("frames that are too large were dropped (limits.pixels)")
+
+    def _usable(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        """Leave out corrupt frames after damaged packets in a row, which are most likely of another codec.
+
+        A decoder finds start codes in those as well, and repeats its last picture for them. Where packets are lost,
+        corrupt frames come without such rows, and show the most that can be had before the next key frame.
+        """
+        usable = [f for f in frames if not f.is_corrupt or self._damaged_in_row < _BROKEN]
+        if usable:
+            self._damaged_in_row = 0
+        return usable
 
     def _skip(self, on: bool) -> None:
         if on != self._skipping:
@@ -145,8 +159,10 @@ class PacketDecoder:
         except FFmpegError:
             if self.counts_damage:
                 self.damaged += 1
+                self._damaged_in_row += 1
                 self._count_damage()
             return []
+        frames = self._usable(frames)
         self._counters.decoded(len(frames))
         self._counters.worked(shown=sum(f.width * f.height for f in frames))
         return frames
