@@ -16,7 +16,7 @@ RED, BLUE = [("red", 4.0)], [("blue", 8.0)]
 
 
 def packets(pieces: list[bytes]) -> list[av.Packet]:
-    with av.open(io.BytesIO(b"".join(pieces)), format="mpegts") as media:
+    with av.open(io.BytesIO(b"".join(pieces)), "r", format="mpegts") as media:
         return [p for p in media.demux(video=0) if p.size]
 
 
