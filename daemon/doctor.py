@@ -39,6 +39,7 @@ class Check:
 def examine(redis: RedactedUrl) -> Iterator[Check]:
     """Yield each finding as soon as it is known. ``redis``: URL of a server, or ``embedded``. Takes some seconds."""
     yield from _machine()
+    yield from _installation()
     yield from _decoders()
     yield _accelerator()
     yield from _models()
@@ -80,6 +81,15 @@ def shared_memory_check(size: int) -> Check:
     enough = size >= SHM_WANTED
     advice = "" if enough else "docker run --shm-size 1g, or `shm_size: 1gb` in compose: Ray would use the disk"
     return Check("machine", "shared memory", "ok" if enough else "warn", _gb(size), advice)
+
+
+def _installation() -> Iterator[Check]:
+    """Yield a finding for each package of this program into which others have installed files."""
+    from workers.installation import intruders, remedy
+
+    for package, names in intruders().items():
+        detail = f"{', '.join(names)} installs files into the package `{package}` of Watchword"
+        yield Check("machine", "installation", "warn", detail, remedy(names))
 
 
 def _decoders() -> Iterator[Check]:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from alignment.errors import WatchwordError
 from daemon.config.sections.services import SpeechConfig
-from daemon.runtime.base import Runtime
+from daemon.runtime.base import Runtime, StreamStarter
 from daemon.runtime.factory import SAMPLE, build_runtime
 from workers.events.event import Event
 from workers.models.options import EncoderOptions
@@ -57,6 +58,14 @@ class FileResult:
     event_warnings: tuple[str, ...] = ()
 
 
+class FileRuntime(StreamStarter, Protocol):
+    """What ``tag_file`` needs of a runtime."""
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the last revision of the latest events, and forget them."""
+        ...
+
+
 def tag_files(
     files: Sequence[Path],
     events_for: Callable[[Path], Sequence[EventSpec]],
@@ -98,7 +107,7 @@ def service_settings(settings: OfflineSettings) -> ServiceSettings:
 
 
 def tag_file(
-    runtime: Runtime,
+    runtime: FileRuntime,
     path: Path,
     events: tuple[EventSpec, ...],
     settings: OfflineSettings,
@@ -110,14 +119,16 @@ def tag_file(
     url, blur = RedactedUrl(str(path)), settings.blur_faces
     camera = CameraSpec(CAMERA, url, FPS, events=names, blur_faces=blur, results=True)
     stream = runtime.start_stream(camera, events)
-    snapshot = stream.snapshot()
-    while snapshot.state not in (StreamState.FINISHED, StreamState.FAILED):
-        time.sleep(POLL_S)
+    try:
         snapshot = stream.snapshot()
-        for text in snapshot.warnings:
-            on_warning(text)
-        on_progress(path, snapshot.position_s, snapshot.duration_s)
-    stream.kill()
+        while snapshot.state not in (StreamState.FINISHED, StreamState.FAILED):
+            time.sleep(POLL_S)
+            snapshot = stream.snapshot()
+            for text in snapshot.warnings:
+                on_warning(text)
+            on_progress(path, snapshot.position_s, snapshot.duration_s)
+    finally:
+        stream.kill()
     found = runtime.take_events()
     transcript = snapshot.results.transcript if snapshot.results else ()
     warnings = warnings_of(snapshot)

@@ -234,11 +234,16 @@ def models_in_words(config: Config | None, profile: ProfileName | None) -> str:
 
 
 def offline_settings(config: Config | None, profile: ProfileName | None) -> "OfflineSettings":
+    """Return the settings for files as ``settings_of`` does, for a command: its logs are set up as well."""
+    configure_logs(config.logs.format if config else "auto", "warning")  # the command prints results and errors itself
+    register_secrets(config.secrets() if config else ())
+    return settings_of(config, profile)
+
+
+def settings_of(config: Config | None, profile: ProfileName | None) -> "OfflineSettings":
     """Return the settings for files from ``config`` (None: defaults); ``profile`` overrides it."""
     from daemon.offline.runner import OfflineSettings  # loads torch: not for `--help`
 
-    configure_logs(config.logs.format if config else "auto", "warning")  # the command prints results and errors itself
-    register_secrets(config.secrets() if config else ())
     models = config.models if config else ModelsConfig()
     if profile and profile != models.profile:  # a model belongs to its profile
         models = models.model_copy(update={"profile": profile, "model": None, "revision": None})

@@ -51,15 +51,19 @@ class StreamHandle(Protocol):
         ...
 
 
-class Runtime(Protocol):
+class StreamStarter(Protocol):
+    """Starts streams."""
+
+    def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
+        """Start a stream."""
+        ...
+
+
+class Runtime(StreamStarter, Protocol):
     """Starts the shared services and the streams."""
 
     def start(self) -> EncoderDescription:
         """Load models and open the event log; raise ``WatchwordError`` where that fails."""
-        ...
-
-    def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
-        """Start a stream."""
         ...
 
     def snapshot(self) -> ServicesSnapshot:

@@ -73,7 +73,7 @@ class LocalRuntime(SharedServices):
         """Load models and open the event log."""
         settings = self._settings
         self._publisher = open_publisher(settings.redis, settings.event_log_folder)
-        self._decoders = DecoderPool(worker_environment(), LOGGING)
+        self._decoders = self._open_decoders()
         self._models = EncoderService(settings.encoder, settings.sample)
         description = self._models.describe()
         if settings.aligner.served:
@@ -95,6 +95,10 @@ class LocalRuntime(SharedServices):
             DetectorProxy(LocalTransport(self._detectors)) if self._detectors else None,
         )
         return description
+
+    def _open_decoders(self) -> DecoderPool:
+        """Return the decoder processes, which log like this one."""
+        return DecoderPool(worker_environment(), LOGGING)
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Start a stream in a thread."""

@@ -14,7 +14,7 @@ import structlog
 from alignment.errors import WatchwordError
 from daemon.observability.camera_state import CameraState, IllegalTransition, check_transition, running_state
 from daemon.observability.snapshot import CameraStatus
-from daemon.runtime.base import Runtime, StreamHandle
+from daemon.runtime.base import StreamHandle, StreamStarter
 from workers.backoff import Backoff
 from workers.clock import Clock, PollTimer, SystemClock
 from workers.errors import ModelUnavailable, ServiceLost, SourceError
@@ -96,7 +96,7 @@ class Supervisor:
     """Keeps the streams of a runtime running. Call ``step`` about twice a second; it does not block for long."""
 
     def __init__(
-        self, runtime: Runtime, clock: Clock | None = None, retry: bool = True, raise_illegal: bool = False
+        self, runtime: StreamStarter, clock: Clock | None = None, retry: bool = True, raise_illegal: bool = False
     ) -> None:
         """``retry`` False (``--once``): a stream that fails is not restarted.
 

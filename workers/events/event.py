@@ -6,6 +6,7 @@ changes only add.
 """
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
@@ -174,6 +175,19 @@ class Event(_Part):
         default=False, description="The stream died during the event: the end is the last that was known of it."
     )
 
+    @property
+    def snapshot(self) -> Path | None:
+        """Return where the snapshot is on this machine; None if there is none, or if it is kept at a URL."""
+        return _local(self.evidence.snapshot)
+
+    @property
+    def clip(self) -> Path | None:
+        """Return where the clip is on this machine; None if there is none, or if it is kept at a URL.
+
+        The clip of a live event appears there some seconds after the event's end.
+        """
+        return _local(self.evidence.clip)
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Return the event of a JSON document; raise ``ValueError`` where it is none or breaks the schema."""
@@ -194,3 +208,7 @@ class Event(_Part):
         """Return the end of this event when its stream has died and no more is known than this revision."""
         changes = {"type": "end", "revision": self.revision + 1, "produced_at": iso(unix_s), "interrupted": True}
         return self.model_copy(update=changes)
+
+
+def _local(place: str | None) -> Path | None:
+    return None if place is None or "://" in place else Path(place)

@@ -74,7 +74,7 @@ class Life:
         self.clock = FakeClock()
         self.stream = Stream(url.startswith("rtsp"), self.clock)
         self._live = self.stream.now.live
-        self.supervisor = Supervisor(self, self.clock, retry, raise_illegal=True)  # type: ignore[arg-type]
+        self.supervisor = Supervisor(self, self.clock, retry, raise_illegal=True)
         self.supervisor.watch(CameraSpec("cam", RedactedUrl(url), stall_timeout_s=2.0), (), attempts)
         self.camera = self.supervisor.cameras[0]
         self.seen = [self.camera.state]
@@ -150,7 +150,7 @@ def test_an_illegal_change_raises_in_tests_and_is_logged_in_production() -> None
     assert life.camera.state is CameraState.ENDED
     with pytest.raises(IllegalTransition, match="ended -> up"):
         life.supervisor._enter(life.camera, CameraState.UP)
-    production = Supervisor(life)  # type: ignore[arg-type]
+    production = Supervisor(life)
     with capture_logs() as logs:
         production._enter(life.camera, CameraState.UP)
     assert life.camera.state is CameraState.UP

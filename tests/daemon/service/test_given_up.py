@@ -83,7 +83,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_thread_that_wakes_up_ends_no_event_again(server: Server, tmp_path: Path) -> None:
     encoder, sink = HangingEncoder(), RedisSink(settings_of(server.url), EventLog(tmp_path / "log"))
     streams = Streams(encoder, sink)
-    supervisor = Supervisor(streams, FastClock(SPEED), raise_illegal=True)  # type: ignore[arg-type]  # all that it needs of a runtime
+    supervisor = Supervisor(streams, FastClock(SPEED), raise_illegal=True)  # all that it needs of a runtime
 
     def bodies(kind: str) -> list[dict]:
         supervisor.step()

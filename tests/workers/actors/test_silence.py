@@ -101,7 +101,7 @@ def tag(path: Path, silent: bool) -> list[tuple[object, ...]]:
     """Watch a file, with an encoder that is silent until the stream was started again; return its events."""
     runtime = Streams()
     runtime.encoder.silent = silent
-    supervisor = Supervisor(runtime)  # type: ignore[arg-type]  # it asks for nothing but streams
+    supervisor = Supervisor(runtime)  # it asks for nothing but streams
     supervisor.watch(CameraSpec("cam", RedactedUrl(str(path)), audio=False), (RED,))
     (watched,) = supervisor.cameras
     until(lambda: supervisor.step() or watched.restarts == int(silent))

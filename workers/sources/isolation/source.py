@@ -41,9 +41,12 @@ _CODE = "from workers.sources.isolation.process import main; main()"
 
 
 class DecoderProcess:
-    """A decoder process and its channel. The process first calls ``hook``, a ``package.module:function``."""
+    """A decoder process and its channel. The process first calls ``hook``, a ``package.module:function``.
 
-    def __init__(self, environment: Mapping[str, str], hook: str) -> None:
+    ``errors`` is a file descriptor for its standard error; None: that of this process.
+    """
+
+    def __init__(self, environment: Mapping[str, str], hook: str, errors: int | None = None) -> None:
         ours, theirs = socket.socketpair()
         self.channel: Channel[Request, Response] = Channel(ours)
         # The same modules as in this process, and none of the current folder (-P).
@@ -55,6 +58,7 @@ class DecoderProcess:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=errors,
                 process_group=0,  # Ctrl-C in a terminal is for the daemon, which drains
             )
 
@@ -68,10 +72,10 @@ class DecoderProcess:
 
 
 class DecoderPool:
-    """A pool of idle decoder processes; starting one takes a third of a second."""
+    """A pool of idle decoder processes; starting one takes a third of a second. Arguments: of ``DecoderProcess``."""
 
-    def __init__(self, environment: Mapping[str, str], hook: str = "") -> None:
-        self._environment, self._hook = dict(environment), hook
+    def __init__(self, environment: Mapping[str, str], hook: str = "", errors: int | None = None) -> None:
+        self._environment, self._hook, self._errors = dict(environment), hook, errors
         self._lock = threading.Lock()
         self._idle: list[DecoderProcess] = []
         self._closed = False
@@ -87,7 +91,7 @@ class DecoderPool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return DecoderProcess(self._environment, self._hook)
+        return DecoderProcess(self._environment, self._hook, self._errors)
 
     def give_back(self, decoder: DecoderProcess) -> None:
         """Take back a decoder that closed its source normally."""

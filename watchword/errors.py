@@ -1,0 +1,38 @@
+"""The errors that this package raises. All are a ``WatchwordError``; ``docs/errors.md`` lists their codes."""
+
+from alignment.errors import CheckpointError, WatchwordError
+from daemon.config.errors import ConfigError
+from daemon.offline.exports import ExportError
+from workers.errors import (
+    ModelUnavailable,
+    ServiceLost,
+    SourceCrashed,
+    SourceError,
+    SourceInvalid,
+    SourceNotFound,
+    SourceRefused,
+    SourceTimeout,
+    SourceTooLarge,
+    SourceUnauthorized,
+    SourceUnreachable,
+    SourceUnsupported,
+)
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "ExportError",
+    "ModelUnavailable",
+    "ServiceLost",
+    "SourceCrashed",
+    "SourceError",
+    "SourceInvalid",
+    "SourceNotFound",
+    "SourceRefused",
+    "SourceTimeout",
+    "SourceTooLarge",
+    "SourceUnauthorized",
+    "SourceUnreachable",
+    "SourceUnsupported",
+    "WatchwordError",
+]
