@@ -12,7 +12,7 @@ from daemon.offline.runner import OfflineSettings, service_settings
 from daemon.runtime.base import StreamHandle
 from daemon.runtime.local import LocalRuntime, LocalStream
 from watchword.logs import ENVIRONMENT, DecoderLog, route_logs
-from workers.publish.base import Sink
+from workers.publish.base import StreamSink
 from workers.services.clients import EncoderDescription
 from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
@@ -57,7 +57,7 @@ class Use:
     """
 
     models: Models
-    sink: Sink
+    sink: StreamSink
     evidence: Path | None = None
     build_source: SourceBuilder | None = None
 

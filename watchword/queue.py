@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import structlog
 
 from workers.events.event import Event
-from workers.publish.base import SinkSnapshot
 from workers.types import Receipt
 
 MAX_WAITING = 10_000  # revisions
@@ -17,7 +16,7 @@ log = structlog.get_logger()
 
 
 class EventQueue:
-    """A ``Sink`` in memory that a caller reads. While nobody reads, an event that waits is replaced by its update."""
+    """A ``StreamSink`` in memory that a caller reads. An update that waits is replaced by the next one."""
 
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque()
@@ -59,18 +58,6 @@ class EventQueue:
                 self._interrupted.add(event.id)
             self._changed.notify_all()
         return tuple(ends)
-
-    def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
-        """Do nothing: nothing is stored."""
-        return 0
-
-    def flush(self, timeout_s: float) -> bool:
-        """Return True: events are the caller's as soon as they are published."""
-        return True
-
-    def snapshot(self) -> SinkSnapshot:
-        """Return no counts."""
-        return SinkSnapshot()
 
     def close(self) -> None:
         """Make ``next`` return None when the queue is empty."""

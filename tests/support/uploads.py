@@ -51,7 +51,7 @@ class Inbox:
         self.streams, self.clock = Streams(), FakeClock()
         self.records = UploadRecords(folder / "uploads.jsonl")
         self.uploads = UploadFolder(self.inbox, self.done, (), self.records, sidecars=sidecars, clock=self.clock)
-        self._supervisor = Supervisor(self.streams, self.clock, raise_illegal=True)  # only start_stream is asked
+        self._supervisor = Supervisor(self.streams, self.clock, raise_illegal=True)  # type: ignore[arg-type]  # only start_stream is asked
 
     def steps(self, count: int = 4, apart_s: float = 0.5) -> None:
         for _ in range(count):

@@ -24,8 +24,8 @@ class SinkSnapshot:
     last_error: str | None = None
 
 
-class Sink(Protocol):
-    """Takes events for good: once ``publish`` returns, they survive a crash of this process."""
+class StreamSink(Protocol):
+    """Takes the events of streams."""
 
     def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
         """Accept events in order; raise ``EventLogError`` where they cannot be kept. Idempotent by (id, revision).
@@ -37,6 +37,10 @@ class Sink(Protocol):
     def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
         """End the live events that a stream which died left open; return their ends. ``camera`` None: of all."""
         ...
+
+
+class Sink(StreamSink, Protocol):
+    """Takes events for good: once ``publish`` returns, they survive a crash of this process."""
 
     def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
         """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions.

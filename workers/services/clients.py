@@ -10,7 +10,7 @@ from alignment.calibration import SimilarityCalibration
 from alignment.types import F32, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceUnresponsive
 from workers.events.evidence import PictureStore
-from workers.publish.base import Sink
+from workers.publish.base import StreamSink
 from workers.services.scheduler import DEFAULT_CONTEXT, RequestContext
 from workers.sources.base import SourceBuilder
 from workers.types import U8, Areas, EventSpec, FrameSpec, ModelInfo, Utterance, VoicedChunk
@@ -135,7 +135,7 @@ class StreamServices:
     """
 
     encoder: EncoderClient
-    sink: Sink
+    sink: StreamSink
     state: StateClient
     build_source: SourceBuilder
     speech: SpeechClient | None = None

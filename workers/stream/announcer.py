@@ -15,7 +15,7 @@ from workers.events.evidence import EvidenceStore
 from workers.events.explain_picture import ExplanationCard
 from workers.events.file_identity import FileIdentity
 from workers.events.writer import EventContext, EventWriter
-from workers.publish.base import Sink
+from workers.publish.base import StreamSink
 from workers.services.clients import StateClient
 from workers.stream.results import ResultsCollector
 from workers.stream.segment import Segment
@@ -34,7 +34,7 @@ class Announcer:
         self,
         specs: Sequence[EventSpec],
         writer: EventWriter,
-        sink: Sink,
+        sink: StreamSink,
         evidence: EvidenceStore,
         clock: Clock,
         stopping: threading.Event,

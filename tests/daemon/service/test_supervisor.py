@@ -75,7 +75,7 @@ def clock() -> FakeClock:
 
 def supervised(clock: FakeClock, retry: bool = True, camera: CameraSpec = CAMERA) -> tuple[Supervisor, Streams]:
     streams = Streams(clock)
-    supervisor = Supervisor(streams, clock, retry, raise_illegal=True)  # only start_stream is asked for
+    supervisor = Supervisor(streams, clock, retry, raise_illegal=True)  # type: ignore[arg-type]  # only start_stream is asked for
     supervisor.watch(camera, ())
     supervisor.step()
     return supervisor, streams
@@ -313,7 +313,7 @@ def test_drain_asks_everyone_and_kills_the_late(clock: FakeClock) -> None:
 @pytest.mark.parametrize("kills", ["dies", "stands still", "cannot be read"])
 def test_what_fails_again_and_again_is_given_up_where_others_wait_behind_it(clock: FakeClock, kills: str) -> None:
     streams = Streams(clock)
-    supervisor = Supervisor(streams, clock, raise_illegal=True)  # as above
+    supervisor = Supervisor(streams, clock, raise_illegal=True)  # type: ignore[arg-type]  # as above
     supervisor.watch(CAMERA, (), attempts=3)
     supervisor.step()
     for _ in range(600):
