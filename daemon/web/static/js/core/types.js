@@ -1,0 +1,83 @@
+// Shapes of the daemon's JSON (docs/api.md, docs/events.md), for the type checker.
+
+/** @typedef {[number, number]} Point Time or x, and probability or y. */
+
+/**
+ * @typedef {object} Evidence
+ * @property {string | null} snapshot
+ * @property {string | null} clip
+ * @property {string | null} [explanation]
+ * @property {Point[]} top_frames
+ * @property {{time: number, name: string, score: number, box: [number, number, number, number]}[]} [objects]
+ * @property {{start: number, end: number, text: string, confidence: number}[]} words
+ * @property {[string, number][]} [attention]
+ * @property {Point[]} [timeline]
+ */
+
+/**
+ * @typedef {object} EventBody
+ * @property {"new" | "update" | "end"} type
+ * @property {string} id
+ * @property {number} revision
+ * @property {string} camera
+ * @property {string} event
+ * @property {number} start
+ * @property {number} end
+ * @property {number} score
+ * @property {number | null} start_unix
+ * @property {number | null} end_unix
+ * @property {boolean} live
+ * @property {{file: string, name: string, sha256: string | null, duration: number | null} | null} [source]
+ * @property {string[]} description
+ * @property {string[]} [zone]
+ * @property {number} priority
+ * @property {Point[]} score_track
+ * @property {{threshold?: number | null, max_false_alerts_per_hour?: number | null}} [rule]
+ * @property {boolean} [over_budget]
+ * @property {Record<string, number>} modalities
+ * @property {Evidence} evidence
+ * @property {string} model
+ * @property {string} produced_at
+ * @property {number | null} latency_s
+ * @property {boolean} [interrupted]
+ * @property {string[]} [read_as]
+ */
+
+/**
+ * @typedef {object} Camera
+ * @property {string} name
+ * @property {string} state
+ * @property {boolean} up
+ * @property {string} [url]
+ * @property {number | string} [fps]
+ * @property {boolean} [audio]
+ * @property {string[]} [events]
+ * @property {Record<string, Point[]>} [zones]
+ * @property {Point[][]} [masks]
+ * @property {number | null} [last_frame_unix]
+ * @property {number | null} [fps_sampled]
+ * @property {string | null} [error]
+ * @property {number | null} [width]
+ * @property {number | null} [height]
+ * @property {number} [restarts]
+ * @property {boolean} [degraded]
+ */
+
+/**
+ * @typedef {object} Alert
+ * @property {string | number} id
+ * @property {string} event_id
+ * @property {string} camera
+ * @property {string} event
+ * @property {string} target
+ * @property {string} state
+ * @property {string | null} [reason]
+ * @property {number} [attempts]
+ * @property {number | string | null} [at]
+ * @property {number | string | null} [delivered_at]
+ * @property {string | null} [error]
+ */
+
+/** @typedef {{name: string, may: string[], cameras: string[] | null}} Me */
+
+export {};

@@ -1,0 +1,368 @@
+// One rule: its description with what it is read as, where it is looked for, when it counts, and who is told.
+
+import { ApiError, get, send } from "../core/api.js";
+import { h, fill } from "../core/dom.js";
+import { inWords, t, worded } from "../core/i18n.js";
+import { go } from "../core/router.js";
+import { say } from "../core/say.js";
+import { drawReading } from "../parts/reading.js";
+import { conflictNotice, isConflict, refusedChange, write } from "../parts/saving.js";
+import { StoredPreview } from "../parts/stored.js";
+import { ZoneDrawing } from "../parts/zone_drawing.js";
+
+const TYPING_MS = 350;
+const MODALITIES = ["vision", "speech", "sound"];
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+const NEW = "new";
+
+/** @type {import("../core/router.js").View} */
+export function ruleView(root, { name }) {
+  const abort = new AbortController();
+  const editor = new RuleEditor(name === NEW ? "" : name, abort.signal);
+  fill(root, h("p", { class: "small" }, h("a", { href: "/rules" }, `← ${t.nav.rules}`)), h("div", { class: "head" }, h("h1", {}, name === NEW ? t.rule.add : name)), editor.element);
+  editor.load();
+  return () => {
+    abort.abort();
+    editor.stop();
+  };
+}
+
+class RuleEditor {
+  /**
+   * @param {string} name Empty: a new rule.
+   * @param {AbortSignal} signal
+   */
+  constructor(name, signal) {
+    this.name = name;
+    this.signal = signal;
+    this.version = "";
+    /** @type {any} */
+    this.config = {};
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.typing = undefined;
+    this.reads = 0;
+    /** @type {ZoneDrawing | null} */
+    this.drawing = null;
+    this.status = h("div", {}, h("p", { class: "quiet" }, t.loading));
+    this.reading = h("div", { "aria-live": "polite" });
+    this.stored = new StoredPreview(signal);
+    this.inputs = makeInputs();
+    this.zones = h("div", { class: "row" });
+    this.targets = h("div", { class: "row" });
+    this.drawPlace = h("details", { on: { toggle: () => this.openDrawing() } }, h("summary", {}, t.zones.draw));
+    this.save = h("button", { class: "first", type: "submit" }, t.rule.save);
+    this.remove = h("button", { class: "bad", type: "button", hidden: !name, on: { click: () => this.askToRemove() } }, t.rule.remove);
+    this.form = h("form", { class: "rule-form", hidden: true, on: { submit: (/** @type {Event} */ event) => this.submit(event), input: () => this.changed() } }, this.layout());
+    this.element = h("div", { class: "stack" }, this.status, this.form);
+  }
+
+  layout() {
+    const { inputs } = this;
+    const decide = (/** @type {HTMLInputElement} */ radio, /** @type {string} */ label, /** @type {HTMLElement | null} */ more) =>
+      h("div", { class: "row" }, h("label", { class: "check" }, radio, label), more);
+    return [
+      h(
+        "div",
+        { class: "stack" },
+        !this.name && field(t.rule.name, inputs.name, t.rule.nameHint),
+        field(t.rule.describe, inputs.describe, t.rule.describeHint),
+        this.reading,
+        field(t.rule.unlike, inputs.unlike, t.rule.unlikeHint),
+        h(
+          "fieldset",
+          {},
+          h("legend", {}, t.rule.modalities),
+          h("div", { class: "row" }, inputs.modalities.map((box) => h("label", { class: "check" }, box, worded(t.modalities, box.value)))),
+          h("p", { class: "small" }, t.rule.modalitiesHint),
+        ),
+      ),
+      h(
+        "div",
+        { class: "stack" },
+        h(
+          "fieldset",
+          {},
+          h("legend", {}, t.rule.counts),
+          decide(inputs.byDefault, t.rule.byDefault, null),
+          decide(inputs.byThreshold, t.rule.threshold, h("span", { class: "row" }, inputs.threshold, inputs.thresholdShown)),
+          decide(inputs.byBudget, t.rule.budget, h("span", { class: "row" }, inputs.budget, inputs.per)),
+        ),
+        this.name !== "" && h("section", {}, h("h2", {}, t.rule.onStored), this.stored.element),
+        h("div", { class: "row" }, field(t.rule.minDuration, inputs.minDuration), field(t.rule.mergeGap, inputs.mergeGap), field(t.rule.priority, inputs.priority)),
+        h("fieldset", {}, h("legend", {}, t.rule.zone), this.zones),
+        this.drawPlace,
+        h("fieldset", {}, h("legend", {}, t.rule.targets), this.targets),
+      ),
+      h("div", { class: "row actions" }, this.save, this.remove),
+    ];
+  }
+
+  stop() {
+    clearTimeout(this.typing);
+    this.drawing?.stop();
+  }
+
+  async load() {
+    const signal = this.signal;
+    const [rules, cameras, alerts] = await Promise.allSettled([get("/rules", { signal }), get("/cameras", { signal }), get("/alerts", { query: { limit: 100 }, signal })]);
+    if (signal.aborted) return;
+    if (rules.status === "rejected") {
+      fill(this.status, h("p", { class: "box bad", role: "alert" }, inWords(rules.reason)));
+      return;
+    }
+    this.version = String(rules.value.version ?? "");
+    const rule = rules.value.rules.find((/** @type {any} */ one) => one.name === this.name);
+    if (this.name && !rule) {
+      fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.gone));
+      return;
+    }
+    this.cameras = cameras.status === "fulfilled" ? cameras.value.cameras : [];
+    const targets = new Set([...(rules.value.targets ?? []), ...(alerts.status === "fulfilled" ? (alerts.value.targets ?? []) : [])].map((one) => String(one?.name ?? one)));
+    for (const one of rules.value.rules) for (const target of [one.config?.alert?.to ?? []].flat()) targets.add(String(target));
+    this.show(rule?.config ?? {}, [...targets]);
+    fill(this.status);
+    this.form.hidden = false;
+    if (this.name) this.stored.load(this.name);
+    else this.inputs.name.focus();
+    this.read();
+  }
+
+  /**
+   * @param {any} config
+   * @param {string[]} targets
+   */
+  show(config, targets) {
+    const { inputs } = this;
+    this.config = config;
+    inputs.describe.value = [config.describe ?? []].flat().join("\n");
+    inputs.unlike.value = [config.unlike ?? []].flat().join("\n");
+    for (const box of inputs.modalities) box.checked = [config.modalities ?? []].flat().includes(box.value);
+    inputs.byThreshold.checked = typeof config.threshold === "number";
+    inputs.byBudget.checked = config.max_false_alerts !== undefined && config.max_false_alerts !== null;
+    inputs.byDefault.checked = !inputs.byThreshold.checked && !inputs.byBudget.checked;
+    if (typeof config.threshold === "number") inputs.threshold.value = String(config.threshold);
+    const [, number = "1", per = "day"] = /^\s*([\d.]+)\s*\/\s*(\w+)/.exec(String(config.max_false_alerts ?? "")) ?? [];
+    inputs.budget.value = number;
+    inputs.per.value = [...inputs.per.options].some(({ value }) => value === per) ? per : "day";
+    inputs.minDuration.value = config.min_duration ?? "";
+    inputs.mergeGap.value = config.merge_gap ?? "";
+    inputs.priority.value = config.priority ?? "";
+    this.showChoices(this.zones, this.zoneNames(), [config.zone ?? []].flat(), t.rule.noZones);
+    this.showChoices(this.targets, targets, [config.alert?.to ?? []].flat(), t.rule.noTargets);
+    this.shownThreshold();
+  }
+
+  zoneNames() {
+    return [...new Set((this.cameras ?? []).flatMap((/** @type {any} */ camera) => Object.keys(camera.zones ?? {})))];
+  }
+
+  /**
+   * @param {HTMLElement} place
+   * @param {string[]} names
+   * @param {string[]} chosen
+   * @param {string} none
+   */
+  showChoices(place, names, chosen, none) {
+    const all = [...new Set([...names, ...chosen])];
+    fill(place, all.length ? all.map((name) => h("label", { class: "check" }, h("input", { type: "checkbox", value: name, checked: chosen.includes(name) }), name)) : h("p", { class: "quiet" }, none));
+  }
+
+  openDrawing() {
+    if (this.drawing || !this.drawPlace.open) return;
+    this.drawing = new ZoneDrawing(this.cameras ?? [], (name) => {
+      const chosen = checked(this.zones);
+      this.showChoices(this.zones, this.zoneNames(), [...new Set([...chosen, name])], t.rule.noZones);
+      this.readVersion();
+    });
+    this.drawing.element.addEventListener("input", (event) => event.stopPropagation());
+    this.drawPlace.append(this.drawing.element);
+  }
+
+  /** Reads the version again, which has changed because a zone was saved here. */
+  async readVersion() {
+    const rules = await get("/rules", { signal: this.signal }).catch(() => null);
+    if (rules) this.version = String(rules.version);
+  }
+
+  changed() {
+    this.shownThreshold();
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.read(), TYPING_MS);
+  }
+
+  shownThreshold() {
+    const { inputs } = this;
+    inputs.thresholdShown.textContent = Number(inputs.threshold.value).toFixed(2);
+    inputs.threshold.disabled = !inputs.byThreshold.checked;
+    inputs.budget.disabled = inputs.per.disabled = !inputs.byBudget.checked;
+    this.stored.show(inputs.byThreshold.checked ? Number(inputs.threshold.value) : null);
+  }
+
+  /** Returns the configuration that the form says; what it does not show stays as it was. */
+  written() {
+    const { inputs } = this;
+    const modalities = inputs.modalities.filter((box) => box.checked).map((box) => box.value);
+    const targets = checked(this.targets);
+    const alert = { ...(this.config.alert ?? {}) };
+    if (targets.length) alert.to = targets;
+    else delete alert.to;
+    /** @type {Record<string, any>} */
+    const found = {
+      ...this.config,
+      describe: oneOrMany(lines(inputs.describe.value)),
+      unlike: oneOrMany(lines(inputs.unlike.value)),
+      modalities: modalities.length ? modalities : undefined,
+      threshold: inputs.byThreshold.checked ? Number(inputs.threshold.value) : undefined,
+      max_false_alerts: inputs.byBudget.checked ? `${inputs.budget.value}/${inputs.per.value}` : undefined,
+      min_duration: inputs.minDuration.value.trim() || undefined,
+      merge_gap: inputs.mergeGap.value.trim() || undefined,
+      priority: inputs.priority.value === "" ? undefined : Number(inputs.priority.value),
+      zone: oneOrMany(checked(this.zones)),
+      alert: Object.keys(alert).length ? alert : undefined,
+    };
+    for (const key of Object.keys(found)) if (found[key] === undefined) delete found[key];
+    return found;
+  }
+
+  /** Asks what the description is read as. */
+  async read() {
+    const load = ++this.reads;
+    const config = this.written();
+    if (!config.describe) {
+      fill(this.reading);
+      return;
+    }
+    try {
+      const response = await send("POST", "/rules/read", { json: config, signal: this.signal });
+      const found = await response.json();
+      if (load === this.reads) fill(this.reading, drawReading(found.reading ?? found, found.warnings ?? []));
+    } catch (error) {
+      if (this.signal.aborted || load !== this.reads) return;
+      const refused = error instanceof ApiError && error.status === 422;
+      fill(this.reading, refused ? h("p", { class: "box warn" }, inWords(error)) : h("p", { class: "quiet" }, t.rule.notRead, " ", inWords(error)));
+    }
+  }
+
+  /** @param {Event} event */
+  async submit(event) {
+    event.preventDefault();
+    const { inputs } = this;
+    const name = this.name || inputs.name.value.trim();
+    if (!NAME.test(name) || name === NEW) {
+      inputs.name.setAttribute("aria-invalid", "true");
+      fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.badName));
+      inputs.name.focus();
+      return;
+    }
+    if (!lines(inputs.describe.value).length) {
+      fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.noDescription));
+      inputs.describe.focus();
+      return;
+    }
+    await this.change("PUT", name, this.written());
+  }
+
+  askToRemove() {
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": "remove-title" },
+      h("h2", { id: "remove-title" }, t.rule.removeAsk(this.name)),
+      h("p", {}, t.rule.removeKeeps),
+      h(
+        "form",
+        { method: "dialog", class: "row" },
+        h("button", { value: "" }, t.cancel),
+        h("button", { class: "bad", value: "remove" }, t.rule.remove),
+      ),
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (dialog.returnValue === "remove") this.change("DELETE", this.name);
+    });
+    this.element.append(dialog);
+    dialog.showModal();
+  }
+
+  /**
+   * @param {"PUT" | "DELETE"} method
+   * @param {string} name
+   * @param {any} [config]
+   */
+  async change(method, name, config) {
+    this.save.disabled = this.remove.disabled = true;
+    try {
+      await write(method, `/rules/${encodeURIComponent(name)}`, this.version, config);
+      say(t.saving.saved);
+      go("/rules");
+    } catch (error) {
+      fill(this.status, isConflict(error) ? this.conflict(error, method, name, config) : refusedChange(error));
+      this.status.scrollIntoView({ block: "nearest" });
+    } finally {
+      this.save.disabled = this.remove.disabled = false;
+    }
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {"PUT" | "DELETE"} method
+   * @param {string} name
+   * @param {any} config
+   */
+  conflict(error, method, name, config) {
+    const theirs = error instanceof ApiError ? (error.body?.version ?? error.body?.current) : null;
+    return conflictNotice(
+      () => this.load(),
+      async () => {
+        if (theirs) this.version = String(theirs);
+        else await this.readVersion();
+        await this.change(method, name, config);
+      },
+    );
+  }
+}
+
+function makeInputs() {
+  const radio = (/** @type {string} */ value) => h("input", { type: "radio", name: "decide", value });
+  return {
+    name: h("input", { id: "rule-name", autocomplete: "off", maxlength: 60, autocapitalize: "none", spellcheck: "false" }),
+    describe: h("textarea", { id: "describe", rows: 3, required: true }),
+    unlike: h("textarea", { id: "unlike", rows: 2 }),
+    modalities: MODALITIES.map((value) => h("input", { type: "checkbox", value })),
+    byDefault: radio("default"),
+    byThreshold: radio("threshold"),
+    byBudget: radio("budget"),
+    threshold: h("input", { type: "range", min: 0, max: 1, step: 0.01, value: "0.6", "aria-label": t.rule.threshold }),
+    thresholdShown: h("output", { class: "score" }),
+    budget: h("input", { type: "number", min: 0, step: "any", class: "narrow", "aria-label": t.rule.budget }),
+    per: h("select", { "aria-label": t.rule.per }, ["hour", "day", "week"].map((value) => h("option", { value }, worded(t.rule.pers, value)))),
+    minDuration: h("input", { id: "min-duration", class: "narrow", placeholder: "2s", autocomplete: "off" }),
+    mergeGap: h("input", { id: "merge-gap", class: "narrow", placeholder: "3s", autocomplete: "off" }),
+    priority: h("input", { id: "priority", class: "narrow", type: "number", min: 0, max: 10, placeholder: "5" }),
+  };
+}
+
+/**
+ * @param {string} label
+ * @param {HTMLElement} input
+ * @param {string} [hint]
+ */
+function field(label, input, hint) {
+  const id = `${input.id}-hint`;
+  if (hint) input.setAttribute("aria-describedby", id);
+  return h("div", { class: "field" }, h("label", { for: input.id }, label), input, hint !== undefined && h("p", { class: "small", id }, hint));
+}
+
+/** @param {HTMLElement} place */
+function checked(place) {
+  return [...place.querySelectorAll("input")].filter((box) => box.checked).map((box) => box.value);
+}
+
+/** @param {string} text */
+function lines(text) {
+  return text.split("\n").map((line) => line.trim()).filter(Boolean);
+}
+
+/** @param {string[]} values */
+function oneOrMany(values) {
+  return values.length > 1 ? values : values[0];
+}
