@@ -66,9 +66,11 @@ export function duration(seconds) {
   const zh = language.value === "zh";
   const [h, m, s] = zh ? [" 小时", " 分", " 秒"] : [" h", " min", " s"];
   if (seconds < 9.95) return `${seconds.toFixed(1)}${s}`;
-  if (seconds < 60) return `${Math.round(seconds)}${s}`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}${m} ${Math.round(seconds % 60)}${s}`;
-  return `${Math.floor(seconds / 3600)}${h} ${Math.round((seconds % 3600) / 60)}${m}`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}${s}`;
+  const minutes = Math.round(seconds / 60);
+  if (whole < 3600) return `${Math.floor(whole / 60)}${m}${whole % 60 ? ` ${whole % 60}${s}` : ""}`;
+  return `${Math.floor(minutes / 60)}${h}${minutes % 60 ? ` ${minutes % 60}${m}` : ""}`;
 }
 
 /** @param {number} share */

@@ -53,6 +53,7 @@ export const en = {
     none: "No cameras are configured. Add one below `cameras:` in the configuration, or send a video under Uploads.",
     gone: "There is no such camera.",
     pictureOf: (/** @type {string} */ camera) => `What ${camera} sees now`,
+    noPicture: "no picture yet",
     lastPicture: (/** @type {string} */ when) => `last picture ${when}`,
     watchesFor: (/** @type {string} */ names) => `watches for ${names}`,
     watchesForNothing: "watches for nothing",
@@ -92,7 +93,6 @@ export const en = {
   },
   feed: {
     now: "now",
-    files: "From files",
     older: "Older events",
     loaded: (/** @type {number} */ n) => `${one(n, "older event")} loaded`,
     none: "Nothing has happened yet.",

@@ -52,6 +52,7 @@ export const zh = {
     none: "尚未配置摄像头。请在配置的 `cameras:` 下添加，或在“上传”中发送视频。",
     gone: "没有这个摄像头。",
     pictureOf: (camera) => `${camera} 现在看到的画面`,
+    noPicture: "还没有画面",
     lastPicture: (when) => `最后画面 ${when}`,
     watchesFor: (names) => `监看：${names}`,
     watchesForNothing: "没有监看任何内容",
@@ -91,7 +92,6 @@ export const zh = {
   },
   feed: {
     now: "正在发生",
-    files: "来自文件",
     older: "更早的事件",
     loaded: (n) => `已载入 ${n} 个更早的事件`,
     none: "还没有发生任何事件。",

@@ -38,6 +38,8 @@ export class LivePicture {
     this.element = h("div", { class: "picture live" }, this.image, this.note);
     this.visible = false;
     this.stopped = false;
+    this.wanted = false; // there is a picture to ask for
+    this.moving = false; // and new ones come
     this.wait = EVERY_MS;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -59,10 +61,26 @@ export class LivePicture {
     document.removeEventListener("visibilitychange", this.wake);
   }
 
+  /**
+   * Follows what is known of the camera.
+   * @param {Camera} camera
+   */
+  follow(camera) {
+    const had = this.wanted && this.moving;
+    this.wanted = typeof camera.last_frame_unix === "number";
+    this.moving = camera.up;
+    if (camera.width && camera.height) this.element.style.setProperty("--shape", `${camera.width} / ${camera.height}`);
+    const down = !camera.up && camera.state !== "starting" && camera.state !== "ended";
+    this.element.classList.toggle("stale", down);
+    const last = down && camera.last_frame_unix ? t.live.lastPicture(dateTime(camera.last_frame_unix)) : "";
+    this.note.textContent = this.wanted ? last : t.live.noPicture;
+    if (this.wanted && !had) this.next(0);
+  }
+
   /** @param {number} delay Milliseconds. */
   next(delay) {
     clearTimeout(this.timer);
-    if (this.stopped || !this.visible || document.hidden) return;
+    if (this.stopped || !this.visible || document.hidden || !this.wanted) return;
     this.timer = setTimeout(() => this.load(), delay);
   }
 
@@ -82,7 +100,7 @@ export class LivePicture {
     } catch {
       this.wait = Math.min(SLOWEST_MS, this.wait * 2); // no frame yet, or nobody there; the state says why
     }
-    this.next(this.wait);
+    if (this.moving) this.next(this.wait); // what has ended, or is lost, shows its last picture
   }
 }
 
@@ -102,10 +120,8 @@ export class CameraCard {
   /** @param {Camera} camera */
   update(camera) {
     fill(this.state, cameraState(camera));
-    const down = !camera.up && camera.state !== "starting" && camera.state !== "ended";
-    this.picture.element.classList.toggle("stale", down);
-    this.picture.note.textContent = down && camera.last_frame_unix ? t.live.lastPicture(dateTime(camera.last_frame_unix)) : "";
-    this.error.textContent = down || camera.state === "stalled" ? errorInWords(camera.error) : "";
+    this.picture.follow(camera);
+    this.error.textContent = camera.state === "up" || camera.state === "ended" ? "" : errorInWords(camera.error);
     const names = camera.events ?? [];
     this.events.textContent = names.length ? t.live.watchesFor(names.join(", ")) : t.live.watchesForNothing;
   }

@@ -14,6 +14,14 @@ import { eventRow } from "./event_row.js";
 const POLL_MS = 10_000; // where the daemon has no stream
 const SETTLE_MS = 400;
 
+/**
+ * Returns when an event began, Unix seconds; of a file, when it was found.
+ * @param {EventBody} event
+ */
+function beginning(event) {
+  return event.start_unix ?? Date.parse(event.produced_at) / 1000;
+}
+
 export class Feed {
   /**
    * @param {Filter} filter Query of `/events`.
@@ -29,7 +37,7 @@ export class Feed {
     this.order = [];
     /** @type {number | null} */
     this.next = null;
-    this.list = h("ol", { class: "feed" });
+    this.list = h("ol", { class: more ? "feed wide" : "feed" });
     this.status = h("div", {});
     this.more = h("button", { type: "button", hidden: true, on: { click: () => this.loadOlder() } }, t.feed.older);
     this.element = h("div", { class: "stack" }, this.list, this.status, this.more);
@@ -133,13 +141,9 @@ export class Feed {
       if (!known || known.revision < body.revision) this.events.set(body.id, body);
     }
     this.order = older ? [...this.order, ...fresh] : [...fresh, ...this.order];
-    // Newest first by when they began; events of files keep the order in which they came.
-    const place = new Map(this.order.map((id, i) => [id, i]));
-    const begun = (/** @type {string} */ id) => this.events.get(id)?.start_unix ?? null;
-    this.order.sort((a, b) => {
-      const [first, second] = [begun(a), begun(b)];
-      return (first !== null && second !== null ? second - first : 0) || (place.get(a) ?? 0) - (place.get(b) ?? 0);
-    });
+    // Newest first by when they began; those of files by when they were found. The sort is stable.
+    const began = (/** @type {string} */ id) => beginning(/** @type {EventBody} */ (this.events.get(id)));
+    this.order.sort((a, b) => began(b) - began(a));
   }
 
   draw() {
@@ -148,7 +152,7 @@ export class Feed {
     let last = "";
     for (const id of this.order) {
       const event = /** @type {EventBody} */ (this.events.get(id));
-      const date = event.start_unix === null ? t.feed.files : day(event.start_unix);
+      const date = day(beginning(event));
       if (this.withMore && date !== last) rows.push({ day: date });
       last = date;
       rows.push({ event });

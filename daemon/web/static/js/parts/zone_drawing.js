@@ -69,6 +69,7 @@ export class ZoneDrawing {
     }
     this.picture = new LivePicture(camera.name, 900);
     this.editor = new ZoneEditor(this.picture.element, () => this.check());
+    this.picture.follow(camera);
     if (camera.width && camera.height) this.editor.element.style.setProperty("--shape", `${camera.width} / ${camera.height}`);
     fill(this.place, this.editor.element);
     fill(

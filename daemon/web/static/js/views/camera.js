@@ -20,7 +20,7 @@ export function cameraView(root, { name }) {
   const abort = new AbortController();
   const picture = new LivePicture(name, 1280);
   const state = h("p", {});
-  const error = h("div", {});
+  const error = h("div", { class: "stack close notes" });
   const facts = h("dl", {});
   const scores = h("section", {});
   const feed = new Feed({ camera: name }, { limit: LATEST, more: false });
@@ -62,6 +62,7 @@ export function cameraView(root, { name }) {
   /** @param {any} found */
   function draw(found) {
     fill(state, cameraState(found));
+    picture.follow(found);
     const told = found.state === "up" ? "" : errorInWords(found.error);
     fill(error, told && h("p", { class: "box warn" }, told), (found.warnings ?? []).map((/** @type {string} */ text) => h("p", { class: "box warn" }, text)));
     const rows = Object.entries(found.scores ?? {});
