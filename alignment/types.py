@@ -27,8 +27,8 @@ SOUND_CLASSES = 521  # K: those of AudioSet that YAMNet knows; ``lexicon.sound_c
 DETECTED_COLOURS = ("red", "yellow")
 Detections = F32
 """f32[..., M, 8]: of each object the number of its class, the calibrated logit of its score (from 0 on it counts as
-seen), its box (left, top, right, bottom; 0 to 1), and the shares of ``DETECTED_COLOURS`` in the box, 0 to 1. Rows
-without an object have the logit minus infinity."""
+seen), its box (left, top, right, bottom; 0 to 1), and, of vehicles, the shares of ``DETECTED_COLOURS`` in the
+box, 0 to 1. Rows without an object have the logit minus infinity."""
 
 
 @dataclass(frozen=True, slots=True)

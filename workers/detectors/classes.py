@@ -51,6 +51,8 @@ CLASSES = (
     DetectorClass("cell phone", 77, None, 0.0),
 )
 NAMES = tuple(c.name for c in CLASSES)
+# Vehicles: the classes of which a colour may be asked. Of others, none is measured.
+COLOURED = tuple(NAMES.index(name) for name in ("car", "bus", "truck", "motorcycle", "vehicle"))
 
 
 def common_logits(coco: F32, open_images: F32) -> F32:

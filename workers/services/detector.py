@@ -5,7 +5,8 @@ from concurrent.futures import Future
 import numpy as np
 
 from alignment.types import DETECTED_COLOURS, F32, Detections
-from workers.detectors.colour_share import colour_share
+from workers.detectors.classes import COLOURED
+from workers.detectors.colour_share import colour_shares
 from workers.detectors.detector import Detections as FrameDetections
 from workers.detectors.detector import Detectors
 from workers.models.device import lasting
@@ -54,7 +55,8 @@ def rows_of(found: FrameDetections) -> Detections:
 
 
 def coloured(rows: Detections, frame: U8) -> Detections:
-    """Return rows with the shares of ``DETECTED_COLOURS`` in the boxes of objects."""
-    for m in np.flatnonzero(np.isfinite(rows[:, 1])):
-        rows[m, 6:] = [colour_share(frame, rows[m, 2:6], colour) for colour in DETECTED_COLOURS]
+    """Return rows with the shares of ``DETECTED_COLOURS`` in the boxes of vehicles, and 0 for other objects."""
+    rows[:, 6:] = 0
+    vehicles = np.flatnonzero(np.isfinite(rows[:, 1]) & np.isin(rows[:, 0], COLOURED))
+    rows[vehicles, 6:] = colour_shares(frame, rows[vehicles, 2:6], DETECTED_COLOURS)
     return rows

@@ -5,9 +5,15 @@ import colorsys
 import numpy as np
 import pytest
 
-from workers.detectors.colour_share import RANGES, colour_share, torso
+from workers.detectors.colour_share import RANGES, colour_shares, torso
+from workers.types import U8
 
-WHOLE = np.array([0, 0, 1, 1], np.float32)
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def colour_share(frame: U8, box: tuple[float, ...], colour: str) -> float:
+    """Return the share of one colour in one box."""
+    return float(colour_shares(frame, np.array([box], np.float32), [colour])[0, 0])
 
 
 @pytest.mark.parametrize("colour", RANGES)
@@ -32,16 +38,28 @@ def test_only_the_box_counts() -> None:
     frame = np.zeros((100, 200, 3), np.uint8)
     frame[20:60, 40:80] = (200, 20, 20)
     frame[60:, 150:] = (230, 210, 30)
-    assert colour_share(frame, np.array([0.2, 0.2, 0.4, 0.6], np.float32), "red") == 1
+    assert colour_share(frame, (0.2, 0.2, 0.4, 0.6), "red") == 1
     assert colour_share(frame, WHOLE, "red") == pytest.approx(0.08)
     assert colour_share(frame, WHOLE, "yellow") == pytest.approx(0.1)
-    assert colour_share(frame, np.array([0.5, 0.0, 0.7, 1.0], np.float32), "red") == 0
-    assert colour_share(frame, np.array([-0.5, 0.2, 0.4, 0.6], np.float32), "red") == pytest.approx(0.5)
+    assert colour_share(frame, (0.5, 0.0, 0.7, 1.0), "red") == 0
+    assert colour_share(frame, (-0.5, 0.2, 0.4, 0.6), "red") == pytest.approx(0.5)
+
+
+def test_overlapping_boxes_and_empty_ones_are_measured_at_once_as_alone() -> None:
+    rng = np.random.default_rng(6)
+    frame = rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    boxes = np.concatenate([rng.uniform(-0.2, 1.2, (20, 4)), [WHOLE]]).astype(np.float32)
+    together = colour_shares(frame, boxes, ["yellow", "red"])
+    alone = [[colour_share(frame, tuple(box), colour) for colour in ("yellow", "red")] for box in boxes]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert (together == 0).all(axis=1).any()
+    assert (together > 0).all(axis=1).sum() > 3
+    assert colour_shares(frame, boxes[:0], ["red"]).shape == (0, 1)
 
 
 @pytest.mark.parametrize("box", [(0.5, 0.5, 0.5, 0.5), (0.8, 0.8, 0.2, 0.2), (1.5, 1.5, 2.0, 2.0)])
 def test_a_box_without_pixels_has_no_colour(box: tuple[float, ...]) -> None:
-    assert colour_share(np.full((10, 10, 3), (255, 0, 0), np.uint8), np.array(box, np.float32), "red") == 0
+    assert colour_share(np.full((10, 10, 3), (255, 0, 0), np.uint8), box, "red") == 0
 
 
 def test_other_colours_are_an_error() -> None:

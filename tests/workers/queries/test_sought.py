@@ -5,8 +5,8 @@ import pytest
 from alignment.lexicon import object_words
 from alignment.types import DETECTED_COLOURS, Counted
 from tests.support import describing_page
-from workers.detectors.classes import NAMES
-from workers.queries.sought import NEVER, look_of, sought_objects
+from workers.detectors.classes import COLOURED, NAMES
+from workers.queries.sought import NEVER, VEHICLES, look_of, sought_objects
 
 PERSON, CAR, DOG = NAMES.index("person"), NAMES.index("car"), NAMES.index("dog")
 
@@ -159,3 +159,12 @@ def test_alternatives_are_a_list_and_nothing_else() -> None:
     assert sought is not None
     assert len(sought.query.wanted) == 3
     assert sought.query.frames == "both"
+
+
+@pytest.mark.parametrize("vehicle", sorted(VEHICLES))
+def test_a_colour_is_asked_only_of_classes_of_which_it_is_measured(vehicle: str) -> None:
+    wanted = sought_objects(f"a red {vehicle}")
+    assert wanted is not None
+    (counted,) = wanted.query.wanted
+    assert counted.colour is not None
+    assert {*counted.classes} <= {*COLOURED}

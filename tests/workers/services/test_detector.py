@@ -10,7 +10,7 @@ from workers.detectors.detector import Detections
 from workers.services.detector import MOST, DetectorService, coloured, rows_of
 from workers.types import U8
 
-PERSON, CAT = NAMES.index("person"), NAMES.index("cat")
+PERSON, CAT, CAR = (NAMES.index(name) for name in ("person", "cat", "car"))
 
 
 def picture(name: str) -> U8:
@@ -58,8 +58,9 @@ def test_what_is_surer_of_the_frame_than_of_a_box_counts_for_its_best_box() -> N
     assert rows[:2, 1].tolist() == [0.5, -2.0]
 
 
-def test_the_colours_of_a_box_are_measured() -> None:
+def test_the_colours_of_vehicles_are_measured_and_of_nothing_else() -> None:
     frame = np.zeros((100, 100, 3), np.uint8)
     frame[10:20, 10:15] = (200, 20, 20)  # half of the box
-    rows = coloured(rows_of(found([(PERSON, 1.0)], {})), frame)
+    rows = coloured(rows_of(found([(CAR, 1.0), (PERSON, 0.5)], {})), frame)
     assert rows[0, 6:].tolist() == pytest.approx([0.5, 0.0])
+    assert not rows[1:, 6:].any()
