@@ -1,14 +1,16 @@
 """The API as a part of the HTTP application: its routes, its errors, and which routes are open."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from alignment.errors import WatchwordError
-from daemon.api import cameras, docs, events, health, media, session, stream
+from daemon.api import cameras, docs, events, health, media, session, stream, uploads
 from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
 from daemon.api.services import ApiServices
+from daemon.http.guard import BODY_BYTES
 
 PREFIX = "/api/v1"
 OPEN = frozenset({("POST", f"{PREFIX}/session")})  # routes that need no credentials
@@ -22,6 +24,15 @@ def is_open_route(method: str, path: str) -> bool:
     return (method, path) in OPEN
 
 
+def body_bytes(services: ApiServices) -> Callable[[str], int]:
+    """Return a function from a path to the most bytes of its body: files that are uploaded are large."""
+
+    def most(path: str) -> int:
+        return max(BODY_BYTES, uploads.upload_bytes(services)) if path == f"{PREFIX}/uploads" else BODY_BYTES
+
+    return most
+
+
 def add_api(app: FastAPI, services: ApiServices) -> None:
     """Add the routes of the API to an application."""
     app.state.api = services
@@ -29,6 +40,6 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(prefix=PREFIX, responses=REFUSALS)
-    for part in (session, cameras, events, media, stream, health, docs):
+    for part in (session, cameras, events, media, stream, uploads, health, docs):
         api.include_router(part.router)
     app.include_router(api)

@@ -12,6 +12,7 @@ from daemon.api.tail import EventTail
 from daemon.config import Config
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
+from daemon.privacy.upload_data import UploadRecords
 from workers.publish.log.view import LogView
 
 
@@ -25,6 +26,7 @@ class ApiServices:
     log: LogView
     tail: EventTail
     frames: FrameCache
+    uploads: UploadRecords
     evidence: Path  # the folder; nothing outside it is ever served
 
 

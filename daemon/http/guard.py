@@ -59,7 +59,7 @@ def usual_body_bytes(_path: str) -> int:
 
 
 MESSAGES = {
-    "body_too_large": "send less at once",
+    "body_too_large": "send less at once; a file may have at most uploads.max_size",
     "body_too_slow": "the next part of the body did not come in time; send it again",
     "cross_site": "the request was sent by a page of another site",
     "csrf_header_missing": "send the header `X-Watchword: 1`, or a bearer token instead of a session",

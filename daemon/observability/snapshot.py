@@ -68,14 +68,24 @@ LEFT_ALONE: dict[LeftReason, str] = {
 """Why something in the folder of uploads is not processed, by the reason in the metric."""
 
 
+NAMED = 100
+
+
 @dataclass(frozen=True, slots=True)
 class UploadsSnapshot:
-    """Counts of files in the folder of uploads: tagged, not readable, waiting, and left alone by reason."""
+    """Counts of files in the folder of uploads: tagged, not readable, waiting, and left alone by reason.
+
+    Names are paths below the folder, at most ``NAMED`` of each kind; ``errors`` has a reason for each name in ``done``.
+    """
 
     done: int = 0
     failed: int = 0
     waiting: int = 0
     left: dict[LeftReason, int] = field(default_factory=dict)
+    current: str | None = None  # name of the file that is being processed
+    waiting_names: tuple[str, ...] = ()
+    left_names: tuple[tuple[str, LeftReason], ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()  # of unreadable files, the latest ones, since the start
 
 
 @dataclass(frozen=True, slots=True)

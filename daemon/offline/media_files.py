@@ -21,6 +21,7 @@ _AUDIO = (
 )
 VIDEO_SUFFIXES = frozenset(f".{name}" for name in _VIDEO.split())
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in _AUDIO.split()}
+PARTIAL = ".watchword-"  # begins the name of a file that arrives over HTTP, until it is whole
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from daemon.api import ApiServices, add_api, is_open_route
+from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config import Config, config_hash
@@ -91,6 +91,7 @@ class Daemon:
             log=LogView(layout.event_log),
             tail=EventTail(layout.event_log, self._observer.snapshot),
             frames=FrameCache(self._latest_frame),
+            uploads=UploadRecords(layout.uploads),
             evidence=layout.evidence,
         )
         app = build_app(
@@ -99,6 +100,7 @@ class Daemon:
             [page_router()],
             lambda method, path: is_page(method, path) or is_open_route(method, path),
             lambda app: add_api(app, self._api),
+            body_bytes(self._api),
         )
         self._http = HttpServer(app, http.host, http.port, tls, access.is_proxy)
 

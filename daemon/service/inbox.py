@@ -3,6 +3,7 @@
 Links are ignored: a user who can write to the folder may not be allowed to read everything that the daemon can.
 """
 
+import heapq
 import os
 import stat
 from collections import Counter, deque
@@ -14,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from daemon.observability.snapshot import LEFT_ALONE, LeftReason
-from daemon.offline.media_files import MEDIA_SUFFIXES
+from daemon.offline.media_files import MEDIA_SUFFIXES, PARTIAL
 from workers.clock import Clock
 
 SCAN_S = 0.5
@@ -55,6 +56,10 @@ class Inbox:
     def left_alone(self) -> Mapping[str, LeftReason]:
         """Return what the last scan found but is not processed: path below the folder -> reason (``LEFT_ALONE``)."""
         return self._left
+
+    def first(self, count: int) -> tuple[str, ...]:
+        """Return the names of the files that are next."""
+        return tuple(heapq.nsmallest(count, self._arrivals))
 
     def __len__(self) -> int:
         """Return how many files wait."""
@@ -106,6 +111,8 @@ class Inbox:
             try:
                 with os.scandir(self._folder / below) as entries:
                     for entry in entries:
+                        if entry.name.startswith(PARTIAL):
+                            continue
                         name = below + entry.name
                         if not entry.is_dir(follow_symlinks=False):
                             yield name, entry

@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,8 +15,9 @@ from alignment.errors import WatchwordError
 from alignment.file_io import NAME_BYTES, shortened
 from daemon.config.sections.cameras import UPLOADS as CAMERA
 from daemon.observability.camera_state import CameraState
-from daemon.observability.snapshot import LEFT_ALONE, LeftReason, UploadsSnapshot
+from daemon.observability.snapshot import LEFT_ALONE, NAMED, LeftReason, UploadsSnapshot
 from daemon.offline.exports import Tagged, make_writable
+from daemon.offline.media_files import PARTIAL
 from daemon.privacy.store import remove_files
 from daemon.privacy.upload_data import SIDECARS, UploadRecords, WatchedUpload, sidecar
 from daemon.service.inbox import SCAN_S, Inbox
@@ -76,8 +77,10 @@ class UploadFolder:
         # files whose processing was interrupted by a crash or `forget`, or that could not be moved, and since when
         self._interrupted = {u.file: u.since for u in records.all() if u.until is None or self._is_here(Path(u.file))}
         self._tagged, self._failed, self._first_failure = 0, 0, ""
+        self._errors: deque[tuple[str, str]] = deque(maxlen=NAMED)
         for place, key in ((folder, "folder"), (done, "done")):
             make_writable(place, f"set uploads.{key} to a folder that this user may write to")
+        remove_files(folder.glob(f"{PARTIAL}*"))  # what a crash left of a file that arrived over HTTP
         for file in [file for file in self._interrupted if not os.path.lexists(file)]:
             del self._interrupted[file]  # or a new file of that name would count as interrupted
             with suppress(OSError):  # a full disk: the next start tries again
@@ -95,8 +98,17 @@ class UploadFolder:
 
     def snapshot(self) -> UploadsSnapshot:
         """Return the counters."""
-        left = dict(Counter(self._not_processed.values()))
-        return UploadsSnapshot(self._tagged, self._failed, len(self._inbox), left)
+        left = self._not_processed
+        return UploadsSnapshot(
+            self._tagged,
+            self._failed,
+            len(self._inbox),
+            dict(Counter(left.values())),
+            self._shown(self._current) if self._current else None,
+            self._inbox.first(NAMED),
+            tuple(sorted(left.items())[:NAMED]),
+            tuple(self._errors),
+        )
 
     @property
     def left_alone(self) -> dict[str, str]:
@@ -233,6 +245,8 @@ class UploadFolder:
             if self._is_here(target.absolute()):
                 raise FileExistsError(f"{target} is in the folder of uploads again")
             self._move(path, target, results_of(self._shown(path), upload) if self._sidecars else None)
+            if failed:
+                self._errors.append((str(target.relative_to(self._done)), upload.snapshot.error or ""))
         except OSError as error:
             if path.exists():
                 self._left.add(self._shown(path))

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag
 from daemon.config.base import Section
 from daemon.config.sections.events import EventOverride
 from daemon.config.types import AnyPath, Area, CameraUrl, HostName, Name
-from daemon.config.units import Fps, Priority, Timeout
+from daemon.config.units import Fps, Priority, Size, Timeout
 from workers.types import CameraSpec, Zone
 
 UPLOADS = "uploads"  # the camera name of all uploads: a metric label, and part of every id
@@ -124,4 +124,7 @@ class UploadsConfig(Section):
     done: AnyPath = Field(description="Folder for files that are done. Unreadable files go to its subfolder `failed`.")
     sidecars: bool = Field(
         default=False, description="Write the results of each file beside it in `done`, as JSON, CSV and WebVTT."
+    )
+    max_size: Size = Field(
+        default=4 << 30, description="Largest file that is accepted over HTTP (`POST /api/v1/uploads`)."
     )

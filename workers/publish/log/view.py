@@ -86,6 +86,10 @@ class LogView:
         """Return all revisions of an event, oldest first."""
         return list(self._records("WHERE id = ? ORDER BY seq", event_id))
 
+    def accepted(self, camera: str, since: float, until: float) -> list[Record]:
+        """Return all revisions of a camera that were accepted between two Unix times, oldest first."""
+        return list(self._records("WHERE camera = ? AND at >= ? AND at < ? ORDER BY seq", camera, since, until))
+
     def open_events(self) -> list[Record]:
         """Return the last revision of every live event that has not ended."""
         return list(self._records(f"WHERE {_NEWEST} AND id IN ({OPEN}) ORDER BY seq"))
