@@ -1,15 +1,17 @@
 """Cameras: what they are set to, how they do, and what they see now."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from daemon.api.editing import Entry, IfMatch, Written, config_errors, require_all_cameras, store_of, write
 from daemon.api.errors import ApiError, not_found
-from daemon.api.permissions import Viewer
+from daemon.api.permissions import Editor, Viewer
 from daemon.api.services import Api, ApiServices
-from daemon.config.types import MAX_CORNERS
+from daemon.config.editing.edits import Put, Remove
+from daemon.config.types import MAX_CORNERS, Name
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited
 from daemon.logs.setup import scrub
@@ -50,6 +52,13 @@ class Camera(BaseModel):
     scores: dict[str, float] = Field(description="Probability of each rule in the last clip.")
     thresholds: dict[str, float] = Field(description="Probability at which an event of the rule begins now.")
     warnings: tuple[str, ...] = Field(description="Descriptions that will not be found as they are meant.")
+
+
+class CameraEntry(BaseModel):
+    """A camera's entry of the configuration file, with secrets masked."""
+
+    version: str = Field(description="For `If-Match`.")
+    config: dict[str, Any]
 
 
 class Cameras(BaseModel):
@@ -98,6 +107,32 @@ def latest_frame(
     if request.headers.get("if-none-match") == picture.etag:
         return Response(status_code=304, headers=headers)
     return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/cameras/{name}/config", response_model=CameraEntry, dependencies=API_CALL)
+def camera_entry(name: str, principal: Editor, api: Api, response: Response) -> CameraEntry:
+    """Return a camera's entry of the configuration, to be changed and sent back."""
+    require_all_cameras(principal)
+    with config_errors():
+        data, version = store_of(api).written()
+    if name not in data.get("cameras", {}):
+        raise not_found("camera")
+    response.headers["etag"] = f'"{version}"'
+    return CameraEntry(version=version, config=data["cameras"][name])
+
+
+@router.put("/cameras/{name}", response_model=Written, dependencies=API_CALL)
+def put_camera(
+    name: Name, entry: Entry, principal: Editor, api: Api, response: Response, if_match: IfMatch = None
+) -> Written:
+    """Add or replace a camera. It alone starts anew; a masked password that is sent back stays what it was."""
+    return write(api, principal, if_match, [Put(("cameras", name), entry)], response)
+
+
+@router.delete("/cameras/{name}", response_model=Written, dependencies=API_CALL)
+def delete_camera(name: str, principal: Editor, api: Api, response: Response, if_match: IfMatch = None) -> Written:
+    """Remove a camera; what was recorded of it stays (`watchword forget` removes that)."""
+    return write(api, principal, if_match, [Remove(("cameras", name))], response)
 
 
 def _cameras(principal: Principal, api: ApiServices) -> Iterator[Camera]:

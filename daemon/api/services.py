@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config import Config
+from daemon.config.editing.store import ConfigStore
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
@@ -27,6 +28,8 @@ class ApiServices:
     tail: EventTail
     frames: FrameCache
     uploads: UploadRecords
+    store: ConfigStore | None  # the configuration file; None: the daemon was started without one
+    take_over: Callable[[], None]  # asks the daemon to use what the file says now
     evidence: Path  # the folder; nothing outside it is ever served
 
 

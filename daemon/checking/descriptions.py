@@ -1,6 +1,6 @@
 """How the descriptions of a configuration are read by its profile."""
 
-from functools import cached_property
+from functools import cache
 
 from daemon.config import Config
 from workers.errors import ModelUnavailable
@@ -37,10 +37,11 @@ class DescriptionJudge:
             return judge(event, self._profile, self._hears)
 
     def _find_nearest(self, text: str) -> Names:
-        return self._nearest(text)
+        return _lite_names()(text)
 
-    @cached_property
-    def _nearest(self) -> Nearest:
-        from workers.encoders.lite.texts import LiteTexts  # loads torch: a second
 
-        return nearest_names(LiteTexts())
+@cache
+def _lite_names() -> Nearest:
+    from workers.encoders.lite.texts import LiteTexts  # loads torch: a second
+
+    return nearest_names(LiteTexts())

@@ -42,7 +42,7 @@ def run(
             log.warning("check the configuration", key=doubt.key, line=doubt.line, doubt=doubt.message, hint=doubt.hint)
         from daemon.service.daemon import Daemon  # loads the models' libraries: not for `--help`
 
-        outcome = Daemon(loaded, once).run()
+        outcome = Daemon(loaded, once, config).run()
     if once:
         show(outcome.events, as_json)
     if once and outcome.events and not as_json:

@@ -10,6 +10,7 @@ deadline:
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -17,6 +18,7 @@ from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config import Config, config_hash
+from daemon.config.editing.store import ConfigStore
 from daemon.config.sections.cameras import UploadsConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.http.sessions import Sessions
@@ -74,7 +76,8 @@ class Outcome:
 class Daemon:
     """Everything that ``watchword run`` starts, in one object."""
 
-    def __init__(self, config: Config, once: bool = False) -> None:
+    def __init__(self, config: Config, once: bool = False, file: Path | None = None) -> None:
+        """``file``: where the configuration was read, for changes of it while the daemon runs."""
         self._config, self._once = config, once
         self._stop = StopRequest()
         self._embedded: EmbeddedServer | None = None
@@ -92,6 +95,8 @@ class Daemon:
             tail=EventTail(layout.event_log, self._observer.snapshot),
             frames=FrameCache(self._latest_frame),
             uploads=UploadRecords(layout.uploads),
+            store=ConfigStore(file) if file else None,
+            take_over=lambda: None,
             evidence=layout.evidence,
         )
         app = build_app(

@@ -91,18 +91,28 @@ class ConfigStore:
         Raise ``ConfigurationChanged`` if the file has another version, ``ConfigError`` with all problems if the result
         is not valid, and ``ConfigurationReadOnly``; in each case nothing is written.
         """
-        wanted = [edits] if isinstance(edits, Edit) else list(edits)
         with self._changing:
             content = self._content()
             if content.version != version:
                 raise ConfigurationChanged(content.version)
-            text = edited(content.text, [self._unmasked(content.text, edit) for edit in wanted], self.path)
+            text = self._edited(content.text, edits)
             self._config(text)
             if text == content.text:
                 return version
             raw = text.encode("utf-8-sig" if content.marked else "utf-8")
             self._replace(version, raw)
             return _version(raw)
+
+    def tried(self, edits: Edit | Sequence[Edit]) -> Config:
+        """Return the configuration that edits would make of the file as it is; nothing is written.
+
+        Raise ``ConfigError`` with all problems.
+        """
+        return self._config(self._edited(self._content().text, edits))
+
+    def _edited(self, text: str, edits: Edit | Sequence[Edit]) -> str:
+        wanted = [edits] if isinstance(edits, Edit) else list(edits)
+        return edited(text, [self._unmasked(text, edit) for edit in wanted], self.path)
 
     def _content(self) -> ConfigText:
         raw = read_bytes(self.path)
