@@ -14,6 +14,7 @@ from daemon.config import ConfigError
 from daemon.config.editing.edits import Edit
 from daemon.config.editing.store import ConfigStore, ConfigurationChanged, ConfigurationReadOnly
 from daemon.http.access import Principal
+from daemon.logs.setup import register_secrets
 
 MOST_PROBLEMS = 100
 IfMatch = Annotated[
@@ -47,7 +48,9 @@ def write(
         text = "send the header If-Match with the `version` that you have read"
         raise ApiError(428, "version_required", text)
     with config_errors():
-        version = store_of(api).change(if_match.removeprefix("W/").strip('"'), edits)
+        store = store_of(api)
+        version = store.change(if_match.removeprefix("W/").strip('"'), edits)
+        register_secrets(store.read()[0].secrets())  # before anything that was written is used
     api.take_over()
     response.headers["etag"] = f'"{version}"'
     return Written(version=version)
