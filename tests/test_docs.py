@@ -21,6 +21,7 @@ from daemon.cli import COMMANDS
 from daemon.config.base import Section
 from daemon.config.loader import load_config
 from daemon.config.schema import Config
+from tests.support.documents import documented
 from workers.events.schema import event_schema
 from workers.publish.embedded.server import EmbeddedServer
 
@@ -170,7 +171,7 @@ def _sections(annotation: Any) -> tuple[set[type[Section]], bool]:
 
 
 def test_documented_consumer_receives_an_event(tmp_path: Path) -> None:
-    (program,) = (b.split("```")[0] for b in _text(ROOT / "docs/events.md").split("```python\n")[1:])
+    program = documented("docs/events.md", "import json")
     body = json.dumps({"camera": "door", "event": "cat", "start_time": "2026-01-01T00:00:00Z", "score": 0.9})
     with EmbeddedServer(tmp_path) as url:
         client = redis.Redis.from_url(url, decode_responses=True)

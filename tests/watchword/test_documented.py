@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import documented
 from tests.support.pipelines import SAMPLE
 from tests.support.servers import paced, tcp
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]  # one of them watches a camera
-
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.S)
 
 
 def run(example: str) -> list[str]:
@@ -33,12 +31,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_there_are_three() -> None:
-    assert len(EXAMPLES) == 3
-
-
 def test_a_file(folder: Path) -> None:
-    parcel, cat = run(EXAMPLES[0])
+    parcel, cat = run(documented("docs/python.md", "import watchword\n\nfor event"))
     assert re.match(r"someone_talks_about_a_parcel: \d\.\d to \d\.\d s, \d\d%", parcel)
     assert cat.startswith("a_cat: ")
     assert Path(cat.rpartition(" ")[2]).is_relative_to(folder / "pictures")
@@ -54,11 +48,11 @@ def test_a_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with tcp(serve) as port:
         monkeypatch.setenv("DOOR_URL", f"tcp://127.0.0.1:{port}")
-        lines = run(EXAMPLES[1])
+        lines = run(documented("docs/python.md", "import os\nimport watchword"))
     assert re.match(r"new visitor \d{4}-\d\d-\d\dT", lines[0])
     assert lines[-1].startswith("end visitor ")
 
 
 def test_frames_of_your_own() -> None:
-    *_, last = run(EXAMPLES[2])
+    *_, last = run(documented("docs/python.md", "import av\nimport watchword"))
     assert re.match(r"a_cat: [67]\.\d to 1[67]\.\d s", last)

@@ -158,7 +158,8 @@ class EmbeddedServer:
         _clean(binary, self._folder)
         before = urlsplit("") if self._brief else _parts(_recorded_url(self._folder))
         port, password = _free_port(before.port), before.password or secrets.token_urlsafe(24)
-        self.url = f"redis://:{password}@127.0.0.1:{port}/0"
+        # with the user: redis-cli takes an empty one for a name
+        self.url = f"redis://default:{password}@127.0.0.1:{port}/0"
         settings = _CONFIG.format(port=port, password=password, folder=self._folder)
         self._record_url()
         started = threading.Event()
