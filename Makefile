@@ -20,7 +20,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv run test lint ruff ruff-format mypy lint-imports check lint-beside check-long format bench methods compression bench-memory netem faults soak fuzz sample errors clean
+.PHONY: help venv run test lint ruff ruff-format mypy lint-imports tsc check lint-beside check-long format bench methods compression bench-memory netem faults soak fuzz sample errors clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ run: $(RUN_STAMP) ## watch the bundled sample once and print its events (CONFIG=
 test: $(DEV_STAMP) ## run the tests, in WORKERS=3 processes, with a limit of TIMEOUT=10 seconds a test
 	$(PYTEST)
 
-lint: ruff ruff-format mypy lint-imports ## lint, format, types, import rules
+lint: ruff ruff-format mypy lint-imports tsc ## lint, format, types, import rules
 
 ruff: $(DEV_STAMP)
 	$(BIN)/ruff check .
@@ -60,6 +60,10 @@ mypy: $(DEV_STAMP)
 
 lint-imports: $(DEV_STAMP)
 	$(BIN)/lint-imports
+
+# The page's modules are plain JavaScript; their types are in comments. Debian: apt install node-typescript.
+tsc:
+	@if command -v tsc >/dev/null; then tsc --project tsconfig.json; else echo "tsc is not installed: the types of the page are not checked"; fi
 
 # The linters run beside the tests, one after the other; what they print comes in one piece, before pytest's summary.
 check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs (ten minutes)

@@ -84,11 +84,12 @@ function drawTools() {
 function drawConnection() {
   drawTools();
   const { state, since, error } = connection.value;
-  document.body.classList.toggle("lost", state === "lost");
-  if (state === "lost" && Date.now() - since >= LOST_MS) {
+  const lost = state === "lost" && Date.now() - since >= LOST_MS;
+  document.body.classList.toggle("lost", lost);
+  if (lost) {
     const why = error && error.status ? ` ${inWords(error)}` : "";
     fill(notice, t.lost(timeOfDay(since / 1000)), why, h("button", { type: "button", on: { click: retry } }, t.again));
-  } else if (state === "lost") setTimeout(drawConnection, LOST_MS);
+  } else if (state === "lost") setTimeout(drawConnection, LOST_MS + 50 - (Date.now() - since));
   else if (notice.dataset.kind !== "version") fill(notice);
 }
 

@@ -39,7 +39,8 @@ export function worded(words, value) {
 }
 
 /**
- * Returns an error in words: ours where the code is known, else the daemon's, which are English.
+ * Returns an error in words: the daemon's, which are English and the most exact; in other languages ours, where the
+ * code is known.
  * @param {unknown} error
  */
 export function inWords(error) {
@@ -49,5 +50,5 @@ export function inWords(error) {
   const known = t.errors;
   const ours = Object.hasOwn(known, code) ? known[code] : "";
   const theirs = error.message && error.message !== code ? error.message : "";
-  return theirs || ours || `${t.errors.unknown} (${code || error.message})`;
+  return (language.value === "en" ? theirs || ours : ours || theirs) || `${t.errors.unknown} (${code || error.message})`;
 }

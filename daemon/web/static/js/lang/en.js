@@ -182,7 +182,7 @@ export const en = {
     notRead: "What this is read as cannot be shown:",
     name: "Name",
     nameHint: "Short, of letters, digits, - and _. It cannot be changed later.",
-    badName: "A name has letters, digits, - and _, and begins with a letter or digit.",
+    badName: "A name has letters, digits, - and _ only.",
     describe: "What to watch for",
     describeHint: "In plain words, like “a person” or “someone talks about a parcel”. One wording a line.",
     noDescription: "Write what to watch for.",

@@ -180,7 +180,7 @@ export const zh = {
     notRead: "无法显示如何理解：",
     name: "名称",
     nameHint: "简短，由字母、数字、- 和 _ 组成。以后不能更改。",
-    badName: "名称由字母、数字、- 和 _ 组成，并以字母或数字开头。",
+    badName: "名称只由字母、数字、- 和 _ 组成。",
     describe: "监看什么",
     describeHint: "用平常的话，例如“一个人”或“有人谈到包裹”。每行一种说法。",
     noDescription: "请写出要监看什么。",

@@ -10,7 +10,7 @@ import { ZoneEditor } from "./zone_editor.js";
 
 /** @typedef {import("../core/types.js").Camera} Camera */
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 export class ZoneDrawing {
   /**
@@ -26,7 +26,7 @@ export class ZoneDrawing {
     this.editor = null;
     this.camera = h("select", { id: "zone-camera", on: { change: () => this.open() } }, cameras.map(({ name }) => h("option", { value: name }, name)));
     this.zone = h("select", { id: "zone-which", on: { change: () => this.begin() } });
-    this.name = h("input", { id: "zone-name", pattern: NAME.source, autocomplete: "off", maxlength: 60 });
+    this.name = h("input", { id: "zone-name", autocomplete: "off", maxlength: 64 });
     this.nameField = h("div", { class: "field" }, h("label", { for: "zone-name" }, t.zones.name), this.name);
     this.place = h("div", {});
     this.status = h("div", { "aria-live": "polite" });

@@ -12,8 +12,8 @@ import { ZoneDrawing } from "../parts/zone_drawing.js";
 
 const TYPING_MS = 350;
 const MODALITIES = ["vision", "speech", "sound"];
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
-const NEW = "new";
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const NEW = "+new"; // no rule can have this name
 
 /** @type {import("../core/router.js").View} */
 export function ruleView(root, { name }) {
@@ -248,7 +248,7 @@ class RuleEditor {
     event.preventDefault();
     const { inputs } = this;
     const name = this.name || inputs.name.value.trim();
-    if (!NAME.test(name) || name === NEW) {
+    if (!NAME.test(name)) {
       inputs.name.setAttribute("aria-invalid", "true");
       fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.badName));
       inputs.name.focus();
@@ -324,7 +324,7 @@ class RuleEditor {
 function makeInputs() {
   const radio = (/** @type {string} */ value) => h("input", { type: "radio", name: "decide", value });
   return {
-    name: h("input", { id: "rule-name", autocomplete: "off", maxlength: 60, autocapitalize: "none", spellcheck: "false" }),
+    name: h("input", { id: "rule-name", autocomplete: "off", maxlength: 64, autocapitalize: "none", spellcheck: "false" }),
     describe: h("textarea", { id: "describe", rows: 3, required: true }),
     unlike: h("textarea", { id: "unlike", rows: 2 }),
     modalities: MODALITIES.map((value) => h("input", { type: "checkbox", value })),
