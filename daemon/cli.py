@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": ("doctor", "Check decoders, hardware, models and Redis on this machine."),
     "schema": ("schema", "Print the JSON Schema of the configuration file, for editors."),
     "events": ("events.commands", "Follow, list and show published events."),
+    "alerts": ("alerts", "Try targets of alerts, list alerts, and send them again."),
     "models": ("models", "List, inspect and download models."),
 }
 

@@ -56,6 +56,11 @@ class StateLayout:
         return self.privacy / "erasures.jsonl"
 
     @property
+    def alerts(self) -> Path:
+        """Return where alerts are kept that are to be delivered, were delivered, or were suppressed."""
+        return self.root / "alerts"
+
+    @property
     def uploads(self) -> Path:
         """Return the file that says which uploads were watched when, and where they are now."""
         return self.root / "uploads.jsonl"
@@ -68,4 +73,4 @@ class StateLayout:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Return the sub-folders of every state folder; ``privacy`` is made where it is first needed."""
-        return (self.event_log, self.budgets, self.evidence, self.redis)
+        return (self.event_log, self.budgets, self.evidence, self.redis, self.alerts)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.config.alertcheck import alert_mistakes, alert_oversights
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
 from daemon.config.plain_data import Finding, chosen, mapping
@@ -18,6 +19,7 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield combinations of values that make a configuration unusable."""
     yield from _unknown_events(data)
     yield from zone_mistakes(data)
+    yield from alert_mistakes(data)
     for path, rule in _rules(data):
         if rule.get("threshold") is not None and rule.get("max_false_alerts") is not None:
             text = "threshold and max_false_alerts exclude each other"
@@ -46,6 +48,7 @@ def oversights(data: Mapping[str, Any]) -> Iterator[Finding]:
     if _is_open(http) and not http.get("tls") and not http.get("proxy"):
         yield ("http", "host"), "tokens are sent without encryption", "set http.tls, or use a reverse proxy with TLS"
     yield from zone_oversights(data)
+    yield from alert_oversights(data)
     cameras = mapping(data.get("cameras"))
     listed = [chosen(mapping(camera)) for camera in cameras.values()]
     if "uploads" in data or any(names is None for names in listed):

@@ -17,7 +17,7 @@ from daemon.config.schema import Config
 from workers.redaction import MASK
 
 UNKNOWN, MISSING = "unknown key", "missing"
-NO_COOLDOWN = "events are always recorded; to get fewer, longer events use merge_gap; a cooldown belongs to alerts"
+NO_COOLDOWN = "events are always recorded; for fewer messages write `alert: {cooldown: …}`, for longer events merge_gap"
 _TYPES = {"dict": "a mapping of keys to values", "list": "a list", "string": "text", "bool": "true or false"}
 _TYPES |= {
     "int": "a whole number",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from daemon.config.base import Section
+from daemon.config.sections.alerts import AlertsConfig
 from daemon.config.sections.cameras import CameraConfig, UploadsConfig
 from daemon.config.sections.events import EventConfig, resolve
 from daemon.config.sections.http import HttpConfig
@@ -30,6 +31,7 @@ class Config(Section):
     events: Annotated[dict[Name, EventConfig], Field(min_length=1, max_length=1000)] = Field(
         description="Events to detect, by name."
     )
+    alerts: AlertsConfig = Field(default=AlertsConfig(), description="Messages about events, and where they go.")
     privacy: PrivacyConfig = Field(default=PrivacyConfig(), description="What is hidden in frames.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Limits for files and streams.")
     retention: RetentionConfig = Field(default=RetentionConfig(), description="Retention time of each kind of data.")
@@ -62,7 +64,14 @@ class Config(Section):
     def secrets(self) -> frozenset[str]:
         """Return every text that logs must mask."""
         urls = [self.redis.url, *(camera.url for camera in self.cameras.values())]
-        return frozenset([*self._secrets, *self.http.secrets(), *(s for url in urls for s in url_secrets(url))])
+        return frozenset(
+            [
+                *self._secrets,
+                *self.http.secrets(),
+                *self.alerts.secrets(),
+                *(s for url in urls for s in url_secrets(url)),
+            ]
+        )
 
     def camera_specs(self) -> tuple[CameraSpec, ...]:
         """Return all cameras in the order of the file."""

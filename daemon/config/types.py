@@ -212,6 +212,14 @@ ZoneNames = Annotated[
 ]
 """The name of one zone, or the names of several."""
 
+NameList = Annotated[
+    tuple[Name, ...],
+    Field(max_length=1000),
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [_NAME, {"type": "array", "items": _NAME, "maxItems": 1000}]}),
+]
+"""One name, or any number of names."""
+
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,260}$")]
 """A host, or host:port."""
 

@@ -23,6 +23,8 @@ MIN_SIZE, MAX_SIZE = 10**6, 10**15
 MAX_FPS = 60.0
 
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(?:(second|minute|hour|day|week)s?|(ms|s|min|m|h|d|w))?", re.ASCII)
+_QUIET = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
+_QUIET_HINT = 'not a time of day; write "22:00-07:00", with quotes'
 _SIZE = re.compile(r"\d{1,6}(?:\.\d{1,6})?\s*[MGTmgt][Ii]?[Bb]", re.ASCII)
 _BYTES = TypeAdapter(ByteSize)
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*/\s*(hour|h|day|d|week|w)", re.ASCII)
@@ -89,6 +91,27 @@ def parse_fps(value: object) -> float | Literal["keyframes"]:
     return fps
 
 
+def parse_quiet(value: object) -> tuple[tuple[int, int], ...]:
+    """Return times of day as pairs of minutes after midnight, for ``22:00-07:00`` or a list of such texts."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError(_QUIET_HINT)
+    return tuple(_time_span(one) for one in given)
+
+
+def _time_span(value: object) -> tuple[int, int]:
+    if isinstance(value, tuple):  # parsed already
+        first, last = value
+        return int(first), int(last)
+    match = _QUIET.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(_QUIET_HINT)
+    first, last = (60 * int(match[n]) + int(match[n + 1]) for n in (1, 3))
+    if first == last:
+        raise ValueError("quiet times that begin and end at the same minute; write 00:00-24:00 for the whole day")
+    return first, last
+
+
 def _positive(value: object) -> float:
     seconds = parse_duration(value)
     if seconds < 0.1:
@@ -148,6 +171,15 @@ Fps = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MAX_FPS}, {"const": "keyframes"}]}),
 ]
 """Frames per second, or ``keyframes``."""
+
+_QUIET_SCHEMA = {"type": "string", "pattern": rf"^\s*{_QUIET.pattern}\s*$", "examples": ["22:00-07:00"]}
+
+QuietTimes = Annotated[
+    tuple[tuple[int, int], ...],
+    BeforeValidator(parse_quiet),
+    WithJsonSchema({"anyOf": [_QUIET_SCHEMA, {"type": "array", "items": _QUIET_SCHEMA, "maxItems": 20}]}),
+]
+"""Times of day, each from one minute after midnight to another one."""
 
 Priority = Annotated[int, Field(ge=0, le=10)]
 """0 to 10; higher is served first."""

@@ -54,6 +54,7 @@ class WatchwordCollector(Collector):
         yield from _service_metrics(snapshot)
         yield from _publisher_metrics(snapshot)
         yield from _aligner_metrics(snapshot)
+        yield from _alert_metrics(snapshot)
 
 
 def render_metrics(snapshot: DaemonSnapshot) -> bytes:
@@ -296,6 +297,41 @@ def _aligner_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     )
     yield _gauge(
         "aligner_windows", "Windows that the trained aligner holds in memory.", [], [((), n.sessions) for n in networks]
+    )
+
+
+def _alert_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
+    alerts = snapshot.alerts
+    targets = [((name,), target) for name, target in alerts.targets.items()] if alerts else []
+    states = [((*name, state), getattr(t, state)) for name, t in targets for state in ("delivered", "dead")]
+    yield _counter("alerts", "Messages that were delivered, or given up (dead).", ["target", "state"], states)
+    yield _counter(
+        "alert_failures",
+        "Attempts to deliver a message that failed; it is retried.",
+        ["target"],
+        [(name, t.failures) for name, t in targets],
+    )
+    yield _counter(
+        "alerts_suppressed",
+        "Alerts that were not sent, by reason.",
+        ["reason"],
+        [((reason,), n) for reason, n in alerts.suppressed.items()] if alerts else [],
+    )
+    yield _gauge(
+        "alert_target_up", "Whether the last attempt to deliver arrived.", ["target"], [(n, t.up) for n, t in targets]
+    )
+    yield _gauge("alerts_waiting", "Messages that wait.", ["target"], [(n, t.waiting) for n, t in targets])
+    yield _gauge(
+        "alerts_oldest_seconds",
+        "Age of the oldest message that waits.",
+        ["target"],
+        [(n, t.oldest_s) for n, t in targets],
+    )
+    yield _histogram(
+        "alert_latency_seconds",
+        "From the capture of what decided a live event to the delivery of its alert.",
+        ["target"],
+        [(n, t.latency) for n, t in targets],
     )
 
 

@@ -14,6 +14,7 @@ from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
 from workers.services.batcher import BatcherSnapshot
 from workers.stream.snapshot import StreamSnapshot
+from workers.telemetry import HistogramSnapshot
 from workers.types import ModelInfo
 
 
@@ -54,6 +55,27 @@ class SpeechSnapshot:
     queue_depth: int = 0  # pieces that wait
     failed: int = 0  # pieces for which the recogniser raised an error
     realtime_factor: float = 0.0  # computing time by audio time
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSnapshot:
+    """One target of alerts, since the start. ``up``: the last attempt arrived. ``latency``: capture to delivery."""
+
+    up: bool
+    delivered: int  # messages
+    dead: int
+    failures: int  # attempts
+    waiting: int
+    oldest_s: float  # age of the oldest message that waits
+    latency: HistogramSnapshot  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsSnapshot:
+    """Alerts by target, and how many were suppressed by reason, since the start."""
+
+    targets: dict[str, TargetSnapshot] = field(default_factory=dict)
+    suppressed: dict[str, int] = field(default_factory=dict)
 
 
 LeftReason = Literal["ending", "hidden", "link", "special", "unreadable", "not_moved"]
@@ -99,17 +121,20 @@ class DaemonSnapshot:
     speech: SpeechSnapshot | None = None
     publisher: SinkSnapshot | None = None
     uploads: UploadsSnapshot | None = None  # where a folder is watched
+    alerts: AlertsSnapshot | None = None  # where there are targets
     beat: float | None = None
     removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed
 
     def only(self, names: Set[str]) -> "DaemonSnapshot":
         """Return the snapshot for somebody who may see the cameras ``names`` (``uploads``: the folder of uploads).
 
-        What all cameras share stays. Removed data is hidden: its counts show requests to be forgotten.
+        What all cameras share stays. Alerts are hidden: their counts show how much happens elsewhere. So is removed
+        data: its counts show requests to be forgotten.
         """
         return replace(
             self,
             cameras=tuple(camera for camera in self.cameras if camera.name in names),
             uploads=self.uploads if UPLOADS in names else None,
+            alerts=None,
             removed={},
         )

@@ -137,7 +137,7 @@ def _write_receipt(
         "removed": dict(removed),
         "events_sha256": sorted(map(hashed, ids)),
         "left": dict.fromkeys(removed, 0),  # as the last look said
-        "not_touched": "budgets (averages over hours), logs, backups, other readers of the stream, "
+        "not_touched": "budgets (averages over hours), logs, backups, other readers of the stream, delivered alerts, "
         "streams of a server of your own that were configured earlier",
     }
     receipt["digest"] = _digest(receipt)

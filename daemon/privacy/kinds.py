@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from daemon.privacy.alert_data import AlertData
 from daemon.privacy.budget_data import BudgetData
 from daemon.privacy.evidence_data import EvidenceData
 from daemon.privacy.log_data import LogData
@@ -51,6 +52,13 @@ KINDS: tuple[DataKind, ...] = (
         store=EvidenceData,
     ),
     DataKind(
+        "alerts",
+        "alerts, with the words that were heard: those that wait, were delivered, or were suppressed",
+        files=tuple(f"alerts/{name}.db{suffix}" for name in ("outbox", "damaged") for suffix in FILES),
+        retention="alerts",
+        store=AlertData,
+    ),
+    DataKind(
         "uploads",
         "uploads that were watched, and when",
         files=("uploads.jsonl",),
@@ -87,6 +95,7 @@ KINDS: tuple[DataKind, ...] = (
             "schema",
             "lock",
             "events/lock",
+            "alerts/link.key",
             "redis/lock",
             "redis/url",
             "redis/server.*",

@@ -5,7 +5,8 @@ deadline:
 
 1. streams: sources stop, pending requests finish, open spans are closed and handed to the publisher
 2. publisher: waiting events go to Redis; the rest stays in the event log on disk for the next start
-3. the HTTP port, the runtime, the embedded server
+3. alerts: what is in the event log is decided, deliveries in hand finish; the rest waits on disk for the next start
+4. the HTTP port, the runtime, the embedded server
 """
 
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from daemon.alerts.service import AlertService
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
@@ -54,7 +56,7 @@ FLUSHED_UNTIL_S = 6.5
 FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
-JANITOR_STOP_S = 1.0
+JANITOR_STOP_S = ALERTS_STOP_S = 1.0
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
@@ -155,11 +157,15 @@ class Daemon:
     def _serve(self, settings: ServiceSettings) -> Outcome:
         """Run with the services started."""
         self._janitor = self._clean(settings)
+        layout = StateLayout(self._config.state_dir)
+        self._alerts = AlertService(self._config, layout, self._runtime.follow, self._runtime.acknowledge)
+        self._alerts.start()
         try:
             self._stop.catch_signals()  # after ray.init, which sets its own
             log.info("models loaded", model=self._model.id, device=self._model.device)
             return self._watch()
         finally:
+            self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
     def _upload_folder(self, folders: UploadsConfig) -> UploadFolder:
@@ -211,7 +217,9 @@ class Daemon:
 
     def _observe(self, supervisor: Supervisor) -> None:
         uploads = self._uploads.snapshot() if self._uploads else None
-        self._observer.update(self._runtime, supervisor, uploads, self._model, self._janitor.removed)
+        self._observer.update(
+            self._runtime, supervisor, uploads, self._model, self._janitor.removed, self._alerts.snapshot()
+        )
 
     def _rest(self, supervisor: Supervisor) -> None:
         """Wait for the next round, and process uploads meanwhile: many small files fit between two rounds."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from daemon.observability.snapshot import (
+    AlertsSnapshot,
     CameraStatus,
     DaemonSnapshot,
     EncoderSnapshot,
@@ -41,6 +42,7 @@ class Observer:
         uploads: UploadsSnapshot | None,
         model: ModelInfo,
         removed: Mapping[tuple[str, str], int],
+        alerts: AlertsSnapshot | None = None,
     ) -> None:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
@@ -55,6 +57,7 @@ class Observer:
             uploads=uploads,
             beat=self._clock.monotonic(),
             removed=dict(removed),
+            alerts=alerts,
         )
 
     def _cameras(self, supervisor: Supervisor, services: ServicesSnapshot) -> tuple[CameraStatus, ...]:

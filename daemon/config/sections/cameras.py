@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from daemon.config.base import Section
+from daemon.config.sections.alerts import AlertRule
 from daemon.config.sections.events import EventOverride
 from daemon.config.types import AnyPath, Area, CameraUrl, HostName, Name
 from daemon.config.units import Fps, Priority, Size, Timeout
@@ -44,6 +45,11 @@ class CameraConfig(Section):
     )
     events: CameraEvents | None = Field(
         default=None, description="Events to detect: names, or names with overrides. Default: all."
+    )
+    alert: AlertRule | None = Field(
+        default=None,
+        description="To whom and when events of this camera are alerted. Default: as `alerts` says. What an event "
+        "says itself counts more.",
     )
     priority: Priority = Field(
         default=5,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from daemon.config.base import Section
+from daemon.config.sections.alerts import AlertRule
 from daemon.config.types import Contrasts, Descriptions, ZoneNames
 from daemon.config.units import Duration, Priority, Rate
 from workers.types import EventSpec, Zone
@@ -54,6 +55,9 @@ class EventRule(Section):
     priority: Priority | None = Field(
         default=None,
         description="0 to 10, default 5. Published with the event. Under overload, lower priorities are decided later.",
+    )
+    alert: AlertRule | None = Field(
+        default=None, description="To whom and when this event is alerted. Default: as `alerts` says."
     )
 
 

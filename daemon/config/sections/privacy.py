@@ -33,6 +33,11 @@ class RetentionConfig(Section):
         description="Events with their transcripts, in Redis and in the event log.",
         json_schema_extra={"default": "90d"},
     )
+    alerts: Keep = Field(
+        default=30 * 86_400.0,
+        description="Alerts that were delivered, suppressed or given up, with their events.",
+        json_schema_extra={"default": "30d"},
+    )
     budgets: Keep = Field(
         default=365 * 86_400.0,
         description="Learned false-alert rates of a camera, counted from the last update.",

@@ -248,7 +248,7 @@ def test_a_cooldown_of_an_event_is_refused_and_the_error_says_what_to_do(
     (problem,) = problems(text)
     assert (problem.key, problem.message) == (key, "unknown key")
     assert problem.hint == (
-        "events are always recorded; to get fewer, longer events use merge_gap; a cooldown belongs to alerts"
+        "events are always recorded; for fewer messages write `alert: {cooldown: …}`, for longer events merge_gap"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.alerts.types import REASONS
 from daemon.observability.metrics import (
     DROP_REASONS,
     FAILURE_REASONS,
@@ -15,7 +16,15 @@ from daemon.observability.metrics import (
     SUPPRESS_REASONS,
     render_metrics,
 )
-from daemon.observability.snapshot import LEFT_ALONE, DaemonSnapshot, EncoderSnapshot, SpeechSnapshot, UploadsSnapshot
+from daemon.observability.snapshot import (
+    LEFT_ALONE,
+    AlertsSnapshot,
+    DaemonSnapshot,
+    EncoderSnapshot,
+    SpeechSnapshot,
+    TargetSnapshot,
+    UploadsSnapshot,
+)
 from tests.support.camera_status import camera_status
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
@@ -58,6 +67,13 @@ CONTRACT = {
     "data_removed_total": {"kind", "reason"},
     "uploads_total": {"result"},
     "uploads_left_alone": {"reason"},
+    "alerts_total": {"target", "state"},
+    "alert_failures_total": {"target"},
+    "alerts_suppressed_total": {"reason"},
+    "alert_target_up": {"target"},
+    "alerts_waiting": {"target"},
+    "alerts_oldest_seconds": {"target"},
+    "alert_latency_seconds": {"target"},
     "spool_accepts": set(),
     "event_log_damaged_total": set(),
     "spool_bytes": set(),
@@ -113,6 +129,9 @@ FULL = DaemonSnapshot(
     publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5, log_damaged=3),
     uploads=UploadsSnapshot(done=5, failed=1, waiting=3, left={"ending": 4}),
     removed={("evidence", "retention"): 3},
+    alerts=AlertsSnapshot(
+        {"phone": TargetSnapshot(False, 7, 2, 5, 4, 90.0, seconds(1.5))}, {"cooldown": 6, "muted": 0}
+    ),
 )
 
 
@@ -178,6 +197,15 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "speech_dropped_total", camera="back", reason="speech_queue_full") == 6
     assert value(FULL, "speech_dropped_total", camera="front", reason="speech_queue_full") == 0
     assert value(FULL, "spool_oldest_seconds") == 1.5
+    assert value(FULL, "alerts_total", target="phone", state="delivered") == 7
+    assert value(FULL, "alerts_total", target="phone", state="dead") == 2
+    assert value(FULL, "alert_failures_total", target="phone") == 5
+    assert value(FULL, "alert_target_up", target="phone") == 0
+    assert value(FULL, "alerts_waiting", target="phone") == 4
+    assert value(FULL, "alerts_oldest_seconds", target="phone") == 90
+    assert value(FULL, "alerts_suppressed_total", reason="cooldown") == 6
+    assert value(FULL, "alerts_suppressed_total", reason="muted") == 0
+    assert value(FULL, "alert_latency_seconds_count", target="phone") == 1
     assert value(FULL, "event_log_damaged_total") == 3
     assert value(FULL, "model_info", model="lite/lite0@1") == 1
 
@@ -203,9 +231,8 @@ def test_unknown_reasons_fold_into_other() -> None:
     assert value(FULL, "stream_failures_total", camera="front", reason="source_timeout") == 9
     text = render_metrics(FULL).decode()
     assert "://" not in text
-    known = (
-        DROP_REASONS | SPEECH_DROP_REASONS | FAILURE_REASONS | SUPPRESS_REASONS | {"retention", "other", *LEFT_ALONE}
-    )
+    known = DROP_REASONS | SPEECH_DROP_REASONS | FAILURE_REASONS | SUPPRESS_REASONS
+    known |= {"retention", "other", *LEFT_ALONE, *REASONS}
     assert set(re.findall(r'reason="([^"]*)"', text)) <= known
 
 

@@ -1,0 +1,1 @@
+"""Alerts: from events in the event log to messages that reach people and programs."""

@@ -1,0 +1,1 @@
+"""Ways to targets: services that apprise knows, signed webhooks, MQTT."""

@@ -1,0 +1,55 @@
+"""From the configuration of a target to its channel."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from daemon.alerts.channels.base import Channel
+from daemon.config import Config
+from daemon.config.sections.alerts import AppriseTarget, WebhookTarget
+from daemon.config.sections.cameras import UPLOADS
+from workers.clock import Clock
+
+Announcement = tuple[str, dict[str, Any]]
+
+
+def build_channel(config: Config, name: str, clock: Clock, test: bool = False) -> Channel:
+    """Return the channel of a target; ``test``: for one message only, beside the daemon's."""
+    match config.alerts.targets[name]:
+        case AppriseTarget(apprise=url):
+            from daemon.alerts.channels.apprise import AppriseChannel  # loads what only such targets need
+
+            return AppriseChannel(url)
+        case WebhookTarget(webhook=url, secret=secret):
+            from daemon.alerts.channels.webhook import WebhookChannel
+
+            return WebhookChannel(url, secret.get_secret_value() if secret else None, clock)
+        case target:
+            from daemon.alerts.channels.home_assistant import announcements
+            from daemon.alerts.channels.mqtt import MqttChannel
+
+            def announce() -> Iterable[Announcement]:
+                if target.discovery is None:
+                    return ()
+                return announcements(target.topic, watched_pairs(config, name), config.alerts.public_url)
+
+            client = f"watchword-{target.topic.replace('/', '-')}-{name}" + (f"-test-{os.getpid()}" if test else "")
+            channel = MqttChannel(target.mqtt, target.topic, client, None if test else announce)
+            if not test:
+                channel.start()
+            return channel
+
+
+def watched_pairs(config: Config, name: str) -> list[tuple[str, str]]:
+    """Return the cameras and events of which a target wants to know."""
+    from daemon.alerts.rules import Rules
+
+    rules = Rules(config)
+    inputs = {camera.name: config.event_specs(camera.name) for camera in config.camera_specs()}
+    inputs |= {UPLOADS: config.event_specs()} if config.uploads else {}
+    return [
+        (camera, spec.name)
+        for camera, specs in inputs.items()
+        for spec in specs
+        if any(route.target == name for route in rules.routes(camera, spec.name))
+    ]
