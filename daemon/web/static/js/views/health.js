@@ -15,8 +15,8 @@ import { sparkline } from "../parts/charts.js";
 const EVERY_MS = 5000;
 const PAST_S = 600;
 
-/** Kept while the page is open, so that charts do not begin anew with each visit of this view. @type {Scrape[]} */
-const past = [];
+// Kept while the page is open, so that charts do not begin anew with each visit of this view.
+const past = /** @type {Scrape[]} */ ([]);
 
 /**
  * What is charted: a title, a unit, and the number from two scrapes one after the other.
