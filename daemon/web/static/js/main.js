@@ -4,6 +4,7 @@ import { get, loginNeeded, send } from "./core/api.js";
 import { fill, h, icon } from "./core/dom.js";
 import { timeOfDay } from "./core/format.js";
 import { inWords, language, speak, t } from "./core/i18n.js";
+import { may, me } from "./core/me.js";
 import { begin, route, show, suspend } from "./core/router.js";
 import { say } from "./core/say.js";
 import { connection, listen, retry, start, stop } from "./core/stream.js";
@@ -18,8 +19,6 @@ import { ruleView } from "./views/rule.js";
 import { rulesView } from "./views/rules.js";
 import { uploadsView } from "./views/uploads.js";
 
-/** @typedef {import("./core/types.js").Me} Me */
-
 const LOST_MS = 2500; // a break that is mended sooner is not worth a word
 const VERSION = new URL(import.meta.url).pathname.split("/")[2];
 
@@ -28,7 +27,7 @@ const VIEWS = [
   { path: "/", name: "live", icon: "M3 7h12v10H3zM15 10l6-3v10l-6-3", may: "view" },
   { path: "/events", name: "events", icon: "M3 17h4l3-10 4 10h7", may: "view" },
   { path: "/rules", name: "rules", icon: "M4 6h16M4 12h10M4 18h7", may: "view" },
-  { path: "/uploads", name: "uploads", icon: "M12 16V4M7 9l5-5 5 5M4 20h16", may: "upload" },
+  { path: "/uploads", name: "uploads", icon: "M12 16V4M7 9l5-5 5 5M4 20h16", may: "view" },
   { path: "/health", name: "health", icon: "M4 20V10M10 20V4M16 20v-8M21 20H3", may: "health" },
 ];
 
@@ -45,8 +44,6 @@ const main = element("main");
 const nav = element("nav");
 const tools = element("tools");
 const notice = element("notice");
-/** @type {Me | null} */
-let me = null;
 let begun = false;
 
 /** @param {string} id */
@@ -60,11 +57,11 @@ function drawNav() {
   const path = location.pathname;
   nav.setAttribute("aria-label", t.views);
   element("skip").textContent = t.skip;
-  const shown = VIEWS.filter(({ may }) => me === null || me.may.includes(may));
+  const shown = VIEWS.filter((view) => may(view.may));
   const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`));
   fill(
     nav,
-    me !== null && shown.map(({ path: at, name, icon: drawn }) => h("a", { href: at, "aria-current": isHere(at) ? "page" : null }, icon(drawn), t.nav[name])),
+    shown.map(({ path: at, name, icon: drawn }) => h("a", { href: at, "aria-current": isHere(at) ? "page" : null }, icon(drawn), t.nav[name])),
   );
 }
 
@@ -76,7 +73,7 @@ function drawTools() {
     begun && live && h("span", { class: "connection" }, h("span", { class: "dot good" }), h("span", {}, t.connected)),
     h("button", { type: "button", lang: other, on: { click: () => speak(other) } }, other === "zh" ? "中文" : "English"),
     h("button", { type: "button", on: { click: toggle }, "aria-label": dark.value ? t.toLight : t.toDark, title: dark.value ? t.toLight : t.toDark }, icon(dark.value ? "M12 3v2M12 19v2M3 12h2M19 12h2M5.6 5.600l1.4 1.400M17 17l1.4 1.400M18.4 5.600L17 7M7 17l-1.4 1.400M12 8a4 4 0 100 8 4 4 0 000-8" : "M20 14.5A8.5 8.5 0 019.5 4 8.5 8.5 0 1020 14.5")),
-    me !== null && me.name !== "loopback" && h("button", { type: "button", on: { click: logOut }, "aria-label": t.logOut, title: t.logOut }, icon("M10 4H4v16h6M14 8l4 4-4 4M18 12H9")),
+    me.value !== null && me.value.name !== "loopback" && h("button", { type: "button", on: { click: logOut }, "aria-label": t.logOut, title: t.logOut }, icon("M10 4H4v16h6M14 8l4 4-4 4M18 12H9")),
   );
 }
 
@@ -104,14 +101,12 @@ async function compareVersion() {
 
 async function logOut() {
   await send("DELETE", "/session").catch(() => null);
-  stop();
-  me = null;
   loginNeeded.set(true);
 }
 
 async function enter() {
   try {
-    me = await get("/me");
+    me.set(await get("/me"));
   } catch (error) {
     if (loginNeeded.value) return;
     // A daemon that is starting, or away: say so, and try again until it answers.
@@ -121,6 +116,8 @@ async function enter() {
   }
   start();
   if (location.pathname === "/login") history.replaceState(null, "", "/");
+  const first = VIEWS.find((view) => may(view.may));
+  if (location.pathname === "/" && first) history.replaceState(null, "", first.path);
   if (begun) show();
   else {
     begun = true;
@@ -133,7 +130,7 @@ async function enter() {
 loginNeeded.watch((needed) => {
   if (!needed) return;
   stop();
-  me = null;
+  me.set(null);
   drawNav();
   drawTools();
   fill(notice);

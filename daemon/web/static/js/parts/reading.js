@@ -9,27 +9,14 @@ import { t } from "../core/i18n.js";
  */
 
 /**
- * Returns the judgements of a reading, in whichever of its forms the daemon sends them.
- * @param {any} reading
- * @returns {Judgement[]}
- */
-export function judgements(reading) {
-  const list = Array.isArray(reading) ? reading : (reading?.judgements ?? reading?.descriptions ?? null);
-  if (Array.isArray(list)) return list.map((one) => ({ text: String(one.text ?? ""), read_as: String(one.read_as ?? ""), problem: one.problem ?? null }));
-  const texts = reading?.describe ?? [];
-  const read = reading?.read_as ?? [];
-  return read.map((/** @type {unknown} */ as, /** @type {number} */ i) => ({ text: String(texts[i] ?? ""), read_as: String(as), problem: null }));
-}
-
-/**
  * Returns a reading in words, with its warnings.
- * @param {any} reading
- * @param {any[]} warnings
+ * @param {{descriptions: Judgement[]}} reading
+ * @param {string[]} warnings
+ * @param {boolean} [full] Whether it says so if nothing speaks against the description.
  */
-export function drawReading(reading, warnings) {
-  const all = judgements(reading);
-  const problems = [...all.map(({ problem }) => problem), ...warnings.map(warningText)].filter((text) => text);
-  const distinct = problems.filter((text, i) => !problems.slice(0, i).some((earlier) => earlier && (earlier.includes(text ?? "") || text?.includes(earlier))));
+export function drawReading(reading, warnings, full = false) {
+  const all = reading.descriptions;
+  const distinct = [...new Set([...all.flatMap(({ problem }) => problem ?? []), ...warnings])];
   return h(
     "div",
     { class: "reading stack close" },
@@ -42,11 +29,6 @@ export function drawReading(reading, warnings) {
         ),
       ),
     distinct.map((text) => h("p", { class: "box warn" }, text)),
-    all.length > 0 && !distinct.length && h("p", { class: "small" }, t.rule.noProblem),
+    full && all.length > 0 && !distinct.length && h("p", { class: "small" }, t.rule.noProblem),
   );
-}
-
-/** @param {any} warning */
-function warningText(warning) {
-  return typeof warning === "string" ? warning : String(warning?.message ?? warning?.text ?? JSON.stringify(warning));
 }

@@ -43,10 +43,9 @@ export function refusedChange(error) {
 
 /** @param {any} problem */
 function problemText(problem) {
-  if (typeof problem === "string") return problem;
   const line = problem.line ? t.saving.line(problem.line) : "";
-  const at = problem.path ?? problem.key ?? problem.at ?? "";
-  return [line, Array.isArray(at) ? at.join(".") : at, problem.message, problem.hint].filter(Boolean).join(": ");
+  const what = [problem.message, problem.hint].filter(Boolean).join("; ");
+  return [line, problem.key ?? problem.at, what].filter(Boolean).join(": ");
 }
 
 /**

@@ -95,8 +95,8 @@ export class ZoneDrawing {
     this.save.disabled = !this.editor?.complete;
   }
 
-  /** @param {string} [version] Onto which to write; by default the one that is read now. */
-  async write(version) {
+  /** Writes the zone into the camera's entry as it is now: nothing else of the entry can be changed here. */
+  async write() {
     const camera = this.chosen;
     const name = this.zone.value || this.name.value.trim();
     if (!camera || !this.editor) return;
@@ -107,13 +107,9 @@ export class ZoneDrawing {
     }
     try {
       const place = `/cameras/${encodeURIComponent(camera.name)}`;
-      const found = await get(place);
-      if (!found.config || !(version ?? found.version)) {
-        fill(this.status, h("p", { class: "box" }, t.saving.notHere));
-        return;
-      }
+      const found = await get(`${place}/config`);
       const zones = { ...(found.config.zones ?? {}), [name]: this.editor.corners };
-      await write("PUT", place, version ?? found.version, { ...found.config, zones });
+      await write("PUT", place, found.version, { ...found.config, zones });
       camera.zones = { ...(camera.zones ?? {}), [name]: this.editor.corners };
       this.open();
       this.zone.value = name;

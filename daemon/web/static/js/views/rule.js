@@ -3,6 +3,7 @@
 import { ApiError, get, send } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { inWords, t, worded } from "../core/i18n.js";
+import { mayEdit } from "../core/me.js";
 import { go } from "../core/router.js";
 import { say } from "../core/say.js";
 import { drawReading } from "../parts/reading.js";
@@ -48,7 +49,7 @@ class RuleEditor {
     this.stored = new StoredPreview(signal);
     this.inputs = makeInputs();
     this.zones = h("div", { class: "row" });
-    this.targets = h("div", { class: "row" });
+    this.targets = h("div", { class: "row", role: "group", "aria-label": t.rule.toSome });
     this.drawPlace = h("details", { on: { toggle: () => this.openDrawing() } }, h("summary", {}, t.zones.draw));
     this.save = h("button", { class: "first", type: "submit" }, t.rule.save);
     this.remove = h("button", { class: "bad", type: "button", hidden: !name, on: { click: () => this.askToRemove() } }, t.rule.remove);
@@ -91,9 +92,9 @@ class RuleEditor {
         h("div", { class: "row" }, field(t.rule.minDuration, inputs.minDuration), field(t.rule.mergeGap, inputs.mergeGap), field(t.rule.priority, inputs.priority)),
         h("fieldset", {}, h("legend", {}, t.rule.zone), this.zones),
         this.drawPlace,
-        h("fieldset", {}, h("legend", {}, t.rule.targets), this.targets),
+        h("fieldset", {}, h("legend", {}, t.rule.targets), decide(inputs.toAll, t.rule.toAll, null), decide(inputs.toSome, t.rule.toSome, this.targets)),
       ),
-      h("div", { class: "row actions" }, this.save, this.remove),
+      h("div", { class: "row actions" }, mayEdit() ? [this.save, this.remove] : h("p", { class: "quiet" }, t.rule.readOnly)),
     ];
   }
 
@@ -148,7 +149,10 @@ class RuleEditor {
     inputs.mergeGap.value = config.merge_gap ?? "";
     inputs.priority.value = config.priority ?? "";
     this.showChoices(this.zones, this.zoneNames(), [config.zone ?? []].flat(), t.rule.noZones);
-    this.showChoices(this.targets, targets, [config.alert?.to ?? []].flat(), t.rule.noTargets);
+    const to = config.alert?.to;
+    inputs.toAll.checked = to === undefined || to === null;
+    inputs.toSome.checked = !inputs.toAll.checked;
+    this.showChoices(this.targets, targets, [to ?? []].flat(), t.rule.noTargets);
     this.shownThreshold();
   }
 
@@ -195,6 +199,7 @@ class RuleEditor {
     inputs.thresholdShown.textContent = Number(inputs.threshold.value).toFixed(2);
     inputs.threshold.disabled = !inputs.byThreshold.checked;
     inputs.budget.disabled = inputs.per.disabled = !inputs.byBudget.checked;
+    for (const box of this.targets.querySelectorAll("input")) box.disabled = inputs.toAll.checked;
     this.stored.show(inputs.byThreshold.checked ? Number(inputs.threshold.value) : null);
   }
 
@@ -202,9 +207,8 @@ class RuleEditor {
   written() {
     const { inputs } = this;
     const modalities = inputs.modalities.filter((box) => box.checked).map((box) => box.value);
-    const targets = checked(this.targets);
     const alert = { ...(this.config.alert ?? {}) };
-    if (targets.length) alert.to = targets;
+    if (inputs.toSome.checked) alert.to = checked(this.targets);
     else delete alert.to;
     /** @type {Record<string, any>} */
     const found = {
@@ -228,14 +232,14 @@ class RuleEditor {
   async read() {
     const load = ++this.reads;
     const config = this.written();
-    if (!config.describe) {
+    if (!config.describe || !mayEdit()) {
       fill(this.reading);
       return;
     }
     try {
       const response = await send("POST", "/rules/read", { json: config, signal: this.signal });
       const found = await response.json();
-      if (load === this.reads) fill(this.reading, drawReading(found.reading ?? found, found.warnings ?? []));
+      if (load === this.reads) fill(this.reading, drawReading(found.reading, found.warnings, true));
     } catch (error) {
       if (this.signal.aborted || load !== this.reads) return;
       const refused = error instanceof ApiError && error.status === 422;
@@ -322,7 +326,7 @@ class RuleEditor {
 }
 
 function makeInputs() {
-  const radio = (/** @type {string} */ value) => h("input", { type: "radio", name: "decide", value });
+  const radio = (/** @type {string} */ value, name = "decide") => h("input", { type: "radio", name, value });
   return {
     name: h("input", { id: "rule-name", autocomplete: "off", maxlength: 64, autocapitalize: "none", spellcheck: "false" }),
     describe: h("textarea", { id: "describe", rows: 3, required: true }),
@@ -331,6 +335,8 @@ function makeInputs() {
     byDefault: radio("default"),
     byThreshold: radio("threshold"),
     byBudget: radio("budget"),
+    toAll: radio("all", "targets"),
+    toSome: radio("some", "targets"),
     threshold: h("input", { type: "range", min: 0, max: 1, step: 0.01, value: "0.6", "aria-label": t.rule.threshold }),
     thresholdShown: h("output", { class: "score" }),
     budget: h("input", { type: "number", min: 0, step: "any", class: "narrow", "aria-label": t.rule.budget }),

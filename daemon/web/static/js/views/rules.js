@@ -3,6 +3,7 @@
 import { get } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { inWords, t, worded } from "../core/i18n.js";
+import { mayEdit } from "../core/me.js";
 import { listen } from "../core/stream.js";
 import { drawReading } from "../parts/reading.js";
 
@@ -13,7 +14,7 @@ export function rulesView(root) {
   const status = h("div", {}, h("p", { class: "quiet" }, t.loading));
   fill(
     root,
-    h("div", { class: "head" }, h("h1", {}, t.nav.rules), h("a", { class: "button first", href: "/rules/+new" }, t.rule.add)),
+    h("div", { class: "head" }, h("h1", {}, t.nav.rules), mayEdit() && h("a", { class: "button first", href: "/rules/+new" }, t.rule.add)),
     status,
     list,
   );
@@ -43,7 +44,7 @@ function row(rule) {
     "li",
     { class: "rule" },
     h("div", { class: "head" }, h("h2", {}, h("a", { href: `/rules/${encodeURIComponent(rule.name)}` }, rule.name)), h("span", { class: "small" }, ruleInWords(config))),
-    drawReading(rule.reading, rule.warnings ?? []),
+    drawReading(rule.reading, rule.warnings),
     h("p", { class: "small" }, cameras.length ? t.rule.on(cameras.join(", ")) : t.rule.onNone, " · ", h("a", { href: `/events?event=${encodeURIComponent(rule.name)}` }, t.rule.itsEvents)),
   );
 }

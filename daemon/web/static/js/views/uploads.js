@@ -2,8 +2,9 @@
 
 import { address, ApiError, get, refusal, ROOT } from "../core/api.js";
 import { h, fill, keyed } from "../core/dom.js";
-import { dateTime, percent, size, unix } from "../core/format.js";
+import { dateTime, percent, size } from "../core/format.js";
 import { inWords, t, worded } from "../core/i18n.js";
+import { may } from "../core/me.js";
 import { say } from "../core/say.js";
 import { listen } from "../core/stream.js";
 
@@ -19,12 +20,12 @@ export function uploadsView(root) {
   const status = h("div", {});
   const going = h("ul", { class: "uploads" });
   const list = h("ul", { class: "uploads" });
-  const input = h("input", { type: "file", id: "files", multiple: true, accept: "video/*,audio/*,.mkv,.ts", on: { change: () => take(input.files) } });
+  const input = h("input", { class: "hidden-text", type: "file", id: "files", multiple: true, accept: "video/*,audio/*,.mkv,.ts", on: { change: () => take(input.files) } });
   const drop = h(
     "div",
     { class: "drop" },
-    h("label", { for: "files" }, t.uploads.drop),
-    input,
+    h("p", {}, t.uploads.drop),
+    h("label", { class: "button" }, input, t.uploads.choose),
   );
   drop.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -113,13 +114,15 @@ export function uploadsView(root) {
   async function load() {
     try {
       const found = await get("/uploads", { signal: abort.signal });
-      const files = normal(found);
-      fill(status, !files.length && h("p", { class: "quiet" }, t.uploads.none));
+      const files = together(found);
+      const more = found.waiting_count - found.waiting.length;
+      fill(status, !files.length && h("p", { class: "quiet" }, t.uploads.none), more > 0 && h("p", { class: "quiet" }, t.uploads.moreWait(more)));
+      drop.hidden = !may("upload");
       keyed(list, files, ({ name, state }) => `${state} ${name}`, uploadRow);
     } catch (error) {
       if (abort.signal.aborted) return;
-      const absent = error instanceof ApiError && error.status === 404;
-      drop.hidden = absent;
+      const absent = error instanceof ApiError && error.code === "no_uploads";
+      drop.hidden = true;
       fill(status, h("p", { class: absent ? "box" : "box bad" }, absent ? t.uploads.off : inWords(error)));
     }
   }
@@ -135,28 +138,26 @@ export function uploadsView(root) {
   };
 }
 
-/**
- * @typedef {{name: string, state: string, progress: number | null, error: string | null, events: any[], at: number | null, results: boolean}} Upload
- */
+/** @typedef {{name: string, state: string, progress: number | null, note: string, at: number | null}} Upload */
 
 /**
- * Returns the daemon's lists of uploads as one, newest first.
+ * Returns the daemon's lists of uploads as one: what is being done first, then the newest.
  * @param {any} found
  * @returns {Upload[]}
  */
-function normal(found) {
-  const lists = Array.isArray(found.uploads)
-    ? found.uploads
-    : ["processing", "waiting", "failed", "done"].flatMap((state) => (found[state] ?? []).map((/** @type {any} */ one) => (typeof one === "string" ? { name: one, state } : { state, ...one })));
-  return lists.map((/** @type {any} */ one) => ({
-    name: String(one.name),
-    state: String(one.state),
-    progress: typeof one.progress === "number" ? one.progress : null,
-    error: one.error ?? one.reason ?? null,
-    events: one.events ?? one.tags ?? [],
-    at: unix(one.at ?? one.done_at ?? one.finished_unix ?? null),
-    results: one.results ?? one.state === "done",
-  }));
+function together(found) {
+  const blank = { progress: null, note: "", at: null };
+  const ended = [
+    ...found.failed.map((/** @type {any} */ one) => ({ ...blank, name: one.name, state: "failed", note: one.error ?? "", at: one.ended })),
+    ...found.done.map((/** @type {any} */ one) => ({ ...blank, name: one.name, state: "done", at: one.ended })),
+  ];
+  const now = found.processing;
+  return [
+    ...(now ? [{ ...blank, name: now.name, state: "processing", progress: now.progress }] : []),
+    ...found.waiting.map((/** @type {any} */ one) => ({ ...blank, name: one.name, state: "waiting" })),
+    ...ended.sort((a, b) => b.at - a.at),
+    ...found.left_alone.map((/** @type {any} */ one) => ({ ...blank, name: one.name, state: "left_alone", note: one.reason })),
+  ];
 }
 
 /**
@@ -167,24 +168,54 @@ function uploadRow(upload, old) {
   const mark = JSON.stringify(upload) + document.documentElement.lang;
   if (old instanceof HTMLElement && old.dataset.mark === mark) return old;
   const tone = { done: "good", failed: "bad", processing: "now" }[upload.state] ?? "";
-  const place = `${ROOT}/uploads/${encodeURIComponent(upload.name)}`;
+  const progress = upload.progress === null ? "" : ` ${percent(upload.progress)}`;
   return h(
     "li",
     { class: "upload", "data-mark": mark },
-    h("span", { class: "name" }, upload.name),
-    h("span", { class: "state" }, h("span", { class: `dot ${tone}` }), worded(t.uploads.states, upload.state), upload.progress !== null && upload.state === "processing" && ` ${percent(upload.progress)}`),
-    h("span", { class: "small" }, upload.error ?? (upload.at === null ? "" : dateTime(upload.at))),
-    tags(upload),
-    upload.results &&
-      h("span", { class: "row small" }, ["json", "csv", "vtt"].map((form) => h("a", { href: `${place}/results.${form}`, download: `${upload.name}.${form}` }, form.toUpperCase()))),
+    h("span", { class: "name" }, upload.name.replace(/^failed\//, "")),
+    h("span", { class: "state" }, h("span", { class: `dot ${tone}` }), worded(t.uploads.states, upload.state), progress),
+    h("span", { class: "small" }, upload.note || (upload.at === null ? "" : dateTime(upload.at))),
+    upload.state === "done" && [tagsOf(upload.name), downloads(upload.name)],
   );
 }
 
-/** @param {Upload} upload */
-function tags(upload) {
-  if (upload.state !== "done") return null;
-  const events = Array.isArray(upload.events) ? upload.events : [];
-  const names = [...new Set(events.map((/** @type {any} */ one) => (typeof one === "string" ? one : String(one.event ?? one.name))))];
-  const query = `/events?camera=uploads&q=${encodeURIComponent(upload.name)}`;
-  return h("span", { class: "tags" }, names.map((name) => h("span", { class: "tag" }, name)), h("a", { class: "small", href: query }, t.uploads.events));
+/** @param {string} name */
+function resultsOf(name) {
+  return `/uploads/${name.split("/").map(encodeURIComponent).join("/")}/results`;
+}
+
+/** @param {string} name */
+function downloads(name) {
+  const forms = ["json", "csv", "vtt"];
+  return h("span", { class: "row small" }, forms.map((form) => h("a", { href: `${ROOT}${resultsOf(name)}.${form}`, download: `${name}.${form}` }, form.toUpperCase())));
+}
+
+/**
+ * Returns what was found in a file: the rules, each with its events; asked for once the row can be seen.
+ * @param {string} name
+ */
+function tagsOf(name) {
+  const place = h("span", { class: "tags" });
+  const observer = new IntersectionObserver(async ([entry]) => {
+    if (!entry.isIntersecting) return;
+    observer.disconnect();
+    try {
+      const { events } = await get(`${resultsOf(name)}.json`);
+      fill(place, tags(events), !events.length && h("span", { class: "small" }, t.uploads.found(0)));
+    } catch (error) {
+      fill(place, h("span", { class: "small" }, inWords(error)));
+    }
+  });
+  observer.observe(place);
+  return place;
+}
+
+/** @param {any[]} events */
+function tags(events) {
+  /** @type {Map<string, any[]>} */
+  const found = new Map();
+  for (const event of events) found.set(event.event, [...(found.get(event.event) ?? []), event]);
+  return [...found].map(([name, all]) =>
+    h("a", { class: "tag", href: `/events/${encodeURIComponent(all[0].id)}`, title: t.uploads.found(all.length) }, name, all.length > 1 && h("span", { class: "small" }, ` ×${all.length}`)),
+  );
 }
