@@ -1,5 +1,6 @@
 """Evidence of an event: snapshot, clip and explanation, served from the evidence folder only."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -60,8 +61,7 @@ def _inside(folder: Path, named: str | None) -> Path:
 
     The event log may have been written by others, and a folder may have been replaced by a link.
     """
-    if named is not None:
-        found = Path(named).resolve()
-        if found.is_relative_to(folder.resolve()):
+    with suppress(OSError, ValueError):  # a loop of links, a name that no file can have
+        if named is not None and (found := Path(named).resolve()).is_relative_to(folder.resolve()):
             return found
     raise ApiError(404, "no_picture", "there is no such picture of this event")
