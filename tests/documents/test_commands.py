@@ -1,19 +1,24 @@
 """Commands and programs of the documents, as they are written, against a running daemon."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import redis
 
 from tests.support.daemon import ALWAYS, ENDLESS, running, write_config
 from tests.support.documents import documented, environment, run_commands
-from tests.support.pipelines import write_colours
+from tests.support.pipelines import SAMPLE, write_colours
+from tests.support.servers import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]
 
@@ -87,6 +92,14 @@ def test_api(place: Place) -> None:
     assert printed.startswith('{"events":[{')
 
 
+def test_api_changes_a_rule(place: Place) -> None:
+    headers = {"Authorization": f"Bearer {TOKENS['WATCHWORD_TOKEN']}"}
+    version = httpx.get(f"http://{place.address}/api/v1/rules", headers=headers).json()["version"]
+    script = documented("docs/api.md", "$ curl -fsS -X PUT").replace("404a5d9428fe3c86", version)
+    assert json.loads(place.run(script))["version"] != version
+    assert "a cat" in (place.folder / "config.yaml").read_text()
+
+
 def test_events_from_redis(place: Place) -> None:
     if shutil.which("redis-cli") is None:
         pytest.skip("redis-cli is absent: install the Debian package redis-tools")
@@ -105,8 +118,16 @@ def test_a_reader_in_node(place: Place) -> None:
         pytest.skip("npm is absent")
     (place.folder / "reader.js").write_text(documented("docs/recipes.md", "const { createClient }"))
     script = documented("docs/recipes.md", "$ npm install redis@5") + "exec node reader.js\n"
-    printed = place.run_until("front_door something", script)
-    assert re.search(r"^front_door something \d{4}-\d\d-\d\dT\S+ [01]", printed, re.M)
+    client = redis.Redis.from_url(place.run("watchword events url config.yaml").strip(), decode_responses=True)
+    body = json.dumps({"camera": "door", "event": "cat", "start_time": "2026-01-01T00:00:00Z", "score": 0.9})
+
+    def add_an_event() -> None:
+        while not any(group["name"] == "node" for group in client.xinfo_groups("watchword:events")):
+            time.sleep(0.1)
+        client.xadd("watchword:events", {"type": "new", "body": body})
+
+    threading.Thread(target=add_an_event, daemon=True).start()
+    assert place.run_until("door cat 2026-01-01T00:00:00Z 0.9", script, timeout_s=300)
 
 
 def test_your_own_cameras(tmp_path: Path) -> None:
@@ -118,3 +139,18 @@ def test_your_own_cameras(tmp_path: Path) -> None:
     printed = run_until('"event_name": "red"', script, tmp_path, {})
     assert "front_door" in printed.partition('"listening"')[0]  # what `check --connect` says
     assert '"draining"' in printed
+
+
+@pytest.mark.long
+def test_quick_start(tmp_path: Path) -> None:
+    command = ["ffmpeg", "-v", "error", "-i", str(SAMPLE), "-t", "20", "-c", "copy", str(tmp_path / "clip.mp4")]
+    subprocess.run(command, check=True)
+    started = run_commands(documented("docs/quick-start.md", "$ watchword init"), tmp_path)
+    assert started.returncode == 0, started.stdout + started.stderr
+    port = free_port()
+    with (tmp_path / "config.yaml").open("a") as config:
+        config.write(f"http: {{port: {port}}}\nruntime: local\nlogs: {{format: json}}\n")
+    run_until('"type": "end"', documented("docs/quick-start.md", "$ watchword run"), tmp_path, {})
+    listed = run_commands(documented("docs/quick-start.md", "$ watchword events list"), tmp_path)
+    assert "a_cat" in listed.stdout
+    assert "someone_talks_about_a_parcel" in listed.stdout

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,14 +29,14 @@ def sample(path: Path, seconds: float = 20) -> Path:
     return path
 
 
-def annotate(path: Path, video: Path) -> None:
-    """Write two annotations of a video from ``sample``."""
+def annotate(path: Path, *videos: Path) -> None:
+    """Write two annotations of each video from ``sample``."""
+    asked = [("a cat", [[7, 17]]), ("a fox", [])]
     rows = [
-        {"qid": 1, "query": "a cat", "relevant_windows": [[7, 17]]},
-        {"qid": 2, "query": "a fox", "relevant_windows": []},
+        {"qid": n, "query": query, "vid": video.stem, "duration": 20.0, "relevant_windows": windows}
+        for n, (video, (query, windows)) in enumerate(product(videos, asked))
     ]
-    lines = (json.dumps(row | {"vid": video.stem, "duration": 20.0}) for row in rows)
-    path.write_text("".join(f"{line}\n" for line in lines))
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
 @pytest.fixture
@@ -113,7 +114,8 @@ def settings(document: str, name: str, **changes: str) -> str:
 
 @pytest.mark.long
 def test_training(tmp_path: Path) -> None:
-    annotate(tmp_path / "mine.jsonl", sample(tmp_path / "clips" / "kitchen.mp4"))
+    videos = [sample(tmp_path / "clips" / f"{seconds}.mp4", seconds) for seconds in (18, 19, 20)]
+    annotate(tmp_path / "mine.jsonl", *videos)
     shutil.copy(tmp_path / "mine.jsonl", tmp_path / "test.jsonl")
     (tmp_path / "train.yaml").write_text(settings("docs/training.md", "train.yaml", steps="2", eval_every="1"))
     (tmp_path / "student.yaml").write_text(settings("docs/training.md", "student.yaml", steps="2"))

@@ -35,7 +35,7 @@ def test_every_block_is_run_or_excused() -> None:
 
 def test_every_excuse_and_every_test_has_its_block() -> None:
     for document, start in asked_for() | NOT_RUN.keys():
-        found = [b for b in blocks() if b.document == document and b.text.startswith(start)]
+        found = [b for b in blocks(()) if b.document == document and b.text.startswith(start)]
         assert len(found) == 1, (document, start)
 
 

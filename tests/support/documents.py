@@ -28,13 +28,13 @@ class Block:
 
 
 def blocks(kinds: tuple[str, ...] = KINDS) -> list[Block]:
-    """Return the blocks of all documents, of these languages."""
+    """Return the blocks of all documents, of these languages; of all languages if none is named."""
     found = []
     for path in sorted({path for place in PLACES for path in ROOT.glob(place)}):
         name = str(path.relative_to(ROOT))
         text = path.read_text(encoding="utf-8")
         for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S):
-            if kind in kinds:
+            if kind in kinds or not kinds:
                 found.append(Block(name, kind, body))
     return found
 
@@ -47,7 +47,10 @@ def documented(document: str, start: str, kinds: tuple[str, ...] = KINDS) -> str
 
 def commands(text: str) -> str:
     """Return the commands of a block of a console as a script; other lines are what they print."""
-    lines = [line.removeprefix(PROMPT) for line in text.splitlines() if line.startswith(PROMPT)]
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(PROMPT) or (lines and lines[-1].endswith("\\")):
+            lines.append(line.removeprefix(PROMPT))
     return "".join(f"{line}\n" for line in lines)
 
 
