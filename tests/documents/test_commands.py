@@ -108,6 +108,7 @@ def test_events_from_redis(place: Place) -> None:
     assert "front_door" in place.run(url + group + documented("docs/events.md", "$ redis-cli -u"))
 
 
+@pytest.mark.long
 def test_forgetting(place: Place) -> None:
     assert place.run(documented("docs/privacy.md", "$ watchword forget"))
 
