@@ -91,6 +91,23 @@ class SourceRefused(SourceError):
     remedy = "list hosts that can be trusted in the camera's `hosts`; files are never opened"
 
 
+class ClipUnavailable(SourceError):
+    """No clip or frame can be made of that time: nothing of it is kept, or the source cannot make clips."""
+
+    code = "clip_unavailable"
+    retryable = False
+    remedy = "nothing to do: the event is published without it"
+
+
+class EvidenceUnreachable(WatchwordError):
+    """The folder of `evidence.where` does not respond, or refuses."""
+
+    code = "evidence_unreachable"
+    exit_code = ExitCode.UNREACHABLE
+    retryable = True
+    remedy = "check the address and its credentials; pictures and clips wait in the state folder meanwhile"
+
+
 class ModelUnavailable(WatchwordError):
     """A model's package or weights are missing or damaged, or its device is not available."""
 

@@ -24,6 +24,7 @@ Box = tuple[float, float, float, float]
 SAMPLE_RATE_HZ = 16_000
 SIDE_STEP = 32  # pixels
 MAX_ASPECT = 4.0  # cameras of two lenses have 32:9
+FOUND_S = 10.0  # after its start an event is usually found: its shortest duration, a hop, what the models take
 KEYFRAME_HOP_S = 4.0  # longest reach of a clip if only the camera's key frames are sampled
 
 
@@ -85,6 +86,42 @@ class MediaLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RingLimits:
+    """Limits of what is kept of one live stream for clips: seconds, and bytes of memory, whatever the seconds."""
+
+    keep_s: float = 20.0
+    max_bytes: int = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOptions:
+    """How clips of events are made: seconds before and after the event, and of the longest clip; bytes of memory.
+
+    ``memory``: for each live stream, of what is kept encoded. Not ``enabled``: snapshots only.
+    """
+
+    enabled: bool = True
+    pre_s: float = 5.0
+    post_s: float = 5.0
+    longest_s: float = 60.0
+    memory: int = 32 << 20
+
+    def ring(self, limits: MediaLimits) -> RingLimits:
+        """Return what is kept of a live stream: what an event needs that is found ``FOUND_S`` after its start."""
+        keep_s = FOUND_S + (self.pre_s + self.post_s if self.enabled else 0.0)
+        return RingLimits(keep_s, min(self.memory, (limits.memory_mib << 20) // 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A short video: an MP4 that shows stream seconds ``start`` to ``end``."""
+
+    start: float
+    end: float
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class CameraSpec:
     """The settings of one camera, as the runtime needs them."""
 
@@ -102,6 +139,8 @@ class CameraSpec:
     read_timeout_s: float = 5.0
     stall_timeout_s: float = 15.0
     limits: MediaLimits = MediaLimits()  # set by the worker, from the settings that all cameras share
+    clips: bool = True  # whether events get clips, where the settings that all cameras share ask for them
+    ring: RingLimits | None = None  # set by the worker: what is kept of a live stream; None: nothing
     hosts: tuple[str, ...] = ()  # hosts that playlists and redirects may name, besides the URL's own
     upload: str | None = None  # path below the folder of uploads, of one of the files that share this name
     results: bool = False  # the last snapshot of a file holds its events and its transcript
@@ -267,4 +306,6 @@ class SourceSnapshot:
     passed_over: tuple[str, ...] = ()  # tracks of the input that cannot be decoded here
     has_video: bool = True  # False: only sound is expected
     segment: int = 0
+    kept_bytes: int = 0  # of a live stream, encoded, for clips
+    kept_full: bool = False  # the memory for that is nearly used up
     stamps_doubted: bool = False  # of a live stream: time stamps do not run with time, arrival is used

@@ -98,7 +98,8 @@ def _places(config: Config, erase_logged: Callable[[frozenset[str], float], int]
     stream, redis = config.redis, None
     if stream.url != RedactedUrl("embedded"):
         redis = RedisSettings(stream.url, stream.stream, stream.maxlen, stream.cluster)
-    return Places(StateLayout(config.state_dir), redis, False, erase_logged)
+    evidence = (config.evidence_folder(),)
+    return Places(StateLayout(config.state_dir), redis, False, erase_logged, evidence=evidence)
 
 
 def _log_eraser(layout: StateLayout) -> Callable[[frozenset[str], float], int]:

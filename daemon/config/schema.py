@@ -9,11 +9,15 @@ from daemon.config.base import Section
 from daemon.config.sections.alerts import AlertsConfig
 from daemon.config.sections.cameras import CameraConfig, UploadsConfig
 from daemon.config.sections.events import EventConfig, resolve
+from daemon.config.sections.evidence import EvidenceConfig
 from daemon.config.sections.http import HttpConfig
 from daemon.config.sections.limits import LimitsConfig
 from daemon.config.sections.privacy import PrivacyConfig, RetentionConfig
 from daemon.config.sections.services import LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
 from daemon.config.types import AnyPath, Name, url_secrets
+from workers.events.folder import EvidenceFolder
+from workers.redaction import RedactedUrl
+from workers.state_layout import StateLayout
 from workers.types import CameraSpec, EventSpec
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ class Config(Section):
     alerts: AlertsConfig = Field(default=AlertsConfig(), description="Messages about events, and where they go.")
     privacy: PrivacyConfig = Field(default=PrivacyConfig(), description="What is hidden in frames.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Limits for files and streams.")
+    evidence: EvidenceConfig = Field(default=EvidenceConfig(), description="Snapshots and clips of events.")
     retention: RetentionConfig = Field(default=RetentionConfig(), description="Retention time of each kind of data.")
     http: HttpConfig = Field(default=HttpConfig(), description="The HTTP port: health, metrics, API and page.")
     logs: LogsConfig = Field(default=LogsConfig(), description="Logs, which go to stderr.")
@@ -64,6 +69,7 @@ class Config(Section):
     def secrets(self) -> frozenset[str]:
         """Return every text that logs must mask."""
         urls = [self.redis.url, *(camera.url for camera in self.cameras.values())]
+        urls += [self.evidence.where] if isinstance(self.evidence.where, RedactedUrl) else []
         return frozenset(
             [
                 *self._secrets,
@@ -72,6 +78,11 @@ class Config(Section):
                 *(s for url in urls for s in url_secrets(url)),
             ]
         )
+
+    def evidence_folder(self) -> EvidenceFolder:
+        """Return where evidence is kept, on this machine and elsewhere."""
+        where, here = self.evidence.where, StateLayout(self.state_dir).evidence
+        return EvidenceFolder(here, where) if isinstance(where, RedactedUrl) else EvidenceFolder(where or here)
 
     def camera_specs(self) -> tuple[CameraSpec, ...]:
         """Return all cameras in the order of the file."""

@@ -141,6 +141,24 @@ def _redis_url(value: Any, info: ValidationInfo) -> RedactedUrl:
     return url
 
 
+def _evidence_place(value: Any, info: ValidationInfo) -> Path | RedactedUrl:
+    if isinstance(value, Path | RedactedUrl):
+        return value
+    if not isinstance(value, str) or "://" not in value:
+        return _path(value, info)
+    url = RedactedUrl(_parsed(value), _secrets(info))
+    scheme = value.partition("://")[0]
+    try:
+        from fsspec import get_filesystem_class
+
+        get_filesystem_class(scheme)
+    except ImportError as error:
+        raise ValueError(f"{scheme}:// cannot be used: {error}") from None
+    except ValueError:
+        raise ValueError(f"fsspec knows no file system {scheme}://") from None
+    return url
+
+
 def _model(value: str, info: ValidationInfo) -> str:
     return _within(value, info) if value.startswith((".", "~")) else value
 
@@ -179,6 +197,11 @@ AnyPath = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string
 """A path; a relative path starts at the config file's folder."""
 
 _shown = PlainSerializer(str, return_type=str)
+
+EvidencePlace = Annotated[
+    Path | RedactedUrl, PlainValidator(_evidence_place), _shown, WithJsonSchema({"type": "string", "minLength": 1})
+]
+"""A path, or the URL of a folder; printing or dumping it shows no credentials."""
 
 CameraUrl = Annotated[
     RedactedUrl, PlainValidator(_camera_url), _shown, WithJsonSchema({"type": "string", "minLength": 1})

@@ -7,12 +7,12 @@ What is decided is the same; when it is decided is that of a live camera only in
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from workers.sources.base import Source
+from workers.sources.base import Source, WithoutClips
 from workers.types import AudioChunk, FrameBatch, SourceInfo, SourceItem, SourceSnapshot
 
 
 @dataclass(frozen=True, slots=True)
-class LiveOrder:
+class LiveOrder(WithoutClips):
     """A ``Source`` that yields the items of another one in order of time, one frame at a time."""
 
     source: Source

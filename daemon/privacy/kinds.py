@@ -46,8 +46,8 @@ KINDS: tuple[DataKind, ...] = (
     ),
     DataKind(
         "evidence",
-        "pictures of events, some with the words that were heard",
-        files=("evidence/*/*.jpg", "evidence/*/*.explain.png"),
+        "pictures and clips of events, some with the words that were heard",
+        files=tuple(f"evidence/*/{name}" for name in ("*.jpg", "*.explain.png", "*.mp4")),
         retention="evidence",
         store=EvidenceData,
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from workers.events.erasures import Scope
+from workers.events.folder import EvidenceFolder
 from workers.publish.redis.client import RedisSettings
 from workers.state_layout import StateLayout
 
@@ -28,6 +29,7 @@ class Places:
     ``erase_logged(ids, before_s)`` erases events from the event log.
     ``halted(scope)``: a block in which no upload of the scope is watched; yields until when one was, Unix seconds.
     ``former``: other streams of the embedded server; see ``daemon.privacy.old_streams``.
+    ``evidence``: where pictures and clips go, besides the state folder.
     """
 
     layout: StateLayout
@@ -36,6 +38,7 @@ class Places:
     erase_logged: Callable[[frozenset[str], float], int]
     halted: Callable[[Scope], AbstractContextManager[float | None]] = nothing_halted
     former: tuple[RedisSettings, ...] = ()
+    evidence: tuple[EvidenceFolder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,11 @@ class Store(Protocol):
 
 def files_by_age(paths: Iterable[Path]) -> list[tuple[float, int, Path]]:
     """Return modification time, size and path of existing files, oldest first."""
-    return sorted(_looked_at(paths))
+    return sorted(looked_at(paths))
 
 
-def _looked_at(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+def looked_at(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+    """Yield modification time, size and path of existing files."""
     for path in paths:
         with suppress(FileNotFoundError):
             status = path.stat()

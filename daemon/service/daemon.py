@@ -99,7 +99,7 @@ class Daemon:
             uploads=UploadRecords(layout.uploads),
             store=ConfigStore(file) if file else None,
             take_over=lambda: None,
-            evidence=layout.evidence,
+            evidence=self._config.evidence_folder().local,
         )
         app = build_app(
             self._observer.snapshot,
@@ -178,7 +178,9 @@ class Daemon:
         """Start the janitor, which applies retention and serves `watchword forget`."""
         layout = StateLayout(self._config.state_dir)
         halted = self._uploads.halted if self._uploads else nothing_halted
-        places = Places(layout, settings.redis, self._embedded is not None, self._runtime.erase, halted)
+        evidence = (self._config.evidence_folder(),)
+        embedded = self._embedded is not None
+        places = Places(layout, settings.redis, embedded, self._runtime.erase, halted, evidence=evidence)
         if not places.embedded and holds_events(layout):
             folder = str(layout.redis_events)
             log.warning("events of the embedded server lie here as well, and are kept as long as others", folder=folder)
@@ -251,6 +253,9 @@ class Daemon:
             redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
             state_dir=config.state_dir,
             sample=SAMPLE,
+            pictures=config.evidence_folder().local,
+            remote_evidence=where if isinstance(where := config.evidence.where, RedactedUrl) else None,
+            clips=config.evidence.options(),
         )
 
     def _end_open(self) -> None:

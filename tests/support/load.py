@@ -22,6 +22,7 @@ from workers.redaction import RedactedUrl
 from workers.services.batcher import FrameBatcher
 from workers.services.clients import EncoderClient
 from workers.services.scheduler import RequestContext, request_context
+from workers.sources.base import WithoutClips
 from workers.sources.counters import Counters
 from workers.sources.live.buffer import FreshBuffer
 from workers.stream.pipeline import StreamPipeline
@@ -72,7 +73,7 @@ class BusyEncoder:
         return self._colours.encode_frames(frames).result()
 
 
-class PacedCamera:
+class PacedCamera(WithoutClips):
     """A live source: two pictures in turns of ``turn_s``, in the buffer of live streams."""
 
     def __init__(

@@ -95,11 +95,29 @@ class DetectedObject(_Part):
     )
 
 
+class ZoneOutline(_Part):
+    """Where in the frame a zone lies."""
+
+    name: Name
+    area: tuple[tuple[Probability, Probability], ...] = Field(
+        description="Corners, as parts of the frame's width and height."
+    )
+
+
 class Evidence(_Part):
     """What shows why the event was reported."""
 
-    snapshot: Text | None = Field(description="Path or URL of the most probable frame.")
-    clip: Text | None = Field(description="Path or URL of a short video.")
+    snapshot: Text | None = Field(description="Path or URL of the frame that shows the event best.")
+    snapshot_time: StreamTime | None = Field(
+        default=None, description="Time of that frame; the `objects` of the same time are seen in it."
+    )
+    clip: Text | None = Field(
+        description="Path or URL of a short video (MP4). The file is there when the event has ended and the time after "
+        "it has passed."
+    )
+    zones: tuple[ZoneOutline, ...] = Field(
+        default=(), description="Outlines of the zones in which the event was looked for."
+    )
     explanation: Text | None = Field(
         default=None, description="Path or URL of a picture that shows why the event was reported."
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from alignment.aligners.explanation import Point, SeenObject
 from alignment.spans.identity import event_id
 from alignment.types import MODALITIES, SpanChange
-from workers.events.event import SCHEMA_VERSION, DetectedObject, Event, Evidence, Rule, SourceFile, Word
+from workers.events.event import SCHEMA_VERSION, DetectedObject, Event, Evidence, Rule, SourceFile, Word, ZoneOutline
 from workers.events.evidence import Pictures
 from workers.events.explain_picture import ExplanationCard
 from workers.events.timestamps import iso
@@ -102,8 +102,10 @@ def _evidence(card: ExplanationCard, pictures: Pictures, classes: Sequence[str])
     why = card.why
     return Evidence(
         snapshot=pictures.snapshot,
-        clip=None,
+        clip=pictures.clip,
         explanation=pictures.explanation,
+        snapshot_time=_rounded(pictures.snapshot_time, 3),
+        zones=tuple(ZoneOutline(name=zone.name, area=zone.area) for zone in card.spec.zones),
         top_frames=_points(why.best),
         objects=tuple(_object(seen, classes[seen.kind]) for seen in why.objects),
         words=tuple(map(_word, card.heard)),

@@ -109,6 +109,15 @@ class StateClient(PictureStore, Protocol):
     A disk that fails is logged there and raises nothing.
     """
 
+    def keep_evidence(
+        self, camera: str, name: str, event_id: str, content: bytes, shown: tuple[float, float] | None
+    ) -> bool:
+        """Keep a file of an event that was made later, unless the event or that time was erased; return whether.
+
+        ``shown``: what the file of a live event shows, Unix seconds.
+        """
+        ...
+
     def load_budgets(self, camera: str) -> bytes | None:
         """Return what a camera saved last, if anything."""
         ...

@@ -189,9 +189,17 @@ class StateProxy:
 
     transport: Transport
 
-    def save_pictures(self, camera: str, name: str, snapshot: bytes | None, explanation: bytes | None) -> Pictures:
+    def save_pictures(
+        self, camera: str, name: str, snapshot: bytes | None, explanation: bytes | None, clip: bool = False
+    ) -> Pictures:
         """Keep the pictures of an event."""
-        return _wait(self.transport("save_pictures", camera, name, snapshot, explanation))
+        return _wait(self.transport("save_pictures", camera, name, snapshot, explanation, clip))
+
+    def keep_evidence(
+        self, camera: str, name: str, event_id: str, content: bytes, shown: tuple[float, float] | None
+    ) -> bool:
+        """Keep a file of an event that was made later."""
+        return _wait(self.transport("keep_evidence", camera, name, event_id, content, shown))
 
     def load_budgets(self, camera: str) -> bytes | None:
         """Return what a camera saved last."""

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.audio.whisper import SpeechOptions
+from workers.events.folder import EvidenceFolder
 from workers.models.options import EncoderOptions
 from workers.publish.redis.client import RedisSettings
+from workers.redaction import RedactedUrl
 from workers.services.aligner_options import AlignerOptions
 from workers.state_layout import StateLayout
-from workers.types import MediaLimits
+from workers.types import ClipOptions, MediaLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class ServiceSettings:
     state_dir: Path | None = None  # event log, evidence, budgets; None: none of them
     sample: Path | None = None  # a known video, on which the space of a model is measured when it is first used
     pictures: Path | None = None  # of events, instead of the evidence in ``state_dir``
+    remote_evidence: RedactedUrl | None = None  # where evidence is moved from there
+    clips: ClipOptions = field(default_factory=ClipOptions)
 
     @property
     def event_log_folder(self) -> Path | None:
@@ -34,6 +38,12 @@ class ServiceSettings:
     def evidence_folder(self) -> Path | None:
         """Return where pictures of events go."""
         return self.pictures or (StateLayout(self.state_dir).evidence if self.state_dir else None)
+
+    @property
+    def evidence(self) -> EvidenceFolder | None:
+        """Return where evidence goes; None: none is kept."""
+        folder = self.evidence_folder
+        return EvidenceFolder(folder, self.remote_evidence) if folder else None
 
     @property
     def budget_folder(self) -> Path | None:

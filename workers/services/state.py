@@ -4,8 +4,9 @@ One service for all streams, on the machine of the daemon. A stream that runs on
 sends what it wants kept, so that all state is in one folder.
 """
 
+import shutil
 import threading
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,14 @@ import structlog
 
 from alignment.file_io import make_folder, replacing
 from workers.events.erasures import Erasures
-from workers.events.evidence import EXPLANATION, SNAPSHOT, Pictures
+from workers.events.evidence import Pictures
+from workers.events.folder import CLIP, EXPLANATION, SNAPSHOT, EvidenceFolder
+from workers.services.evidence_upload import Uploader
 from workers.services.settings import ServiceSettings
+
+SMALL_BYTES = 1 << 20  # files up to this are written as long as there is room at all
+RESERVE_BYTES = 256 << 20  # of the disk are left free for events, which must not be lost for a clip
+REMEMBERED = 10_000
 
 log = structlog.get_logger()
 
@@ -26,29 +33,78 @@ class StateService:
     runs without its budgets.
     """
 
-    def __init__(self, pictures: Path | None = None, budgets: Path | None = None, erasures: Path | None = None) -> None:
-        self._pictures, self._budgets, self._erasures = pictures, budgets, Erasures(erasures)
+    def __init__(
+        self,
+        pictures: Path | EvidenceFolder | None = None,
+        budgets: Path | None = None,
+        erasures: Path | None = None,
+    ) -> None:
+        self._pictures = EvidenceFolder(pictures) if isinstance(pictures, Path) else pictures
+        self._budgets, self._erasures = budgets, Erasures(erasures)
+        remote = self._pictures is not None and self._pictures.remote is not None
+        self._uploader = Uploader(self._pictures) if self._pictures is not None and remote else None
+        self._sent: OrderedDict[str, None] = (
+            OrderedDict()
+        )  # with an uploader: what was written and may be gone from here
         # by camera: a stream that was given up may still be writing when its successor does
         self._writing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "StateService":
         """Return the service of a daemon's settings."""
-        return cls(settings.evidence_folder, settings.budget_folder, settings.erasures)
+        return cls(settings.evidence, settings.budget_folder, settings.erasures)
 
-    def save_pictures(self, camera: str, name: str, snapshot: bytes | None, explanation: bytes | None) -> Pictures:
+    def save_pictures(
+        self, camera: str, name: str, snapshot: bytes | None, explanation: bytes | None, clip: bool = False
+    ) -> Pictures:
         """Write an event's snapshot (JPEG) and explanation (PNG); None leaves the one that may be there already.
 
-        Return the paths of those that are there.
+        Return the paths of those that are there, and with ``clip`` the one where the event's clip will be.
         """
-        if self._pictures is None:
+        place = self._pictures
+        if place is None:
             return Pictures(None, None)
-        folder = self._pictures / camera
-        shown, explained = folder / f"{name}{SNAPSHOT}", folder / f"{name}{EXPLANATION}"
+        base = f"{camera}/{name}"
         with self._writing[camera]:
-            kept = shown.exists() if snapshot is None else _write(shown, snapshot, "picture of an event")
-            drawn = explained.exists() if explanation is None else _write(explained, explanation, "picture of an event")
-        return Pictures(str(shown) if kept else None, str(explained) if drawn else None)
+            shown = self._keep_picture(base + SNAPSHOT, snapshot)
+            explained = self._keep_picture(base + EXPLANATION, explanation)
+        return Pictures(shown, explained, place.location(base + CLIP) if clip else None)
+
+    def keep_evidence(
+        self, camera: str, name: str, event_id: str, content: bytes, shown: tuple[float, float] | None
+    ) -> bool:
+        """Write a file of an event that was made later, unless the event or that time was erased; return whether.
+
+        ``shown``: what the file of a live event shows, Unix seconds.
+        """
+        place = self._pictures
+        if place is None or self._erasures.forbids(camera, event_id, shown):
+            return False
+        if len(content) > SMALL_BYTES and _free_bytes(place.local) < len(content) + RESERVE_BYTES:
+            log.warning("the disk is nearly full: a clip is not kept", camera=camera, folder=str(place.local))
+            return False
+        with self._writing[camera]:
+            return self._write_evidence(f"{camera}/{name}", content)
+
+    def _keep_picture(self, name: str, content: bytes | None) -> str | None:
+        """Write a picture if it is given; return its location if it is there."""
+        assert self._pictures is not None
+        there = self._write_evidence(name, content) if content is not None else self._is_kept(name)
+        return self._pictures.location(name) if there else None
+
+    def _write_evidence(self, name: str, content: bytes) -> bool:
+        assert self._pictures is not None
+        written = _write(self._pictures.local / name, content, "evidence of an event")
+        if written and self._uploader is not None:
+            self._sent[name] = None
+            while len(self._sent) > REMEMBERED:
+                self._sent.popitem(last=False)
+            self._uploader.wake()
+        return written
+
+    def _is_kept(self, name: str) -> bool:
+        assert self._pictures is not None
+        return name in self._sent or (self._pictures.local / name).exists()
 
     def load_budgets(self, camera: str) -> bytes | None:
         """Return the document that a camera saved last; None without one, and where it cannot be read."""
@@ -89,3 +145,11 @@ def _write(path: Path, content: bytes, what: str) -> bool:
         log.warning(f"{what} cannot be kept", path=str(path), error=str(error))
         return False
     return True
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return the free bytes of a folder's disk; of one that cannot be asked, enough: writing will show."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 1 << 60

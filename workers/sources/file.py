@@ -1,6 +1,8 @@
 """A file source: all sampled frames and all audio in one pass, as fast as the reader takes them."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Set
+from dataclasses import replace
 from math import floor, inf
 from pathlib import Path
 from threading import Event
@@ -11,6 +13,8 @@ from av.error import FFmpegError
 
 from workers.clock import Clock
 from workers.errors import SourceError, SourceInvalid, SourceTooLarge
+from workers.sources.clips.from_file import record_file
+from workers.sources.clips.making import make_clip, make_picture
 from workers.sources.container import Media, StreamPacket, content_key
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import Demuxer, make_grid
@@ -27,6 +31,7 @@ from workers.sources.url import Target
 from workers.types import (
     AudioChunk,
     CameraSpec,
+    Clip,
     FrameBatch,
     FrameSpec,
     SourceInfo,
@@ -38,6 +43,9 @@ MAX_READ_ERRORS = 20  # consecutive errors before the rest of a damaged file is 
 # Rarer samples are fetched one by one by random access, which does not read the whole file. One pass over all packets
 # that decodes only sampled frames costs less CPU (0.44 s against 1.3 s for 10 minutes at 0.02 fps).
 SPARSE_PERIOD_S = 60.0
+
+PASSES = 100  # over a looped file, of which clips can be made
+PICTURE_S = 0.2  # read so much after a frame: packets are not in the order in which they are shown
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +64,7 @@ class FileSource:
         self._grid = make_grid(camera)
         self._work = PixelRate(camera.limits)
         self._yielded = False  # any item
+        self._starts = deque([0.0], maxlen=PASSES)  # of the passes over a file that is looped
 
     def open(self) -> SourceInfo:
         """Open and probe; raise ``SourceNotFound``, ``SourceInvalid`` or ``SourceUnsupported``."""
@@ -77,6 +86,7 @@ class FileSource:
                     return
                 self.close()
                 start, segment = timebase.now, timebase.segment + 1
+                self._starts.append(start)
         finally:
             self._counters.set_up(False)
             self.close()
@@ -88,6 +98,27 @@ class FileSource:
     def snapshot(self) -> SourceSnapshot:
         """Return the counters."""
         return self._counters.snapshot()
+
+    def hold(self, since: float | None) -> None:
+        """Keep nothing: the file is read again."""
+
+    def clip(self, start: float, end: float) -> Clip:
+        """Return a clip of the file."""
+        start = max(start, 0.0)
+        zero = self._zero(start)
+        recording = record_file(self._camera, self._target, start - zero, end - zero)
+        clip = make_clip(recording, start - zero, self._camera, live=False)
+        return replace(clip, start=clip.start + zero, end=clip.end + zero)
+
+    def picture(self, t: float) -> bytes:
+        """Return a frame of the file."""
+        at = t - self._zero(t)
+        recording = record_file(self._camera, self._target, at, at + PICTURE_S)
+        return make_picture(recording, at, self._camera, live=False)
+
+    def _zero(self, t: float) -> float:
+        """Return the stream second at which the pass over the file began that ``t`` belongs to."""
+        return max((s for s in list(self._starts) if s <= t), default=0.0)
 
     def close(self) -> None:
         """Free the container."""

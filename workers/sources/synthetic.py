@@ -14,6 +14,7 @@ from av import VideoFrame
 
 from workers.clock import Clock
 from workers.errors import SourceUnsupported
+from workers.sources.base import WithoutClips
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import make_grid
 from workers.sources.decode.scaling import FrameScaler
@@ -44,7 +45,7 @@ _BARS = np.array(
 )
 
 
-class SyntheticSource:
+class SyntheticSource(WithoutClips):
     """A ``Source`` that draws only the sampled frames; it never drops any."""
 
     def __init__(self, camera: CameraSpec, spec: FrameSpec, clock: Clock) -> None:

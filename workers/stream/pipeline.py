@@ -21,8 +21,10 @@ from workers.events.writer import EventWriter
 from workers.services.clients import StreamServices
 from workers.services.settings import ServiceSettings
 from workers.sources.base import Source
+from workers.sources.url import parse_target
 from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetKeys, BudgetStore
+from workers.stream.clips import ClipRecorder
 from workers.stream.decider import Decider
 from workers.stream.embedding import Embedder
 from workers.stream.latest_frame import FrameHolder, LatestFrame
@@ -59,6 +61,8 @@ class StreamPipeline:
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
         self._requests: Requests | None = None  # once the source is open
         self._decider: Decider | None = None
+        self._recorder: ClipRecorder | None = None
+        self._finishing = False  # everything is decided, clips are still to be made
         self._results = ResultsCollector() if camera.results else None
         self._frames = FrameHolder()
 
@@ -97,7 +101,15 @@ class StreamPipeline:
             queue_depth=requests.depth,
         )
         # requests of a file are served after those of cameras
-        return decider.snapshot(state, waits=requests.waiting and not state.live)
+        return decider.snapshot(state, waits=(requests.waiting or self._finishing) and not state.live)
+
+    def _build_recorder(self, info: SourceInfo) -> ClipRecorder | None:
+        """Return what makes clips and full frames; None for a test pattern, which has no encoded stream."""
+        if parse_target(self._camera.url).kind == "synthetic":
+            return None
+        options, state = self._settings.clips, self._services.state
+        self._recorder = ClipRecorder(self._source, state, self._camera, options, info.live, self._clock)
+        return self._recorder
 
     def latest_frame(self) -> LatestFrame | None:
         """Return the latest sampled frame, None before the first. From any thread."""
@@ -122,6 +134,9 @@ class StreamPipeline:
         finally:
             requests.close()
             budgets.save(force=True)
+            if self._recorder is not None:
+                self._finishing = True
+                self._recorder.finish(self._stopping)
 
     def _prepare(self, info: SourceInfo) -> tuple[BudgetStore, Requests, Decider]:
         """Embed the descriptions and set up what the items pass through."""
@@ -138,7 +153,9 @@ class StreamPipeline:
         budgets = BudgetStore(learned, camera.name, rule_set, keys, look_alikes, self._clock)
         writer = EventWriter(camera.name, info.live, camera.hop_s, encoder.info, models, settings.config_hash, NAMES)
         file, state = file_identity(camera, info, self._stopping), services.state
-        evidence = EvidenceStore(state if settings.evidence_folder else None, camera.name, file.stem if file else "")
+        recorder = self._build_recorder(info) if settings.evidence_folder else None
+        kept = state if settings.evidence_folder else None
+        evidence = EvidenceStore(kept, camera.name, file.stem if file else "", recorder)
         announcer = Announcer(
             specs, writer, services.sink, evidence, self._clock, self._stopping, state, file, self._results
         )

@@ -33,7 +33,9 @@ class StreamWorker:
         clock: Clock | None = None,
         tap: Callable[[Aligner], Aligner] | None = None,
     ) -> None:
-        self._camera, self._events, self._settings = replace(camera, limits=settings.limits), events, settings
+        ring = settings.clips.ring(settings.limits) if settings.evidence_folder else None
+        self._camera = replace(camera, limits=settings.limits, ring=ring)
+        self._events, self._settings = events, settings
         self._services, self._tap = services, tap
         self._clock = clock or SystemClock()
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)

@@ -58,6 +58,9 @@ class CameraConfig(Section):
     blur_faces: bool | None = Field(
         default=None, description="Hide faces before a frame is stored or analysed. Default: privacy.blur_faces."
     )
+    clips: bool = Field(
+        default=True, description="Keep a clip of each event of this camera, where `evidence.clips` allows it."
+    )
     masks: tuple[Area, ...] = Field(
         default=(),
         max_length=20,
@@ -120,6 +123,7 @@ class CameraConfig(Section):
             read_timeout_s=self.read_timeout,
             stall_timeout_s=self.stall_timeout,
             hosts=self.hosts,
+            clips=self.clips,
         )
 
 

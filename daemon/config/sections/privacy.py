@@ -20,13 +20,13 @@ class RetentionConfig(Section):
 
     evidence: Keep = Field(
         default=14 * 86_400.0,
-        description="Snapshots and explanation images of events.",
+        description="Snapshots, explanation images and clips of events.",
         json_schema_extra={"default": "14d"},
     )
     evidence_size: Size = Field(
-        default=2 * 10**9,
+        default=10 * 10**9,
         description="Total size of all evidence; the oldest files are removed first.",
-        json_schema_extra={"default": "2GB"},
+        json_schema_extra={"default": "10GB"},
     )
     events: Keep = Field(
         default=90 * 86_400.0,

@@ -33,10 +33,11 @@ def store(folder: Path | None, first: int = 0, count: int = 30) -> EvidenceStore
 
 def test_the_snapshot_is_the_best_moment(tmp_path: Path) -> None:
     saved = store(tmp_path).save("1", SHEET, draw=True)
-    assert saved == Pictures(str(tmp_path / "cam" / "1.jpg"), str(tmp_path / "cam" / "1.explain.png"))
+    folder = tmp_path / "cam" / "file"
+    assert saved == Pictures(str(folder / "e-1.jpg"), str(folder / "e-1.explain.png"), None, 17.0)
     with Image.open(str(saved.snapshot)) as picture:
         assert picture.getpixel((16, 16)) == (85, 85, 85)
-    assert sorted(p.name for p in (tmp_path / "cam").iterdir()) == ["1.explain.png", "1.jpg"]
+    assert sorted(p.name for p in folder.iterdir()) == ["e-1.explain.png", "e-1.jpg"]
 
 
 def test_pictures_show_the_whole_frame_also_where_its_size_changes(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_disk_that_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "replace", fail)
     assert store(tmp_path).save("1", SHEET, draw=True) == Pictures(None, None)
-    assert list((tmp_path / "cam").iterdir()) == []
+    assert list((tmp_path / "cam" / "file").iterdir()) == []
 
 
 def test_only_the_last_frames_are_held(tmp_path: Path) -> None:
@@ -104,12 +105,12 @@ def test_only_the_last_frames_are_held(tmp_path: Path) -> None:
 def test_a_link_in_a_pictures_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("kept")
-    folder = tmp_path / "evidence" / "cam"
+    folder = tmp_path / "evidence" / "cam" / "file"
     folder.mkdir(parents=True)
-    for name in ("1.jpg", "1.explain.png", f".1.jpg.{os.getpid()}.part"):
+    for name in ("e-1.jpg", "e-1.explain.png", f".e-1.jpg.{os.getpid()}.part"):
         (folder / name).symlink_to(outside)
     assert store(tmp_path / "evidence").save("1", SHEET, draw=True).snapshot is None  # somebody plays with our files
-    (folder / f".1.jpg.{os.getpid()}.part").unlink(missing_ok=True)
+    (folder / f".e-1.jpg.{os.getpid()}.part").unlink(missing_ok=True)
     assert store(tmp_path / "evidence").save("1", SHEET, draw=True).snapshot
     assert outside.read_text() == "kept"
     assert not any(p.is_symlink() for p in folder.iterdir())

@@ -15,6 +15,7 @@ from workers.events.event import Rule
 from workers.redaction import RedactedUrl
 from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
+from workers.sources.base import WithoutClips
 from workers.stream.pipeline import StreamPipeline
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo, SourceSnapshot
 
@@ -30,7 +31,7 @@ def reddish() -> np.ndarray:
     return frame
 
 
-class Scenes:
+class Scenes(WithoutClips):
     """One frame a second: ``[(frame, seconds)]``."""
 
     def __init__(self, scenes: list[tuple[np.ndarray, int]], start: float, live: bool = True) -> None:

@@ -8,6 +8,7 @@ import pytest
 from alignment.aligners.similarity import SimilarityAligner
 from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
 from workers.redaction import RedactedUrl
+from workers.sources.base import WithoutClips
 from workers.stream.pipeline import StreamPipeline
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo, SourceSnapshot
 
@@ -15,7 +16,7 @@ NOON = 1.7e9
 SCENE = ("grey",) * 4 + ("red",) * 6 + ("grey",) * 6
 
 
-class Camera:
+class Camera(WithoutClips):
     """Shows the scene once an epoch, each from another time on."""
 
     def __init__(self, starts: Sequence[float]) -> None:

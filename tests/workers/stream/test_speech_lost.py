@@ -15,7 +15,7 @@ from alignment.types import EventQuery
 from tests.support.pipelines import ColourEncoder, MemorySink, done, services_of
 from workers.errors import ModelUnavailable, ServiceUnresponsive
 from workers.redaction import RedactedUrl
-from workers.sources.base import Source
+from workers.sources.base import Source, WithoutClips
 from workers.sources.factory import build_source
 from workers.stream.pipeline import StreamPipeline
 from workers.types import CameraSpec, EventSpec, SourceInfo, SourceItem, SourceSnapshot, Utterance, VoicedChunk
@@ -47,7 +47,7 @@ class Failing:
         return answer
 
 
-class AsCamera:
+class AsCamera(WithoutClips):
     """A file taken for a camera."""
 
     def __init__(self, source: Source) -> None:

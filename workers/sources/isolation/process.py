@@ -1,4 +1,4 @@
-"""The decoder process, started as ``main(FD, HOOK)`` of this module.
+"""The decoder process, started as ``main(FD, EVIDENCE_FD, HOOK)`` of this module.
 
 It decodes one source after another on request, under kernel limits, and exits when the other end closes. It ignores
 signals: the daemon handles them and drains its decoders.
@@ -19,6 +19,7 @@ from workers.rlimits import confine
 from workers.sources.base import Source
 from workers.sources.factory import build_source
 from workers.sources.isolation.channel import Channel
+from workers.sources.isolation.evidence import EvidenceServer
 from workers.types import CameraSpec, FrameSpec, SourceInfo, SourceItem, SourceSnapshot
 
 SNAPSHOT_S = 0.5
@@ -63,12 +64,14 @@ Response = SourceInfo | SourceItem | SourceSnapshot | Ended | Closed | Watchword
 
 def main() -> None:
     """Serve until the other end closes."""
-    descriptor, hook = sys.argv[1:]
+    descriptor, evidence, hook = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if hook:
         resolve_name(hook)()
-    Decoder(Channel(socket.socket(fileno=int(descriptor)))).serve()
+    decoder = Decoder(Channel(socket.socket(fileno=int(descriptor))))
+    EvidenceServer(Channel(socket.socket(fileno=int(evidence))), lambda: decoder.source).start()
+    decoder.serve()
 
 
 class Decoder:
@@ -78,7 +81,7 @@ class Decoder:
         self._channel = channel
         self._sending = threading.Lock()
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._source: Source | None = None
+        self.source: Source | None = None
         self._confined = False
 
     def serve(self) -> None:
@@ -99,16 +102,16 @@ class Decoder:
             if not self._confined:
                 confine(request.camera.limits.memory_mib)
                 self._confined = True
-            self._source = build_source(request.camera, request.frames)
-            self._send(self._source.open())
-        elif isinstance(request, Read) and self._source is not None:
-            for item in self._source.items():
+            self.source = build_source(request.camera, request.frames)
+            self._send(self.source.open())
+        elif isinstance(request, Read) and self.source is not None:
+            for item in self.source.items():
                 self._send(item)
-            self._send(self._source.snapshot())
+            self._send(self.source.snapshot())
             self._send(Ended())
         elif isinstance(request, Close):
             with self._sending:
-                source, self._source = self._source, None
+                source, self.source = self.source, None
             if source is not None:
                 source.close()
             self._send(Closed())
@@ -117,7 +120,7 @@ class Decoder:
         try:
             while True:
                 request = self._channel.recv()
-                source = self._source
+                source = self.source
                 if isinstance(request, Stop) and source is not None:
                     source.stop()
                 else:
@@ -130,8 +133,8 @@ class Decoder:
         pause = threading.Event()
         while not pause.wait(SNAPSHOT_S):
             with self._sending:
-                if self._source is not None:
-                    self._put(self._source.snapshot())
+                if self.source is not None:
+                    self._put(self.source.snapshot())
 
     def _send(self, response: Response) -> None:
         with self._sending:

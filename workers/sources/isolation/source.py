@@ -15,16 +15,18 @@ from contextlib import suppress
 
 from alignment.errors import WatchwordError
 from workers.clock import Clock
-from workers.errors import SourceCrashed, SourceError, SourceTimeout
+from workers.errors import ClipUnavailable, SourceCrashed, SourceError, SourceTimeout
 from workers.sources.base import Source
 from workers.sources.factory import build_source
 from workers.sources.ffmpeg_errors import make
 from workers.sources.isolation.channel import Channel
+from workers.sources.isolation.evidence import EvidenceClient
 from workers.sources.isolation.process import Close, Closed, Ended, Open, Read, Request, Response, Stop
 from workers.sources.url import parse_target
 from workers.types import (
     AudioChunk,
     CameraSpec,
+    Clip,
     FrameBatch,
     FrameSpec,
     Interruption,
@@ -48,14 +50,17 @@ class DecoderProcess:
 
     def __init__(self, environment: Mapping[str, str], hook: str, errors: int | None = None) -> None:
         ours, theirs = socket.socketpair()
+        our_evidence, their_evidence = socket.socketpair()
         self.channel: Channel[Request, Response] = Channel(ours)
+        self.evidence = EvidenceClient(Channel(our_evidence))
         # The same modules as in this process, and none of the current folder (-P).
         path = os.pathsep.join(entry for entry in sys.path if entry)
-        with theirs:
+        with theirs, their_evidence:
+            ends = theirs.fileno(), their_evidence.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _CODE, str(theirs.fileno()), hook],
+                [sys.executable, "-P", "-c", _CODE, *map(str, ends), hook],
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment, "PYTHONPATH": path},
-                pass_fds=(theirs.fileno(),),
+                pass_fds=ends,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -68,6 +73,7 @@ class DecoderProcess:
             self._process.wait(0.2)  # the channel closes a little before the process exits
         self._process.kill()
         self.channel.close()
+        self.evidence.close()
         return self._process.wait()
 
 
@@ -159,6 +165,24 @@ class IsolatedSource:
     def snapshot(self) -> SourceSnapshot:
         """Return the counters that the decoder sent last."""
         return self._snapshot
+
+    def hold(self, since: float | None) -> None:
+        """Ask the decoder to keep what arrives from ``since`` on."""
+        self._evidence().hold(since)
+
+    def clip(self, start: float, end: float) -> Clip:
+        """Return a clip that the decoder makes."""
+        return self._evidence().clip(start, end)
+
+    def picture(self, t: float) -> bytes:
+        """Return a frame that the decoder decodes."""
+        return self._evidence().picture(t)
+
+    def _evidence(self) -> EvidenceClient:
+        decoder = self._decoder  # another thread may take it away
+        if decoder is None:
+            raise ClipUnavailable("the source is closed")
+        return decoder.evidence
 
     def close(self) -> None:
         """Make the decoder close the source; end the process if that takes too long."""

@@ -14,6 +14,7 @@ from av.error import FFmpegError, InvalidDataError
 from workers.backoff import Backoff
 from workers.clock import Clock, MonotonicWallClock
 from workers.errors import (
+    ClipUnavailable,
     SourceChanged,
     SourceError,
     SourceInvalid,
@@ -23,6 +24,8 @@ from workers.errors import (
     SourceUnsupported,
 )
 from workers.sources.base import RETRY_S
+from workers.sources.clips.coded import Recording, describe_tracks
+from workers.sources.clips.making import make_clip, make_picture
 from workers.sources.container import Entry, Media, StreamPacket, read_limit_s
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import Demuxer, make_grid
@@ -34,12 +37,14 @@ from workers.sources.limits import PixelRate, within_memory
 from workers.sources.live.audio_watchdog import UNDECODABLE, UNDECODABLE_S, AudioWatchdog
 from workers.sources.live.buffer import MAX_FRAMES, FreshBuffer
 from workers.sources.live.first_packet import WAITED_S, anchored
+from workers.sources.live.packet_ring import PacketRing
 from workers.sources.live.stamps import StampJudge
 from workers.sources.timebase import FORWARD_S, ResumePoint, Timebase
 from workers.sources.url import FIRST, Target
 from workers.types import (
     AudioChunk,
     CameraSpec,
+    Clip,
     FrameBatch,
     FrameSpec,
     Interruption,
@@ -50,6 +55,7 @@ from workers.types import (
 
 MAX_READ_ERRORS = 20  # in a row
 AHEAD_S = 10.0  # a server that sends faster than real time (a file over HTTP) is read in real time beyond this
+CLIP_LATE_S = 1.5  # how long a clip waits for the packets at its end
 STEP_S = 5.0  # a larger change of the system clock is a step, not a correction
 
 log = structlog.get_logger(__name__)
@@ -91,6 +97,7 @@ class LiveSource:
         self._work = PixelRate(camera.limits)
         self._watchdog = AudioWatchdog(camera.name, clock, self._counters)
         self._buffer = FreshBuffer(self._counters.dropped, clock)
+        self._ring = PacketRing(camera.ring) if camera.ring else None
         self._stop = Event()
         self._lock = Lock()
         self._thread: Thread | None = None
@@ -136,7 +143,30 @@ class LiveSource:
 
     def snapshot(self) -> SourceSnapshot:
         """Return the counters."""
-        return self._counters.snapshot()
+        state, ring = self._counters.snapshot(), self._ring
+        return state if ring is None else replace(state, kept_bytes=ring.bytes, kept_full=ring.is_full)
+
+    def hold(self, since: float | None) -> None:
+        """Keep packets from ``since`` on."""
+        if self._ring is not None:
+            self._ring.hold(since)
+
+    def clip(self, start: float, end: float) -> Clip:
+        """Return a clip of what is kept; wait a little for its end."""
+        return make_clip(self._recorded(start, end), start, self._camera, live=True)
+
+    def picture(self, t: float) -> bytes:
+        """Return a frame of what is kept."""
+        return make_picture(self._recorded(t, t), t, self._camera, live=True)
+
+    def _recorded(self, start: float, end: float) -> Recording:
+        if self._ring is None:
+            raise ClipUnavailable("nothing is kept of this camera for clips")
+        if not self._stop.is_set():
+            self._ring.wait(end, CLIP_LATE_S)
+        if (found := self._ring.cut(start, end)) is None:
+            raise ClipUnavailable("nothing of that time is kept")
+        return found
 
     def close(self) -> None:
         """Stop, and wait for the thread for at most one read timeout."""
@@ -240,9 +270,13 @@ class LiveSource:
         self._judge.begin(judged, began)
         seen, damaged, fed = self._clock.monotonic(), 0, 0
         self._watchdog.begin()
+        if self._ring is not None:
+            self._ring.begin(describe_tracks(media.video, media.audio))
         try:
             for packet in packets:
                 entry = media.place(packet, timebase, self._judge.correct) if packet is not None else None
+                if entry is not None and self._ring is not None and not self._is_repeated(entry, media):
+                    self._ring.add(entry, entry.packet.stream is media.video)
                 fed += packet is not None and packet.stream is media.video
                 for found in reader.feed(entry) if entry is not None and not self._is_repeated(entry, media) else ():
                     if isinstance(found, Sampled) or media.video is None:

@@ -1,0 +1,120 @@
+"""Encode a clip as H.264: what browsers do not play, and what must not be shown as the camera sent it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from io import BytesIO
+
+import numpy as np
+from av import VideoFrame
+from av.codec.codec import UnknownCodecError
+from av.error import FFmpegError
+
+from workers.errors import ClipUnavailable
+from workers.sources.clips.coded import TICKS, CodedPacket, OpenTracks, Recording
+from workers.sources.clips.remux import audio_packets, open_output
+from workers.sources.decode.scaling import FrameScaler
+from workers.types import U8, Areas, FrameSpec
+
+GOP_S = 2.0
+QUALITY = {"preset": "veryfast", "crf": "25", "profile": "main"}  # of libx264
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How frames of a camera may be shown: the longer side at most ``side`` pixels, at most ``fps`` a second."""
+
+    side: int
+    fps: float = 1000.0
+    blur_faces: bool = False
+    masks: Areas = ()
+
+
+class FramePainter:
+    """Scales whole frames, of any size, to what may be shown of them; see ``FrameScaler``."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._scalers: dict[tuple[int, int], FrameScaler] = {}
+
+    def __call__(self, frame: VideoFrame) -> U8:
+        """Return the upright frame u8[H, W, 3] RGB, with even sides, never enlarged."""
+        turned = (frame.rotation // 90) % 2
+        width, height = (frame.height, frame.width) if turned else (frame.width, frame.height)
+        scale = min(1.0, self._look.side / max(width, height))
+        size = max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+        if size not in self._scalers:
+            spec = FrameSpec(*size, "squash")
+            self._scalers = {size: FrameScaler(spec, self._look.blur_faces, self._look.masks)}
+        return self._scalers[size](frame)
+
+
+def encode(recording: Recording, tracks: OpenTracks, look: Look, since: float, note: str) -> bytes:
+    """Return an MP4 of the frames from stream second ``since`` on; raise ``ClipUnavailable`` if there is none.
+
+    Frames of another size than the first are scaled to it.
+    """
+    out, video = BytesIO(), recording.video
+    frames = _shown(decoded(video, tracks), since, look.fps)
+    first = next(frames, None)
+    if first is None:
+        raise ClipUnavailable("no frame of that time can be decoded", "the camera's video is damaged, or has gaps")
+    base, painter = first[0], FramePainter(look)
+    picture = painter(first[1])
+    height, width = picture.shape[:2]
+    with open_output(out, 2 * len(recording.packets) + len(video), note) as container:
+        try:
+            stream = container.add_stream("h264", rate=25, options=QUALITY, width=width, height=height)
+        except UnknownCodecError as error:
+            text = f"this FFmpeg cannot encode H.264 ({error})"
+            raise ClipUnavailable(text, "use the `av` package from PyPI, which can") from None
+        context = stream.codec_context
+        context.pix_fmt, context.time_base, context.thread_count = "yuv420p", Fraction(1, TICKS), 1
+        sound = [p for p in recording.audio if p.t >= base]
+        for packet in audio_packets(container, sound, tracks, base):
+            container.mux(packet)
+        keyed = -GOP_S
+        for t, frame in _with_first(base, picture, frames, painter, (width, height)):
+            shown = VideoFrame.from_ndarray(frame, format="rgb24")
+            shown.pts, shown.time_base = round((t - base) * TICKS), Fraction(1, TICKS)
+            if t - base >= keyed + GOP_S:
+                shown.pict_type, keyed = 1, t - base  # a key frame
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def decoded(packets: Sequence[CodedPacket], tracks: OpenTracks) -> Iterator[tuple[float, VideoFrame]]:
+    """Yield the stream second and frame of each packet that decodes."""
+    decoder = tracks.video_decoder
+    for coded in [*packets, None]:
+        try:
+            frames = decoder.decode(coded.packet() if coded is not None else None)
+        except FFmpegError:
+            continue
+        for frame in frames:
+            if frame.pts is not None:
+                yield frame.pts / TICKS, frame
+
+
+def _shown(frames: Iterator[tuple[float, VideoFrame]], since: float, fps: float) -> Iterator[tuple[float, VideoFrame]]:
+    """Yield the frames from ``since`` on, at most ``fps`` a second, in rising time."""
+    last = -np.inf
+    for t, frame in frames:
+        if t >= since and t - last >= 0.999 / fps:
+            last = t
+            yield t, frame
+
+
+def _with_first(
+    base: float,
+    picture: U8,
+    frames: Iterator[tuple[float, VideoFrame]],
+    painter: FramePainter,
+    size: tuple[int, int],
+) -> Iterator[tuple[float, U8]]:
+    yield base, picture
+    for t, frame in frames:
+        painted = painter(frame)
+        if painted.shape[:2] == size[::-1]:  # another size begins another clip; the time of this one is over
+            yield t, painted
