@@ -95,9 +95,12 @@ def tag(
         typer.Option(
             metavar="DIR",
             resolve_path=True,
-            help="Save an image that explains each event; the results contain its path.",
+            help="Save a snapshot of each event and an image that explains it; the results contain their paths.",
         ),
     ] = None,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="Save a short video of each event as well, in the folder of --explain.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")] = False,
 ) -> None:
     """Find described events in video files; write JSON, CSV and WebVTT.
@@ -110,11 +113,13 @@ def tag(
     if as_json:
         form, out = form or OutputFormat.json, out or STDOUT
     form = form or (OutputFormat.json if out == STDOUT else OutputFormat.all)
+    if clips and explain is None:
+        raise typer.BadParameter("needs --explain DIR, the folder in which clips are saved", param_hint="--clips")
     with exit_on_error():
         settings, specs = _events(config, events or [])
         request = Request(files, specs, form, out)
         loading = f"loading models: {models_in_words(settings, profile)}"
-        code = run(request, lambda: offline_tagger(settings, profile, explain), loading)
+        code = run(request, lambda: offline_tagger(settings, profile, explain, clips), loading)
     if code is not ExitCode.OK:
         raise typer.Exit(code)
 

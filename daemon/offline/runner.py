@@ -18,7 +18,7 @@ from workers.redaction import RedactedUrl
 from workers.services.aligner_options import AlignerOptions, check_checkpoint
 from workers.services.settings import ServiceSettings
 from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.types import CameraSpec, EventSpec, MediaLimits, Utterance
+from workers.types import CameraSpec, ClipOptions, EventSpec, MediaLimits, Utterance
 
 CAMERA = "file"
 FPS = 1.0  # sampled frames per second of a file
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OfflineSettings:
-    """Settings for files. ``pictures``: a folder for explanation pictures of events.
+    """Settings for files. ``pictures``: a folder for pictures of events; ``clips``: and for clips of them.
 
     ``blur_faces``: blur faces before frames are embedded or drawn.
     """
@@ -39,6 +39,7 @@ class OfflineSettings:
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     limits: MediaLimits = field(default_factory=MediaLimits)
     pictures: Path | None = None
+    clips: bool = False
     blur_faces: bool = False
 
 
@@ -102,7 +103,13 @@ def service_settings(settings: OfflineSettings) -> ServiceSettings:
     check_checkpoint(settings.aligner)
     speech = settings.speech.options(settings.models.profile)
     return ServiceSettings(
-        settings.models, speech, settings.aligner, settings.limits, sample=SAMPLE, pictures=settings.pictures
+        settings.models,
+        speech,
+        settings.aligner,
+        settings.limits,
+        sample=SAMPLE,
+        pictures=settings.pictures,
+        clips=ClipOptions(settings.clips),
     )
 
 

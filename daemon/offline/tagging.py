@@ -256,14 +256,16 @@ def settings_of(config: Config | None, profile: ProfileName | None) -> "OfflineS
     )
 
 
-def offline_tagger(config: Config | None, profile: ProfileName | None, pictures: Path | None = None) -> Tagger:
+def offline_tagger(
+    config: Config | None, profile: ProfileName | None, pictures: Path | None = None, clips: bool = False
+) -> Tagger:
     """Return the daemon's own pipeline, set up by ``config`` (None: defaults); ``profile`` overrides it.
 
-    ``pictures``: the folder for explanation pictures; None: none are drawn.
+    ``pictures``: the folder for pictures of events; None: none are kept. ``clips``: clips are kept there, too.
     """
     if pictures:
         make_writable(pictures, "choose another folder with --explain")
     from daemon.offline.runner import tag_files  # as above
 
-    settings = replace(offline_settings(config, profile), pictures=pictures)
+    settings = replace(offline_settings(config, profile), pictures=pictures, clips=clips)
     return lambda files, events_for, on_progress: tag_files(files, events_for, settings, on_progress)

@@ -129,16 +129,16 @@ class EvidenceStore:
         if chosen is not None:
             self._shown[event_id] = chosen.point
             _shorten(self._shown)
-        clip = False
-        if self._recorder is not None:
-            wanted = _in_full(best, chosen, card)
-            later = snapshot if before is not None and wanted is not None else None
-            snapshot = None if later is not None else snapshot  # the full frame of before stays until then
-            span = card.span
-            self._recorder.follow(Followed(name, event_id, span.start, span.end, not span.open, wanted, later))
-            clip = self._recorder.makes_clips
+        recorder, later = self._recorder, None
+        wanted = _in_full(best, chosen, card) if recorder is not None else None
+        if before is not None and wanted is not None:  # the full frame of before stays until there is a better one
+            snapshot, later = None, snapshot
         explanation = _drawn(card, [(m.point, m.frame) for m in moments], note) if draw else None
+        clip = recorder is not None and recorder.makes_clips
         saved = self._store.save_pictures(self._camera, name, snapshot, explanation, clip)
+        if recorder is not None:  # only now: the full frame takes the place of what was saved
+            span = card.span
+            recorder.follow(Followed(name, event_id, span.start, span.end, not span.open, wanted, later))
         kept = self._shown.get(event_id) if saved.snapshot else None
         return Pictures(saved.snapshot, saved.explanation, saved.clip, kept[0] if kept else None)
 

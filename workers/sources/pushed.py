@@ -10,6 +10,7 @@ import numpy as np
 from av import VideoFrame
 
 from workers.clock import Clock, SystemClock
+from workers.sources.base import WithoutClips
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import make_grid
 from workers.sources.decode.scaling import FrameScaler
@@ -20,7 +21,7 @@ MAX_BATCH = 16
 GAP_S = 30.0  # without frames: what happens after it is another event, and the frame before it is no longer valid
 
 
-class PushedSource:
+class PushedSource(WithoutClips):
     """A lossless ``Source``: ``push`` waits while too many frames wait. Time is that of the pushed frames.
 
     A gap of more than ``GAP_S`` (or two hops) starts a new segment. Use it from one thread at a time.

@@ -220,7 +220,7 @@ def test_an_event_ends_with_a_picture_that_explains_it(colour_video: Callable[..
     validate_body(end.to_document())
     evidence = end.evidence
     assert end.source is not None
-    assert Path(str(evidence.explanation)).name == f"{Path(end.source.name).stem}.{end.id}.explain.png"
+    assert Path(str(evidence.explanation)).parts[-2:] == ("colours", f"{end.event}-{end.id}.explain.png")
     assert pictured_event(Path(str(evidence.explanation))) == pictured_event(Path(str(evidence.snapshot))) == end.id
     with Image.open(evidence.explanation) as picture:
         shown = np.asarray(picture.convert("RGB")).astype(int)

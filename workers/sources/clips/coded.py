@@ -55,10 +55,21 @@ class CodedPacket(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """Packets of one connection or file in decode order, and its tracks as ``describe_tracks`` wrote them."""
+class Tracks:
+    """The parameters of an input's tracks, as ``describe_tracks`` wrote them; b"": it has none that can be kept.
 
-    tracks: bytes
+    ``pix_fmt`` of its video is not among them.
+    """
+
+    described: bytes = b""
+    pix_fmt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Packets of one connection or file in decode order, and its tracks."""
+
+    tracks: Tracks
     packets: Sequence[CodedPacket]
 
     @property
@@ -94,21 +105,22 @@ class OpenTracks:
         return self.audio.codec_context
 
 
-def describe_tracks(video: VideoStream | None, audio: AudioStream | None) -> bytes:
-    """Return the parameters of an opened input's tracks, without audio if that cannot be described; b"": neither."""
+def describe_tracks(video: VideoStream | None, audio: AudioStream | None) -> Tracks:
+    """Return the parameters of an opened input's tracks, without audio if that cannot be described."""
+    pix_fmt = video.codec_context.pix_fmt if video is not None else None
     for streams in ([video, audio], [video]):
         chosen = [s for s in streams if s is not None]
         try:
-            return _written(chosen) if chosen else b""
+            return Tracks(_written(chosen), pix_fmt) if chosen else Tracks()
         except (FFmpegError, ValueError):
             continue
-    return b""
+    return Tracks()
 
 
 @contextmanager
-def open_tracks(tracks: bytes) -> Iterator[OpenTracks]:
+def open_tracks(tracks: Tracks) -> Iterator[OpenTracks]:
     """Yield the tracks that ``describe_tracks`` described."""
-    with av.open(BytesIO(tracks), format=_NUT) as container:
+    with av.open(BytesIO(tracks.described), format=_NUT) as container:
         streams = container.streams
         yield OpenTracks(streams.video[0] if streams.video else None, streams.audio[0] if streams.audio else None)
 

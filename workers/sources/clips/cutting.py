@@ -17,7 +17,7 @@ def cut(recordings: Sequence[Recording], start: float, end: float) -> Recording 
         Recording(tracks, [p for recording in group for p in recording.packets])
         for tracks, group in groupby(recordings, key=lambda r: r.tracks)
     ]
-    found = [c for c in (_cut_one(r, start, end) for r in joined if r.tracks) if c.packets]
+    found = [c for c in (_cut_one(r, start, end) for r in joined if r.tracks.described) if c.packets]
     return max(found, key=lambda r: _extent(r, start, end), default=None)
 
 

@@ -1,6 +1,7 @@
 """Encode a clip as H.264: what browsers do not play, and what must not be shown as the camera sent it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -71,8 +72,9 @@ def encode(recording: Recording, tracks: OpenTracks, look: Look, since: float, n
         context = stream.codec_context
         context.pix_fmt, context.time_base, context.thread_count = "yuv420p", Fraction(1, TICKS), 1
         sound = [p for p in recording.audio if p.t >= base]
-        for packet in audio_packets(container, sound, tracks, base):
-            container.mux(packet)
+        packets = audio_packets(container, sound, tracks, base)
+        with suppress(FFmpegError):  # damaged: what follows is missing
+            container.mux(packets)
         keyed = -GOP_S
         for t, frame in _with_first(base, picture, frames, painter, (width, height)):
             shown = VideoFrame.from_ndarray(frame, format="rgb24")

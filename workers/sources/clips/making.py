@@ -1,5 +1,6 @@
 """Clips and full frames of one camera, from the packets that were recorded of it."""
 
+from contextlib import suppress
 from io import BytesIO
 
 from av.error import FFmpegError
@@ -12,8 +13,8 @@ from workers.sources.clips.remux import remux
 from workers.time_note import time_note
 from workers.types import U8, CameraSpec, Clip
 
-# What browsers play in an MP4. H.265 needs hardware there; it is offered as it is, and transcoded on request.
-PLAYABLE = {"h264", "hevc", "av1", "vp9"}
+# What is written into an MP4 as it is. H.265 needs hardware in a browser; it is transcoded on request.
+PLAYABLE = {"h264", "hevc"}
 PLAYABLE_FORMATS = {None, "yuv420p", "yuvj420p"}  # of H.264
 SIDE, FPS = 1280, 15.0  # pixels of the longer side of what is encoded again, and frames a second
 # Where faces are blurred each frame is searched for them, at twice its size: 0.2 s of CPU for each of these.
@@ -31,7 +32,8 @@ def make_clip(recording: Recording, start: float, camera: CameraSpec, live: bool
     try:
         with open_tracks(recording.tracks) as tracks:
             if not _is_encoded(recording, tracks, camera):
-                return Clip(first, last, remux(recording, tracks, time_note(first, last) if live else ""))
+                with suppress(FFmpegError):  # damaged packets: a decoder is more patient
+                    return Clip(first, last, remux(recording, tracks, time_note(first, last) if live else ""))
             first = max(first, start)
             note = time_note(first, last) if live else ""
             return Clip(first, last, encode(recording, tracks, _look(camera), first, note))
@@ -77,6 +79,6 @@ def _is_encoded(recording: Recording, tracks: OpenTracks, camera: CameraSpec) ->
     context = tracks.video.codec_context
     if camera.blur_faces or camera.masks or context.name not in PLAYABLE:
         return True
-    if context.name == "h264" and context.pix_fmt not in PLAYABLE_FORMATS:
+    if context.name == "h264" and recording.tracks.pix_fmt not in PLAYABLE_FORMATS:
         return True
     return not recording.video[0].entry

@@ -8,7 +8,7 @@ from collections import deque
 from math import inf
 from threading import Condition
 
-from workers.sources.clips.coded import CodedPacket, Recording
+from workers.sources.clips.coded import CodedPacket, Recording, Tracks
 from workers.sources.clips.cutting import cut
 from workers.sources.container import Entry
 from workers.types import RingLimits
@@ -17,7 +17,7 @@ OVERHEAD = 250  # bytes of memory for each packet, besides its data
 JOIN_S = 10.0  # a connection without an entry point for so long is kept as it is: it may refresh its picture bit by bit
 STEP_S = 5.0  # back: the clock was set, and what is kept has other times
 
-_Kept = tuple[CodedPacket, bytes]
+_Kept = tuple[CodedPacket, Tracks]
 """A packet, and the tracks of its connection."""
 
 
@@ -32,13 +32,13 @@ class PacketRing:
         self._changed = Condition()
         self._kept: deque[_Kept] = deque()
         self._entries: deque[CodedPacket] = deque()  # of video: where a clip can begin
-        self._tracks = b""
+        self._tracks = Tracks()
         self._joined_t: float | None = None  # first packet of the connection, until an entry point
         self._bytes = 0
         self._newest = -inf
         self._since = inf  # held from then on
 
-    def begin(self, tracks: bytes) -> None:
+    def begin(self, tracks: Tracks) -> None:
         """Start with a connection, whose tracks ``describe_tracks`` described."""
         with self._changed:
             self._tracks, self._joined_t = tracks, inf
