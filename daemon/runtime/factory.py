@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from daemon.runtime.base import Runtime
-from daemon.runtime.local import LocalRuntime
 from workers.services.settings import ServiceSettings
 
 SAMPLE = Path(str(resources.files("daemon").joinpath("sample", "sample.mp4")))  # the bundled video
@@ -26,6 +25,8 @@ RAY_ENVIRONMENT = {
 def build_runtime(name: Literal["local", "ray"], settings: ServiceSettings, ray_address: str | None = None) -> Runtime:
     """Return a runtime, not started. Without ``settings.redis`` its events wait to be taken."""
     if name == "local":
+        from daemon.runtime.local import LocalRuntime  # imports all services, which under Ray run in actors
+
         return LocalRuntime(settings)
     for variable, value in RAY_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)

@@ -2,7 +2,12 @@
 
 ``call`` runs a method of a service by its name; ``RayTransport`` (``clients.py``) is the other end. It is a coroutine
 where services return Futures, so an actor that works in threads of its own always responds.
+
+Each actor imports what it runs when it is made: every actor would load the libraries of all others, and a start waits
+for the slowest.
 """
+
+from __future__ import annotations
 
 import asyncio
 import os
@@ -10,27 +15,25 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workers.actors.service import RetryingService
-from workers.audio.transcription_queue import TranscriptionQueue
-from workers.audio.whisper import SpeechOptions, SpeechRecognizer
 from workers.errors import ServiceDied
-from workers.models.options import EncoderOptions
-from workers.services.aligner import AlignerService
-from workers.services.aligner_options import AlignerOptions
-from workers.services.clients import StreamServices
-from workers.services.detector import DetectorService
-from workers.services.encoder import EncoderService
-from workers.services.publisher import open_publisher
-from workers.services.settings import ServiceSettings
-from workers.services.state import StateService
-from workers.stream.latest_frame import LatestFrame
-from workers.stream.snapshot import StreamSnapshot
-from workers.stream.worker import StreamWorker
-from workers.types import CameraSpec, EventSpec
+
+if TYPE_CHECKING:
+    from workers.audio.whisper import SpeechOptions
+    from workers.models.options import EncoderOptions
+    from workers.services.aligner import AlignerService
+    from workers.services.aligner_options import AlignerOptions
+    from workers.services.clients import StreamServices
+    from workers.services.detector import DetectorService
+    from workers.services.settings import ServiceSettings
+    from workers.stream.latest_frame import LatestFrame
+    from workers.stream.snapshot import StreamSnapshot
+    from workers.stream.worker import StreamWorker
+    from workers.types import CameraSpec, EventSpec
 
 JOIN_S = 5.0
 # The longest time for one piece of work of a model. Speech: half a minute of audio, and large models.
@@ -55,14 +58,23 @@ class EncoderActor(ServiceActor):
     """Encoder of one device, for all streams, and what they share beside it: their aligner's network, the detector."""
 
     def __init__(self, options: EncoderOptions, aligner: AlignerOptions, sample: Path | None = None) -> None:
+        from workers.services.encoder import EncoderService
+
         def network() -> AlignerService:
+            from workers.services.aligner import AlignerService
+
             return AlignerService(aligner, encoder().describe().calibration, encoder().vocabulary)
+
+        def detectors() -> DetectorService:
+            from workers.services.detector import DetectorService
+
+            return DetectorService()
 
         # Ray sets OMP_NUM_THREADS to an actor's CPUs: the encoder says itself how many it wants
         threaded = replace(options, threads=options.threads or os.cpu_count())
         encoder = RetryingService(lambda: EncoderService(threaded, sample), stalled_s=ENCODER_STALLED_S)
         lazy = RetryingService(network, stalled_s=ENCODER_STALLED_S, lazy=True)  # the first stream loads these
-        detector = RetryingService(DetectorService, stalled_s=ENCODER_STALLED_S, lazy=True)
+        detector = RetryingService(detectors, stalled_s=ENCODER_STALLED_S, lazy=True)
         super().__init__(encoder=encoder, aligner=lazy, detector=detector)
 
 
@@ -70,6 +82,9 @@ class SpeechActor(ServiceActor):
     """The transcriber, for all streams. A file's chunk waits for room in a thread, a camera's chunk never waits."""
 
     def __init__(self, options: SpeechOptions) -> None:
+        from workers.audio.transcription_queue import TranscriptionQueue
+        from workers.audio.whisper import SpeechRecognizer
+
         queue = RetryingService(lambda: TranscriptionQueue(SpeechRecognizer(options)), stalled_s=SPEECH_STALLED_S)
         super().__init__(speech=queue)
 
@@ -86,6 +101,9 @@ class StateActor:
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
+        from workers.services.publisher import open_publisher
+        from workers.services.state import StateService
+
         self._publisher = RetryingService(lambda: open_publisher(settings.redis, settings.event_log_folder))
         self._state = StateService.of(settings)
 
@@ -107,6 +125,8 @@ class StreamActor:
     def watch(self, camera: CameraSpec, events: Sequence[EventSpec], services: StreamServices) -> None:
         if self._worker is not None and not self._worker.join(JOIN_S):
             os._exit(1)  # two streams would share the memory of one: the supervisor starts another actor
+        from workers.stream.worker import StreamWorker
+
         self._worker = StreamWorker(camera, tuple(events), self._settings, services)
         self._worker.start()
 

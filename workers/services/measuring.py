@@ -3,18 +3,20 @@
 The sample shows few things, but what it shows is known, so it says whether a model works at all.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from alignment.calibration import SimilarityCalibration
-from alignment.evaluation.annotations import Annotation, Window, parse_annotations
 from alignment.evaluation.space import Asked, Grade, SpaceFigures, grade, measure_space
 from alignment.file_io import make_folder, replacing
 from alignment.lexicon import things
@@ -22,8 +24,10 @@ from alignment.synthetic.captions import with_article
 from alignment.types import F32, F64
 from workers.encoders.base import Encoder
 from workers.queries.build import build_query
-from workers.sources.random_access import read_frames_at
 from workers.types import EventSpec
+
+if TYPE_CHECKING:
+    from alignment.evaluation.annotations import Annotation, Window
 
 PROBED = 5  # every so many things of the lexicon are described
 TOGETHER = 8  # frames of the sample that are embedded at once
@@ -93,6 +97,10 @@ def kept_strength(place: Path) -> float | None:
 
 def embed_sample(encoder: Encoder, sample: Path, on_progress: OnProgress = lambda *_: None) -> Footage:
     """Return the bundled sample with what is known of it; raise ``WatchwordError`` or ``OSError``."""
+    # Few starts measure: the others do not wait for the libraries that read media.
+    from alignment.evaluation.annotations import parse_annotations
+    from workers.sources.random_access import read_frames_at
+
     lines = map(json.dumps, json.loads(sample.with_name(TIMELINE).read_text(encoding="utf-8")))
     known = [a for a in parse_annotations(lines, TIMELINE) if a.modality == "vision"]
     times, frames = read_frames_at(str(sample), np.arange(0, known[0].duration, SAMPLED_S), encoder.frame_spec)
