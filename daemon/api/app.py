@@ -7,13 +7,15 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from alignment.errors import WatchwordError
-from daemon.api import cameras, docs, events, health, media, rules, session, stream, uploads
+from daemon.alerts.links import MUTE_PATH
+from daemon.api import alerts, cameras, docs, events, health, media, muting, rules, session, stream, uploads
 from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
 from daemon.api.services import ApiServices
 from daemon.http.guard import BODY_BYTES
 
 PREFIX = "/api/v1"
-OPEN = frozenset({("POST", f"{PREFIX}/session")})  # routes that need no credentials
+# Routes that need no credentials, as their requests hold what they need: a token, or the signature of a link.
+OPEN = frozenset({("POST", f"{PREFIX}/session"), *((method, MUTE_PATH) for method in ("GET", "HEAD", "POST"))})
 REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "The request is refused, with a code and what to do."}
 }
@@ -40,6 +42,6 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(prefix=PREFIX, responses=REFUSALS)
-    for part in (session, cameras, rules, events, media, stream, uploads, health, docs):
+    for part in (session, cameras, rules, events, media, stream, alerts, muting, uploads, health, docs):
         api.include_router(part.router)
     app.include_router(api)

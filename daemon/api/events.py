@@ -1,15 +1,16 @@
 """Events of the log, newest first; works while Redis is away."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from daemon.api.alerts import document_of
 from daemon.api.errors import not_found
 from daemon.api.permissions import Viewer
 from daemon.api.services import Api, ApiServices
+from daemon.api.times import Moment, unix_of
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited
 from workers.events.event import Event
@@ -48,33 +49,6 @@ class OneEvent(BaseModel):
     alerts: tuple[dict[str, Any], ...] = Field(description="What was sent because of it; as in /alerts.")
 
 
-def _moment(text: str | None) -> str | None:
-    """Check a time; raise ``ValueError``."""
-    if text is not None:
-        unix_of(text)
-    return text
-
-
-def unix_of(text: str) -> float:
-    """Return Unix seconds of a number, or of ISO 8601 (without a zone: UTC); raise ``ValueError``."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("not a time; write Unix seconds, or ISO 8601 like 2026-01-02T03:04:05Z") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-
-
-Moment = Annotated[
-    str | None,
-    AfterValidator(_moment),
-    Query(max_length=40, description="Unix seconds or ISO 8601; time of the last revision."),
-]
-
-
 @router.get("/events", responses={200: {"model": EventsPage}}, response_class=Response)
 def list_events(
     principal: Viewer,
@@ -105,7 +79,7 @@ def one_event(event_id: str, principal: Viewer, api: Api) -> Response:
     document = {
         "event": records[-1].event.to_document(),
         "revisions": [_in_short(record) for record in records],
-        "alerts": [],
+        "alerts": [document_of(row) for row in api.alerts.of_event(event_id)],
     }
     return JSONResponse(document)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from daemon.alerts.store.history import AlertStore
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config import Config
@@ -28,6 +29,8 @@ class ApiServices:
     tail: EventTail
     frames: FrameCache
     uploads: UploadRecords
+    alerts: AlertStore
+    alerts_folder: Path  # where the key of links in messages lies
     store: ConfigStore | None  # the configuration file; None: the daemon was started without one
     take_over: Callable[[], None]  # asks the daemon to use what the file says now
     evidence: Path  # the folder; nothing outside it is ever served

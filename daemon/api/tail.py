@@ -1,14 +1,13 @@
 """Live revisions and changes of cameras: one tail of the event log for all viewers.
 
-One task looks whether the log has changed (the times of its files), reads what is new once, and writes each message
-once; a viewer's queue holds references to it. A viewer that reads too slowly is dropped: it comes back with the number
-of the last revision that it has, and gets what it missed from the log.
+One task reads what is new once, five times a second, and writes each message once; a viewer's queue holds references to
+it. A viewer that reads too slowly is dropped: it comes back with the number of the last revision that it has, and gets
+what it missed from the log.
 """
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,6 @@ from daemon.http.access import Principal
 from daemon.logs.setup import redact
 from daemon.observability.snapshot import CameraStatus, DaemonSnapshot
 from workers.errors import EventLogError
-from workers.publish.log.database import NAME, SUFFIXES
 from workers.publish.log.records import Record
 from workers.publish.log.view import LogView
 
@@ -80,7 +78,6 @@ class EventTail:
 
     def __init__(self, folder: Path, snapshot: Callable[[], DaemonSnapshot]) -> None:
         self._log, self._snapshot = LogView(folder), snapshot
-        self._files = [folder / f"{NAME}{suffix}" for suffix in SUFFIXES[:2]]
         self._viewers: set[Viewer] = set()
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,7 +85,7 @@ class EventTail:
         self._states: dict[str, bytes] = {}
         self._is_closed = False
 
-    async def follow(self, viewer: Viewer, after: int | None) -> AsyncIterator[bytes]:
+    async def follow(self, viewer: Viewer, after: int | None) -> AsyncGenerator[bytes, None]:
         """Yield server-sent events: the state of all cameras, what came after a revision, then what comes."""
         await self._start()
         if self._is_closed:
@@ -132,13 +129,9 @@ class EventTail:
 
     async def _follow(self) -> None:
         """Offer what is new to all viewers, until there are none."""
-        stamps: list[tuple[int, int] | None] = []
         while self._viewers and not self._is_closed:
-            now = [_stamp(path) for path in self._files]  # before reading: a later change is seen the next time
             try:
-                if now != stamps:
-                    await self._offer_new()
-                    stamps = now
+                await self._offer_new()
                 self._offer_cameras()
             except EventLogError as error:
                 log.warning("the event log cannot be followed at present", code=error.code, error=str(error))
@@ -150,9 +143,7 @@ class EventTail:
             for message in messages:
                 for viewer in self._viewers:
                     viewer.offer(message)
-            self._seen = messages[-1].seq
-        if (newest := await asyncio.to_thread(self._log.last)) < self._seen:
-            self._seen = newest  # the log was begun anew
+            self._seen = messages[-1].seq  # the daemon that owns the log never begins it anew while it runs
 
     def _offer_cameras(self) -> None:
         for message in self._cameras():
@@ -168,7 +159,7 @@ class EventTail:
         return [camera_change(status) for status in self._snapshot().cameras if status.name != UPLOADS]
 
 
-async def _live(viewer: Viewer, upto: int) -> AsyncIterator[bytes]:
+async def _live(viewer: Viewer, upto: int) -> AsyncGenerator[bytes, None]:
     clock = asyncio.get_running_loop().time
     end = clock() + LASTS_S
     while clock() < end:
@@ -203,11 +194,3 @@ def camera_change(status: CameraStatus) -> Message:
     }
     data = json.dumps({"cameras": [redact(document)]}, ensure_ascii=False)
     return Message(f"event: cameras\ndata: {data}\n\n".encode(), status.name)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

@@ -115,9 +115,10 @@ class Guard:
         client = None if here or self._access.is_proxy(address) else client_key(address)
         try:
             _check_head(scope)
+            is_open = self._is_public(scope["method"], scope["path"])
             principal = self._admit(headers, scope, client)
             receive = _bounded(headers, receive, self._body_bytes(scope["path"]))
-            check_origin(scope["method"], headers, principal)
+            check_origin(scope["method"], headers, principal.ambient and not is_open)
         except HTTPException as error:
             await (await refused(Request(scope), error))(scope, receive, send_with_headers)
             return
@@ -163,11 +164,11 @@ class LoginAttempts:
             log.warning("too many wrong tokens: no login of this client for now", client=self.client)
 
 
-def check_origin(method: str, headers: Headers, principal: Principal) -> None:
+def check_origin(method: str, headers: Headers, ambient: bool) -> None:
     """Refuse a request that changes something, if a page of another site may have sent it; raise ``HTTPException``.
 
-    A browser says where a request comes from. Where its credentials go along by themselves, a header is needed as well
-    that a page can set on requests to its own site only.
+    A browser says where a request comes from. Where it is served because of credentials that go along by themselves
+    (``ambient``), a header is needed as well that a page can set on requests to its own site only.
     """
     if method in SAFE_METHODS:
         return
@@ -178,7 +179,7 @@ def check_origin(method: str, headers: Headers, principal: Principal) -> None:
         foreign = origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
     if foreign:
         raise HTTPException(403, "cross_site")
-    if principal.ambient and headers.get(CSRF_HEADER) != "1":
+    if ambient and headers.get(CSRF_HEADER) != "1":
         raise HTTPException(403, "csrf_header_missing")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from daemon.alerts.service import AlertService
+from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
@@ -97,6 +98,8 @@ class Daemon:
             tail=EventTail(layout.event_log, self._observer.snapshot),
             frames=FrameCache(self._latest_frame),
             uploads=UploadRecords(layout.uploads),
+            alerts=AlertStore(layout.alerts),
+            alerts_folder=layout.alerts,
             store=ConfigStore(file) if file else None,
             take_over=lambda: None,
             evidence=self._config.evidence_folder().local,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
@@ -60,6 +61,7 @@ class Served:
     fetched: list[str] = field(default_factory=list)
     taken_over: int = 0
     url: str = ""
+    end_streams: Callable[[], None] = lambda: None
 
     def client(self, token: str | None = ALL, **headers: str) -> httpx.Client:
         given = {"authorization": f"Bearer {token}"} if token else {}
@@ -115,6 +117,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             tail=EventTail(layout.event_log, lambda: served.snapshot),
             frames=FrameCache(served.latest),
             uploads=UploadRecords(layout.uploads),
+            alerts=AlertStore(layout.alerts),
+            alerts_folder=layout.alerts,
             store=store,
             take_over=take_over,
             evidence=layout.evidence,
@@ -128,7 +132,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         )
         server = HttpServer(app, "127.0.0.1", 0)
         server.start()
-        served.url = server.url
+        served.url, served.end_streams = server.url, services.tail.close
         ends.extend((services.tail.close, server.stop, log.close))
         return served
 
