@@ -16,11 +16,13 @@ from daemon.alerts.decider import Decider
 from daemon.alerts.store.decisions import Decisions
 from daemon.alerts.store.session import Session
 from workers.clock import Clock
+from workers.publish.log.database import NAME
 from workers.publish.log.view import LogView
 
 READER = "alerts"  # its name in the event log
 BATCH = 64
-LOOK_S = 0.2  # between two looks into the event log
+LOOK_S = 0.05  # between two looks whether the event log was written to
+READ_S = 1.0  # between two looks into it without that
 AGAIN_S = 2.0
 ACKNOWLEDGE_S = 5.0  # between two messages to the event log that says up to where it may let go
 
@@ -43,9 +45,13 @@ class Dispatcher:
         acknowledge: Callable[[str, int], None],
         decided: Callable[[], None],
         clock: Clock,
+        pace: float = 1.0,
     ) -> None:
+        """``pace`` shortens waits, for tests."""
         self._view, self._session, self._decider = LogView(folder), session, decider
+        self._log_file = folder / f"{NAME}-wal"
         self._prepare, self._acknowledge, self._decided, self._clock = prepare, acknowledge, decided, clock
+        self._acknowledge_s = ACKNOWLEDGE_S * pace
         self.suppressed: Counter[str] = Counter()
         self._cursor: int | None = None
         self._acknowledged = 0
@@ -91,7 +97,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         while True:
-            is_last, found = self._stopping.is_set(), False
+            is_last, found, before = self._stopping.is_set(), False, self._written()
             try:
                 found = self.step()
                 if not found:
@@ -106,14 +112,28 @@ class Dispatcher:
             if is_last and not found:
                 return
             if not found:
-                self._stopping.wait(LOOK_S)
+                self._wait(before)
+
+    def _wait(self, before: tuple[int, int]) -> None:
+        """Wait until the event log is not as it was ``before`` the last look, for a while."""
+        end = self._clock.monotonic() + READ_S
+        while not self._stopping.wait(LOOK_S) and self._clock.monotonic() < end and self._written() == before:
+            pass
+
+    def _written(self) -> tuple[int, int]:
+        """Return what changes whenever the event log is written to: size and time of its write-ahead log."""
+        try:
+            status = self._log_file.stat()
+        except OSError:
+            return 0, 0
+        return status.st_size, status.st_mtime_ns
 
     def _let_go(self, at_once: bool) -> None:
         """Let the event log go of what is decided, now and then; look whether it is another log meanwhile."""
         now = self._clock.monotonic()
         if not at_once and now < self._acknowledge_due:
             return
-        self._acknowledge_due = now + ACKNOWLEDGE_S
+        self._acknowledge_due = now + self._acknowledge_s
         if self._cursor is None:
             return
         if self._cursor > self._view.last():

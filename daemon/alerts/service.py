@@ -50,7 +50,7 @@ class AlertService:
         self._queue = MessageQueue(self._session)
         decider = Decider(Rules(config))
         self._dispatcher = Dispatcher(
-            layout.event_log, self._session, decider, self._prepare, acknowledge, self._decided, self._clock
+            layout.event_log, self._session, decider, self._prepare, acknowledge, self._decided, self._clock, pace
         )
         self._is_ready = False
         self._latest = AlertsSnapshot()
@@ -118,6 +118,7 @@ class AlertService:
         end = self._clock.monotonic() + timeout_s / 2
         for worker in workers:
             worker.join(max(0.0, end - self._clock.monotonic()))
+        self._session.close()
 
     def _flush(self, timeout_s: float) -> None:
         end = self._clock.monotonic() + timeout_s
@@ -154,7 +155,7 @@ class AlertService:
         return AlertsSnapshot(targets, dict(suppressed))
 
     def _begin(self, name: str) -> None:
-        channel = build_channel(self._config, name, self._clock)
+        channel = build_channel(self._config, name, self._clock, self._session)
         worker = TargetWorker(self._settings(name), channel, self._queue, self._clock, self._pace)
         self._workers[name] = worker
         worker.start()

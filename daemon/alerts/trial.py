@@ -25,7 +25,7 @@ def send_test(config: Config, target: str, clock: Clock | None = None) -> Watchw
         pictures=(_picture(),) if config.alerts.targets[target].pictures else (),
         created=now,
     )
-    channel = build_channel(config, target, clock, test=True)
+    channel = build_channel(config, target, clock, session=None)
     try:
         channel.send(notice)
     except DeliveryFailed as error:

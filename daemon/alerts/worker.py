@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -115,7 +116,7 @@ class TargetWorker:
             try:
                 wait_s = self.step()
             except AlertStoreError as error:
-                if error.message != self._error:
+                if error.message != self._error and not self._stopping:
                     log.error("alerts wait", target=self._settings.name, code=error.code, error=str(error))
                 self._error, wait_s = error.message, STORE_S
             except Exception:  # a worker that died would hold its target's alerts back without a word
@@ -136,6 +137,8 @@ class TargetWorker:
         name, now = self._settings.name, self._clock.wall()
         message = self._queue.next_due(name, now)
         if message is None:
+            with suppress(DeliveryFailed):  # it is tried again
+                self._channel.idle()
             due = self._queue.due_at(name)
             return LOOK_S if due is None else min(LOOK_S, max(0.0, due - now))
         ready = self._prepared(message, now)

@@ -31,7 +31,8 @@ class TargetUrl(RedactedUrl):
         if not host and len(first) >= MIN_FIRST:
             parts.add(first)
         parts |= {unquote(part) for part in parts}
-        return tuple(sorted({*parts, *super().secrets()}, key=len, reverse=True))
+        found = {*parts, *super().secrets()} - {host, host.rpartition(":")[0]}
+        return tuple(sorted(found, key=len, reverse=True))
 
     def _host(self) -> str:
         """Return host and port where the URL has them; many services have a token in this place."""

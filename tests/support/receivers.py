@@ -35,7 +35,8 @@ class Received:
 class Receiver:
     """A web server that notes what it receives. ``mode``: what it does with a request.
 
-    ok; a status like "503"; stall: read it and never answer; lost: take it and close without an answer.
+    ok; a status like "503"; stall: read it and never answer; lost: take it and close without an answer; late: answer
+    once ``release`` is called.
     """
 
     port: int = 0
@@ -84,7 +85,7 @@ class Receiver:
         one = Received(request.path, headers, body, time.time())
         status = int(self.mode) if self.mode.isdigit() else 200
         (self.got if status < 300 else self.refused).append(one)
-        if self.mode == "stall":
+        if self.mode in ("stall", "late"):
             self._released.wait(30)
         if self.mode in ("stall", "lost"):
             request.close_connection = True
@@ -95,6 +96,10 @@ class Receiver:
         request.send_header("Content-Length", "2")
         request.end_headers()
         request.wfile.write(b"{}")
+
+    def release(self) -> None:
+        """Answer what waits for it."""
+        self._released.set()
 
     def stop(self) -> None:
         """Die: connections are refused from now on."""

@@ -64,6 +64,9 @@ class AppriseChannel:
             said = (str(entry.message) for entry in result.logs())
             raise self._failure("\n".join(line for line in said if "Payload" not in line))  # that quotes our text
 
+    def idle(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing: each message has a connection of its own."""
 

@@ -50,6 +50,10 @@ class Channel(Protocol):
         """Deliver a message; return when the target has confirmed it. Raise ``DeliveryFailed``."""
         ...
 
+    def idle(self) -> None:
+        """Do what may be left to do while no message is due. Raise ``DeliveryFailed``."""
+        ...
+
     def close(self) -> None:
         """Close connections."""
         ...

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from daemon.alerts.channels.base import Channel
+from daemon.alerts.store.retained import RetainedTopics
+from daemon.alerts.store.session import Session
 from daemon.config import Config
 from daemon.config.sections.alerts import AppriseTarget, WebhookTarget
 from daemon.config.sections.cameras import UPLOADS
@@ -13,8 +15,8 @@ from workers.clock import Clock
 Announcement = tuple[str, dict[str, Any]]
 
 
-def build_channel(config: Config, name: str, clock: Clock, test: bool = False) -> Channel:
-    """Return the channel of a target; ``test``: for one message only, beside the daemon's."""
+def build_channel(config: Config, name: str, clock: Clock, session: Session | None) -> Channel:
+    """Return the channel of a target; ``session`` None: for one message only, beside the daemon's."""
     match config.alerts.targets[name]:
         case AppriseTarget(apprise=url):
             from daemon.alerts.channels.apprise import AppriseChannel  # loads what only such targets need
@@ -33,10 +35,11 @@ def build_channel(config: Config, name: str, clock: Clock, test: bool = False) -
                     return ()
                 return announcements(target.topic, watched_pairs(config, name), config.alerts.public_url)
 
-            client = f"watchword-{target.topic.replace('/', '-')}-{name}" + (f"-test-{os.getpid()}" if test else "")
-            channel = MqttChannel(target.mqtt, target.topic, client, None if test else announce)
-            if not test:
-                channel.start()
+            client = f"watchword-{target.topic.replace('/', '-')}-{name}"
+            if session is None:
+                return MqttChannel(target.mqtt, target.topic, f"{client}-test-{os.getpid()}")
+            channel = MqttChannel(target.mqtt, target.topic, client, announce, RetainedTopics(session, name))
+            channel.start()
             return channel
 
 

@@ -20,6 +20,8 @@ from daemon.alerts.channels import home_assistant
 from daemon.alerts.channels.base import TargetRefused, TargetSilent, TargetUnreachable
 from daemon.alerts.channels.webhook import document
 from daemon.alerts.notice import Notice, Subject
+from daemon.alerts.store.database import AlertStoreError
+from daemon.alerts.store.retained import RetainedTopics
 from workers.redaction import RedactedUrl
 
 CONNECT_S, ANSWER_S, CLOSE_S = 5.0, 10.0, 1.0
@@ -37,25 +39,41 @@ Announce = Callable[[], Iterable[tuple[str, dict[str, Any]]]]
 class MqttChannel:
     """The ``Channel`` to a broker. A connection is kept, and made again by a thread of its own.
 
-    ``announce`` None: nobody is told whether this client is here, as one that sends a test. ``name`` tells the clients
-    of a broker apart.
+    ``announce`` and ``retained`` None: nobody is told whether this client is here, as one that sends a test. ``name``
+    tells the clients of a broker apart.
     """
 
-    def __init__(self, url: RedactedUrl, prefix: str, name: str, announce: Announce | None = None) -> None:
-        self._url, self._prefix, self._name, self._announce = url, prefix, name, announce
+    def __init__(
+        self,
+        url: RedactedUrl,
+        prefix: str,
+        name: str,
+        announce: Announce | None = None,
+        retained: RetainedTopics | None = None,
+    ) -> None:
+        self._url, self._prefix, self._name = url, prefix, name
+        self._announce, self._retained = announce, retained
         self._connected, self._refused = threading.Event(), ""
         self._client: paho.Client | None = None
 
     def send(self, notice: Notice) -> None:
         """Publish a message; return when the broker has confirmed it."""
         parts = [one for subject in notice.subjects for one in self._states(notice, subject)]
+        if self._retained is not None:
+            shows = {self._base(subject): subject.event.id for subject in notice.subjects}
+            self._retained.note(
+                (f"{base}/{name}", of) for base, of in shows.items() for name in ("attributes", "snapshot")
+            )
         if notice.kind != "end":
             parts.append((f"{self._prefix}/alerts", json.dumps(document(notice), ensure_ascii=False), False))
         self._publish(parts)
 
-    def clear(self, topics: Iterable[str]) -> None:
-        """Make the broker forget what it retains in topics; raise ``DeliveryFailed``."""
-        self._publish([(topic, b"", True) for topic in topics])
+    def idle(self) -> None:
+        """Make the broker forget what it keeps of events that were forgotten here."""
+        topics = self._retained.erased() if self._retained else []
+        if topics and self._retained:
+            self._publish([(topic, b"", True) for topic in topics])
+            self._retained.forget(topics)
 
     def close(self) -> None:
         """Say that nobody is here any more, and disconnect."""
@@ -112,15 +130,15 @@ class MqttChannel:
 
     def _states(self, notice: Notice, subject: Subject) -> list[Part]:
         """Return what is retained of one event."""
-        event = subject.event
-        base = f"{self._prefix}/{event.camera}/{event.event}"
-        if notice.kind == "test":
-            return []
+        base = self._base(subject)
         state = home_assistant.ON if subject.on else home_assistant.OFF
         picture = subject.picture
         found: list[Part] = [(f"{base}/snapshot", picture.content, True)] if picture else []
         attributes = json.dumps(_attributes(subject), ensure_ascii=False)
         return [*found, (f"{base}/attributes", attributes, True), (f"{base}/state", state, True)]
+
+    def _base(self, subject: Subject) -> str:
+        return f"{self._prefix}/{subject.event.camera}/{subject.event.event}"
 
     def _greet(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         """Publish what retains, as soon as a connection is made; called by paho's thread."""
@@ -136,8 +154,12 @@ class MqttChannel:
 
     def _tell(self, client: paho.Client) -> None:
         client.publish(f"{self._prefix}/status", home_assistant.ONLINE, 1, True)
-        for topic, payload in self._announce() if self._announce else ():
-            client.publish(topic, json.dumps(payload, ensure_ascii=False) if payload else b"", 1, True)
+        announced = dict(self._announce()) if self._announce else {}
+        for topic, payload in announced.items():
+            client.publish(topic, json.dumps(payload, ensure_ascii=False), 1, True)
+        with suppress(AlertStoreError):  # nothing is lost: it is looked up at the next connection
+            for topic in self._retained.announce(announced) if self._retained else ():
+                client.publish(topic, b"", 1, True)
 
     def _heard(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if message.payload == home_assistant.ONLINE.encode() and not message.retain:

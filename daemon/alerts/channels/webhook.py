@@ -50,6 +50,9 @@ class WebhookChannel:
         if not response.is_success:
             raise self._refused(response)
 
+    def idle(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Close connections."""
         self._client.close()

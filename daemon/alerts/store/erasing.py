@@ -15,6 +15,7 @@ from daemon.alerts.store.database import (
     store_error,
     transaction,
 )
+from daemon.alerts.store.retained import ERASED
 from workers.events.event import Event
 
 CHUNK = 256  # ids in one statement
@@ -83,8 +84,9 @@ class AlertEraser:
 
 
 def _erase(connection: sqlite3.Connection, event_id: str) -> None:
-    for table, column in (("alerts", "event_id"), ("events", "id"), ("messages", "subject"), ("retained", "event_id")):
+    for table, column in (("alerts", "event_id"), ("events", "id"), ("messages", "subject")):
         connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (event_id,))
+    connection.execute("UPDATE retained SET event_id = ? WHERE event_id = ?", (ERASED, event_id))
 
 
 def _drop_empty(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.alerts.store.database import open_database, rewrite, store_error, transaction
+from daemon.alerts.store.database import AlertStoreError, open_database, rewrite, store_error, transaction
 
 Row = tuple[Any, ...]
 
@@ -18,10 +18,13 @@ class Session:
     def __init__(self, folder: Path) -> None:
         self._folder, self._mutex = folder, threading.RLock()
         self._opened: sqlite3.Connection | None = None
+        self._is_closed = False
 
     @property
     def _connection(self) -> sqlite3.Connection:
         """Return the connection; on a disk that was full there is none at first."""
+        if self._is_closed:
+            raise AlertStoreError("alerts are not written any more", "the daemon is about to end")
         if self._opened is None:
             self._opened = open_database(self._folder)
         return self._opened
@@ -53,8 +56,9 @@ class Session:
                 raise store_error(self._folder, error) from error
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection for good."""
         with self._mutex:
+            self._is_closed = True
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None

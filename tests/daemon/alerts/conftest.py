@@ -12,7 +12,7 @@ from daemon.alerts.store.history import AlertQuery
 from daemon.alerts.types import AlertRow
 from daemon.config.loader import config_from
 from tests.support.clocks import wait_until
-from tests.support.events import make_live
+from tests.support.events import make_event
 from tests.support.receivers import Receiver, receiver
 from workers.clock import Clock
 from workers.events.event import Event
@@ -88,7 +88,7 @@ def hook() -> Iterator[Receiver]:
 def cat(number: int, **changes: Any) -> Event:
     """The beginning of a live event."""
     now = {"start": 1e9 + number, "end": 1e9 + number + 1, "start_unix": 1e9 + number, "latency_s": 0.5}
-    return make_live(number, **now | changes)
+    return make_event(number, **{"live": True} | now | changes)
 
 
 def ended(event: Event, **changes: Any) -> Event:
