@@ -83,8 +83,8 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning, hiding faces, overload, uploads, restarts (tests/benchmarks)
-	@for name in decode throughput publishing aligner_hop faces overload uploads restart; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning, hiding faces, overload, uploads, restarts, the page (tests/benchmarks)
+	@for name in decode throughput publishing aligner_hop faces overload uploads restart page; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 
 methods: $(DEV_STAMP) ## train every method briefly, write the tables of docs/methods.md (twenty minutes)
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.methods

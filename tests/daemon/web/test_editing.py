@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.daemon.web.conftest import PHONE, Site, titled, until
+from tests.support.page import PHONE, Site, titled, until
 from tests.support.pipelines import write_colours
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.web.conftest import MARKUP, PHONE, TOKEN, Site, titled, until
+from tests.support.page import MARKUP, PHONE, TOKEN, Site, titled, until
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]
