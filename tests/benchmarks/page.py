@@ -51,12 +51,12 @@ def main() -> None:
                 found[kind].append((painted, shown))
         site.stop()
     for kind, (_, *times) in found.items():  # without the first round, which warms up the browser
-        painted, shown = zip(*times, strict=True)
+        painted, shown = [one for one, _ in times], [one for _, one in times]
         print(
             f"{kind}: first paint {statistics.median(painted):.0f} ms (worst {max(painted):.0f}), "
             f"all shown {statistics.median(shown):.0f} ms (worst {max(shown):.0f}), {len(times)} visits"
         )
-    worst = statistics.median(painted for painted, _ in found["cold"][1:])
+    worst = statistics.median(one for one, _ in found["cold"][1:])
     if worst > FIRST_PAINT_MS:
         raise SystemExit(f"first paint after {worst:.0f} ms; at most {FIRST_PAINT_MS:.0f}")
 
