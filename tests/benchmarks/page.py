@@ -50,7 +50,8 @@ def main() -> None:
             for kind, painted, shown in visits(browser, site):
                 found[kind].append((painted, shown))
         site.stop()
-    for kind, (_, *times) in found.items():  # without the first round, which warms up the browser
+    for kind, all_times in found.items():
+        times = all_times[1:]  # the first round warms up the browser
         painted, shown = [one for one, _ in times], [one for _, one in times]
         print(
             f"{kind}: first paint {statistics.median(painted):.0f} ms (worst {max(painted):.0f}), "
