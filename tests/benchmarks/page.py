@@ -47,8 +47,8 @@ def main() -> None:
         site = Site(folder, cameras=cameras, events=RULES)
         site.start()
         for _ in range(rounds + 1):
-            for kind, painted, shown in visits(browser, site):
-                found[kind].append((painted, shown))
+            for kind, paint_ms, shown_ms in visits(browser, site):
+                found[kind].append((paint_ms, shown_ms))
         site.stop()
     for kind, all_times in found.items():
         times = all_times[1:]  # the first round warms up the browser
