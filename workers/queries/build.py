@@ -15,6 +15,7 @@ from workers.queries.keywords import content_words
 from workers.queries.modality import modality_of, said_content, seen_content
 from workers.queries.sought import NEVER, Sought, look_of, sought_objects, within_zone
 from workers.queries.sounds import sound_weights
+from workers.queries.topics import with_examples
 from workers.types import EventSpec
 
 
@@ -35,13 +36,14 @@ def build_query(spec: EventSpec, encoder: TextEncoder, detects: bool = False) ->
     look = look_of if detects else seen_content
     looks = [s.look if s else look(text) for s, text in zip(sought, seen, strict=True)]
     seen_rows = encoder.encode_text(looks)
+    said_rows = encoder.encode_sentences([said_content(text) for text in said])
     words = content_words(looks[0] if looks else said_content(said[0]) if said else spec.describe[0])
     against = [text for text in map(seen_content, spec.unlike) if text not in looks] if seen else []
     return EventQuery(
         event=spec.name,
         vision=seen_rows,
         vision_unlike=encoder.encode_text(against),
-        speech=encoder.encode_sentences([said_content(text) for text in said]),
+        speech=with_examples(said_rows) if detects else said_rows,
         speech_unlike=encoder.encode_sentences([said_content(text) for text in unlike]),
         sound=sound_weights(about["sound"]),
         prior=np.array([float(bool(about[m])) for m in MODALITIES], np.float32),

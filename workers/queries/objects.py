@@ -43,7 +43,8 @@ class Reading:
     """What a description says. ``rest`` are the words that no list explains.
 
     ``either``: one of the objects is enough. ``empty``: a place that is not a road is said to be empty. ``number`` and
-    ``absent`` may also be of what the lexicon does not know: then there are no ``objects``.
+    ``absent`` may also be of what the lexicon does not know: then there are no ``objects``. ``several``: persons are
+    named in the plural, without a number.
     """
 
     language: str
@@ -54,6 +55,7 @@ class Reading:
     empty: bool = False
     number: int = 1
     either: bool = False
+    several: bool = False
     colours: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
 
@@ -68,12 +70,16 @@ class _Reader:
     either: bool = False
     joined: bool = False  # by "or" or a comma, to the object before
     all_joined: bool = True
+    numbered: bool = False
+    several: bool = False
     objects: list[tuple[str, int]] = field(default_factory=list)
     colours: list[str] = field(default_factory=list)
     places: set[Role] = field(default_factory=set)
     rest: list[str] = field(default_factory=list)
 
-    def take(self, role: Role | None, value: str) -> None:
+    def take(self, role: Role | None, value: str, plural: bool = False) -> None:
+        self.several |= plural and not self.numbered
+        self.numbered = role == "count" or (self.numbered and role == "neutral")
         if role == "class":
             self._add(value, self.count)
             self.count = 1
@@ -123,7 +129,8 @@ class _Reader:
             and not absent
             and all(count == 1 for _, count in objects)
         )
-        return Reading(language, tuple(objects), absent, road, door, empty, self.count, either, colours, rest)
+        places = (road, door, empty)
+        return Reading(language, tuple(objects), absent, *places, self.count, either, self.several, colours, rest)
 
 
 def read(text: str) -> Reading:
@@ -150,7 +157,7 @@ def _read(content: str, language: str) -> Reading:
     for part in _parts(content, language):
         reader.joined |= not _COMMAS.isdisjoint(content[end : part.start])
         end = part.end
-        reader.take(part.role, part.value)
+        reader.take(part.role, part.value, content[part.start : end] in _plural_persons(language))
     return reader.reading(language)
 
 
@@ -200,6 +207,16 @@ def _phrases(language: str) -> "Mapping[tuple[str, ...], tuple[Role, str]]":
     listed: dict[tuple[str, ...], tuple[Role, str]] = {tuple(split(p)): (role, value) for role, value, p in phrases}
     several = {_plural(p): (role, value) for role, value, p in phrases if role == "class" and language == "en"}
     return {tuple(split(p)): meant for p, meant in several.items()} | listed
+
+
+@cache
+def _plural_persons(language: str) -> frozenset[str]:
+    """Return the words for several persons; those of English only, as other languages are read as English ones."""
+    if language != "en":
+        return frozenset()
+    words = object_words()[language]
+    listed = {*words["classes"][PERSON].split(", "), *words["young"].split(", ")}
+    return frozenset(("people", "children")) | (listed & {_plural(p) for p in listed})
 
 
 def _plural(phrase: str) -> str:

@@ -140,8 +140,16 @@ def _attributed(text: str, reading: Reading) -> Sought | None:
     names = {name for name, _ in reading.objects}
     if not names & ({PERSON} | VEHICLES | UNSURE):
         return None
-    wanted = _wanted(reading)
+    wanted = tuple(_several(counted) if reading.several else counted for counted in _wanted(reading))
     return Sought(ObjectQuery(wanted, frames="both"), look_of(text))
+
+
+def _several(counted: Counted) -> Counted:
+    """Return what is asked of persons that a description with more to say names in the plural.
+
+    One person is no sign of "students in a classroom"; but "people" alone is asked for by who means anybody.
+    """
+    return replace(counted, count=max(counted.count, 2)) if counted.classes == _numbers(PERSON) else counted
 
 
 def _wanted(reading: Reading) -> tuple[Counted, ...]:

@@ -168,3 +168,21 @@ def test_a_colour_is_asked_only_of_classes_of_which_it_is_measured(vehicle: str)
     (counted,) = wanted.query.wanted
     assert counted.colour is not None
     assert {*counted.classes} <= {*COLOURED}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("students in a classroom", 2),
+        ("kids shooting hoops", 2),
+        ("two boys in caps", 2),
+        ("three workers in hard hats", 3),
+        ("one of the boys in a cap", 1),
+        ("a student in a classroom", 1),
+        ("people at the door", 1),  # said by who means anybody
+    ],
+)
+def test_one_person_is_no_sign_of_several_who_do_something(text: str, count: int) -> None:
+    sought = sought_objects(text)
+    assert sought is not None
+    assert sought.query.wanted[0].count == count
