@@ -1,6 +1,7 @@
 """The sliding window of one segment: its last clips with their frames, utterances and sound events."""
 
 from bisect import bisect
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,18 @@ class ClipWindow:
     def last_t(self) -> float:
         """Return the newest clip's time, stream seconds; minus infinity while empty."""
         return self._clips[-1].t if self._clips else float("-inf")
+
+    def unseen(self) -> "ClipWindow":
+        """Return a window of the same clips and the same audio in which no frame can be read (they are not finite).
+
+        It is for a part of the frame that is watched only from now on.
+        """
+        other = copy(self)
+        nothing = np.full(self._dims[0], np.nan, np.float32)
+        other._clips = [_Clip(c.t, None if c.frame is None else nothing) for c in self._clips]
+        other._speech, other._sound = [*self._speech], [*self._sound]
+        other._shown = None
+        return other
 
     def limit(self, end_s: float) -> None:
         """Cut clips at ``end_s``, the end of the media in stream seconds."""

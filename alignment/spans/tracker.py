@@ -7,6 +7,7 @@ the tracker reports the differences from the spans that it reported before. One 
 spans.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,9 @@ class SpanRule:
     def exit_ratio(self) -> float:
         """Return exit by entry."""
         return self.exit / self.enter if self.enter else 1.0
+
+
+_NOT_YET = SpanRule(enter=math.inf, exit=math.inf)  # of a clip from before the rule began: no probability reaches it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,9 @@ class SpanTracker:
     was in force when the clip entered the window.
     """
 
-    def __init__(self, event: str, rule: SpanRule, budget: Budget | None = None) -> None:
-        self.event = event
+    def __init__(self, event: str, rule: SpanRule, budget: Budget | None = None, begins_at: int = 0) -> None:
+        """``begins_at``: number of the first clip that counts, for a rule that is younger than its window."""
+        self.event, self._begins_at = event, begins_at
         self.rule = rule.at(budget.threshold) if budget else rule
         self._budget = budget
         self._tally = budget.tally(rule.exit_ratio, rule.min_duration_s, rule.merge_gap_s) if budget else None
@@ -109,7 +114,8 @@ class SpanTracker:
         self._slide(first)
         self._move()
         self._seen = (track.p[:decided], track.bounds[:decided], track.shares[:decided])
-        self._rules += [self.rule] * (decided - len(self._rules))
+        for number in range(first + len(self._rules), first + decided):
+            self._rules.append(self.rule if number >= self._begins_at else _NOT_YET)
         idle = self._checkpoint.candidate is None and self._checkpoint.rise is None
         if idle and not self._reported and not (self._seen[0] >= self._least_enter).any():
             self._busy = False

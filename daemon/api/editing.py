@@ -27,6 +27,11 @@ class Written(BaseModel):
     """The configuration was changed."""
 
     version: str = Field(description="The version that the configuration has now.")
+    changes: dict[str, list[str]] = Field(
+        description="Names of what changes: `cameras_added`, `cameras_removed`, `cameras_changed` (which restart), "
+        "`rules_changed` (cameras that go on with other rules), `events`, `sections`; `needs_restart`: keys that take "
+        "effect only when the daemon is restarted."
+    )
 
 
 def store_of(api: ApiServices) -> ConfigStore:
@@ -51,9 +56,9 @@ def write(
         store = store_of(api)
         version = store.change(if_match.removeprefix("W/").strip('"'), edits)
         register_secrets(store.read()[0].secrets())  # before anything that was written is used
-    api.take_over()
+        changes = api.take_over()
     response.headers["etag"] = f'"{version}"'
-    return Written(version=version)
+    return Written(version=version, changes=changes.as_json())
 
 
 def require_all_cameras(principal: Principal) -> None:

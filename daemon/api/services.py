@@ -11,6 +11,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config import Config
+from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
@@ -32,7 +33,7 @@ class ApiServices:
     alerts: AlertStore
     alerts_folder: Path  # where the key of links in messages lies
     store: ConfigStore | None  # the configuration file; None: the daemon was started without one
-    take_over: Callable[[], None]  # asks the daemon to use what the file says now
+    take_over: Callable[[], Changes]  # asks the daemon to use what the file says now; returns what that changes
     evidence: Path  # the folder; nothing outside it is ever served
 
 

@@ -48,14 +48,18 @@ def is_alive(snapshot: DaemonSnapshot, clock: Clock) -> bool:
 
 
 def health(snapshot: DaemonSnapshot, clock: Clock) -> HealthReport:
-    """Return whether the daemon is alive, and not every camera down; the cameras that are down are problems."""
+    """Return whether the daemon is alive, and not every camera down.
+
+    Cameras that are down are problems, and so is a configuration file that is not valid and thus not in force.
+    """
     now = clock.monotonic()
     expected = [camera for camera in snapshot.cameras if _is_expected(camera)]
     down = {camera.name: why for camera in expected if (why := _outage(camera, _since_beat(snapshot, now)))}
     stalls = tuple(_stalls(snapshot, now))
     ok = not stalls and (not down or len(down) < len(expected))
     outages = (f"camera {name}: {why}" for name, why in down.items())
-    return HealthReport(ok, (*stalls, *outages), tuple(down), _details(snapshot, clock))
+    invalid = (f"configuration: {problem}" for problem in snapshot.configuration.problems)
+    return HealthReport(ok, (*stalls, *outages, *invalid), tuple(down), _details(snapshot, clock))
 
 
 def ready(snapshot: DaemonSnapshot, clock: Clock) -> HealthReport:
@@ -119,6 +123,9 @@ def _details(snapshot: DaemonSnapshot, clock: Clock) -> dict[str, Any]:
         "cameras": {camera.name: _camera(camera, clock) for camera in snapshot.cameras},
         "encoder": _encoder(snapshot.encoder),
     }
+    if snapshot.configuration.version:
+        followed = snapshot.configuration
+        details["configuration"] = {"version": followed.version, "needs_restart": list(followed.needs_restart)}
     if snapshot.speech:
         dropped = sum(camera.speech_dropped for camera in snapshot.cameras)
         details["speech"] = {"dropped": dropped, "failed": snapshot.speech.failed}

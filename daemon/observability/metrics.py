@@ -258,6 +258,19 @@ def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
         ["reason"],
         [((reason,), uploads.left.get(reason, 0)) for reason in LEFT_ALONE] if uploads else [],
     )
+    followed = snapshot.configuration
+    yield _gauge(
+        "config_last_reload_successful",
+        "Whether the configuration file as it is now is valid, and so in force.",
+        [],
+        [((), followed.valid)] if followed.version else [],
+    )
+    yield _gauge(
+        "config_last_reload_success_timestamp_seconds",
+        "Unix time when the configuration that is in force was read.",
+        [],
+        [((), followed.loaded)] if followed.version else [],
+    )
     models = [encoder.model.id] if encoder.model else []
     yield _gauge("model_info", "The loaded encoder; the value is 1.", ["model"], [((m,), 1) for m in models])
 

@@ -8,6 +8,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from daemon.config.errors import Problem
 from daemon.config.sections.cameras import UPLOADS
 from daemon.observability.camera_state import CameraState
 from workers.publish.base import SinkSnapshot
@@ -111,6 +112,20 @@ class UploadsSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigurationStatus:
+    """Which version of the configuration file is in force since when (Unix seconds), and what is not.
+
+    ``problems`` are those of the file as it is now, if it is not valid; ``needs_restart`` names keys.
+    """
+
+    version: str = ""  # empty: no file is followed
+    loaded: float = 0.0
+    valid: bool = True  # whether the file as it is now is in force
+    problems: tuple[Problem, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonSnapshot:
     """The daemon's state. ``beat``: monotonic time of the supervisor's last round; None where nothing supervises."""
 
@@ -124,12 +139,14 @@ class DaemonSnapshot:
     alerts: AlertsSnapshot | None = None  # where there are targets
     beat: float | None = None
     removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed
+    configuration: ConfigurationStatus = field(default_factory=ConfigurationStatus)
 
     def only(self, names: Set[str]) -> "DaemonSnapshot":
         """Return the snapshot for somebody who may see the cameras ``names`` (``uploads``: the folder of uploads).
 
         What all cameras share stays. Alerts are hidden: their counts show how much happens elsewhere. So is removed
         data: its counts show requests to be forgotten.
+        Of the configuration the details are hidden, for they name other cameras.
         """
         return replace(
             self,
@@ -137,4 +154,5 @@ class DaemonSnapshot:
             uploads=self.uploads if UPLOADS in names else None,
             alerts=None,
             removed={},
+            configuration=replace(self.configuration, problems=(), needs_restart=()),
         )

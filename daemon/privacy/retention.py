@@ -32,12 +32,17 @@ class Janitor:
     def __init__(self, places: Places, retention: RetentionConfig) -> None:
         self.removed: Counter[tuple[str, str]] = Counter({(k.name, "retention"): 0 for k in KINDS if k.retention})
         self.removed.update({(k.name, "forget"): 0 for k in KINDS if k.store})
-        self._places, self._retention = places, retention
-        keeps = [getattr(retention, k.retention) for k in KINDS if k.retention]
-        self._every_s = min([LONGEST_S, *(keep / SHARE for keep in keeps if keep is not None)])
+        self._places = places
+        self.change(retention)
         self._former_due = 0.0 if retention.events is not None else math.inf  # monotonic
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+
+    def change(self, retention: RetentionConfig) -> None:
+        """Keep data for other times from the next pass on. From any thread."""
+        keeps = [getattr(retention, k.retention) for k in KINDS if k.retention]
+        self._retention = retention
+        self._every_s = min([LONGEST_S, *(keep / SHARE for keep in keeps if keep is not None)])
 
     def start(self) -> None:
         """Start the thread; the first pass runs immediately."""
@@ -83,13 +88,13 @@ class Janitor:
             log.info("data past its retention removed", **gone)
 
     def _run(self) -> None:
-        due = time.monotonic()
+        began = -math.inf
         while not self._stopping.is_set():
             try:
                 answer_all(self._places.layout, self._forget)
-                if time.monotonic() >= due:
+                if time.monotonic() >= began + self._every_s:
                     self.expire()
-                    due = time.monotonic() + self._every_s
+                    began = time.monotonic()
             except Exception:  # without this thread data would stay for ever, without a word
                 log.exception("the janitor failed, and tries again")
                 self._stopping.wait(RETRY_S)

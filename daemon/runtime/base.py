@@ -15,6 +15,7 @@ from workers.services.scheduler import request_context
 from workers.sources.base import SourceBuilder
 from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot
+from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
 STOP_S = 10.0
@@ -42,6 +43,10 @@ class StreamHandle(Protocol):
         """Return the latest sampled frame, None if there is none; raise ``ServiceLost`` after ``timeout_s``."""
         ...
 
+    def change_rules(self, order: RulesOrder) -> None:
+        """Decide by other rules from the next hop on; return at once. ``snapshot`` has the hash of those in force."""
+        ...
+
     def stop(self) -> None:
         """Request an orderly end; return at once."""
         ...
@@ -61,6 +66,13 @@ class StreamStarter(Protocol):
 
 class Runtime(StreamStarter, Protocol):
     """Starts the shared services and the streams."""
+
+    config_hash: str
+    """Of the configuration that is in force; may be set at any time, for the streams and orders after that."""
+
+    def order(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> RulesOrder:
+        """Return what changes the rules of a camera's stream to those of other events."""
+        ...
 
     def start(self) -> EncoderDescription:
         """Load models and open the event log; raise ``WatchwordError`` where that fails."""
@@ -102,6 +114,8 @@ class Runtime(StreamStarter, Protocol):
 class SharedServices:
     """What both runtimes do alike with the clients of their services: give them to streams, read and end events."""
 
+    config_hash = ""
+
     def _share(
         self,
         encoder: EncoderProxy,
@@ -120,6 +134,10 @@ class SharedServices:
         context = request_context(camera, events)
         detector = replace(self._detector, context=context) if self._detector else None
         return replace(self._shared, encoder=replace(self._encoder, context=context), detector=detector)
+
+    def order(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> RulesOrder:
+        """Return what changes the rules of a camera's stream to those of other events."""
+        return RulesOrder(events, self._services_of(camera, events), self.config_hash)
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""

@@ -3,6 +3,8 @@
 Only media are decoded elsewhere, in a process for each source (``workers/sources/isolation/source.py``).
 """
 
+from dataclasses import replace
+
 import structlog
 
 from daemon.logs.setup import LOGGING, worker_environment
@@ -30,6 +32,7 @@ from workers.services.state import StateService
 from workers.sources.isolation.source import DecoderPool
 from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot
+from workers.stream.stream_rules import RulesOrder
 from workers.stream.worker import StreamWorker
 from workers.types import CameraSpec, EventSpec
 
@@ -51,6 +54,10 @@ class LocalStream:
         """Return the latest sampled frame."""
         return self._worker.latest_frame()
 
+    def change_rules(self, order: RulesOrder) -> None:
+        """Decide by other rules from the next hop on."""
+        self._worker.change_rules(order)
+
     def stop(self) -> None:
         """Request an orderly end."""
         self._worker.stop()
@@ -64,7 +71,7 @@ class LocalRuntime(SharedServices):
     """The ``Runtime`` of one process. Without ``settings.redis`` events wait to be taken."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self._settings = settings
+        self._settings, self.config_hash = settings, settings.config_hash
         self._transcriber: TranscriptionQueue | None = None
         self._network: AlignerService | None = None
         self._detectors: DetectorService | None = None
@@ -102,7 +109,8 @@ class LocalRuntime(SharedServices):
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Start a stream in a thread."""
-        return LocalStream(StreamWorker(camera, events, self._settings, self._services_of(camera, events)))
+        settings = replace(self._settings, config_hash=self.config_hash)
+        return LocalStream(StreamWorker(camera, events, settings, self._services_of(camera, events)))
 
     def snapshot(self) -> ServicesSnapshot:
         """Return the counters of the services."""

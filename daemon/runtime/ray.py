@@ -32,6 +32,7 @@ from workers.sources.factory import build_confined
 from workers.sources.url import is_local
 from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
 CLOSE_S = 2.0
@@ -127,6 +128,11 @@ class RayStream:
         found: LatestFrame | None = get(self._actor.latest_frame.options(max_task_retries=0).remote(), timeout_s)
         return found
 
+    def change_rules(self, order: RulesOrder) -> None:
+        """Decide by other rules from the next hop on."""
+        if not self._kept:
+            self._actor.change_rules.remote(order)
+
     def stop(self) -> None:
         """Request an orderly end."""
         if not self._kept:
@@ -143,6 +149,7 @@ class RayRuntime(SharedServices):
 
     def __init__(self, settings: ServiceSettings, address: str | None = None) -> None:
         self._settings, self._address = settings, address
+        self.config_hash = settings.config_hash
         self._services: list[Service] = []
         self._give_back_output: Callable[[], None] = lambda: None
         self._spare: Handle | None = None  # an actor that waits for the next upload: starting one takes seconds
@@ -221,7 +228,7 @@ class RayRuntime(SharedServices):
             actor = _remote(StreamActor, num_cpus=0, max_restarts=0, scheduling_strategy=place).remote(settings)
         else:
             self._spare = None
-        actor.watch.remote(camera, events, self._services_of(camera, events))
+        actor.watch.remote(camera, events, self._services_of(camera, events), self.config_hash)
         return RayStream(camera.name, actor, keep)
 
     def _place(self, camera: CameraSpec) -> NodeAffinitySchedulingStrategy:

@@ -21,6 +21,7 @@ from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config import Config, config_hash
+from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
 from daemon.config.sections.cameras import UploadsConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
@@ -33,6 +34,7 @@ from daemon.privacy.upload_data import UploadRecords
 from daemon.runtime.factory import SAMPLE, build_runtime
 from daemon.service.first_look import unreadable_files
 from daemon.service.observer import Observer
+from daemon.service.reloading import Reloader
 from daemon.service.shutdown import StopRequest
 from daemon.service.state_folder import StateFolder
 from daemon.service.supervisor import Supervisor
@@ -88,6 +90,8 @@ class Daemon:
         http = config.http
         tls = TlsFiles(http.tls.certificate, http.tls.key) if http.tls else None
         layout = StateLayout(config.state_dir)
+        store = ConfigStore(file) if file else None
+        self._reloader = Reloader(store, config, self._follow, self._stop.wake) if store and not once else None
         access = Access.of(http, Sessions(layout.sessions))
         self._supervisor: Supervisor | None = None
         self._api = ApiServices(
@@ -100,8 +104,8 @@ class Daemon:
             uploads=UploadRecords(layout.uploads),
             alerts=AlertStore(layout.alerts),
             alerts_folder=layout.alerts,
-            store=ConfigStore(file) if file else None,
-            take_over=lambda: None,
+            store=store,
+            take_over=self._reloader.take_over if self._reloader else Changes,
             evidence=self._config.evidence_folder().local,
         )
         app = build_app(
@@ -117,6 +121,7 @@ class Daemon:
     def run(self) -> Outcome:
         """Run until stopped, or with ``once`` until every input was watched once; return the outcome."""
         config = self._config
+        self._stop.catch_hangup()
         check_checkpoint(config.models.aligner_options())
         with StateFolder(config.state_dir):
             return self._run()
@@ -199,6 +204,7 @@ class Daemon:
         for camera in self._config.camera_specs():
             supervisor.watch(camera, self._config.event_specs(camera.name))
         while not self._stop.came:
+            self._reload()
             supervisor.step()
             if uploads is not None:
                 uploads.step(supervisor)
@@ -220,11 +226,33 @@ class Daemon:
         left_alone = uploads.left_alone if uploads else {}
         return Outcome(events, failed | (uploads.failed if uploads else {}), flushed, left_alone)
 
+    def _reload(self) -> None:
+        """Take up a configuration file that has changed, or that a signal wants to be read again."""
+        asked = self._stop.take_reload()
+        if self._reloader is not None:
+            if asked:
+                self._reloader.request()
+            self._reloader.step()
+
+    def _follow(self, config: Config, changes: Changes) -> None:
+        """Use another configuration: cameras and rules that it does not change are left alone."""
+        supervisor = self._supervisor
+        assert supervisor is not None
+        self._config = config
+        self._runtime.config_hash = config_hash(config)
+        for name in changes.cameras_removed:
+            supervisor.remove(name)
+        for camera in config.camera_specs():
+            supervisor.configure(camera, self._runtime.order(camera, config.event_specs(camera.name)))
+        if self._uploads is not None:
+            self._uploads.change(config.event_specs(), config.privacy.blur_faces)
+        self._janitor.change(config.retention)
+
     def _observe(self, supervisor: Supervisor) -> None:
         uploads = self._uploads.snapshot() if self._uploads else None
-        self._observer.update(
-            self._runtime, supervisor, uploads, self._model, self._janitor.removed, self._alerts.snapshot()
-        )
+        followed = self._reloader.status if self._reloader else None
+        removed, alerts = self._janitor.removed, self._alerts.snapshot()
+        self._observer.update(self._runtime, supervisor, uploads, self._model, removed, alerts, followed)
 
     def _rest(self, supervisor: Supervisor) -> None:
         """Wait for the next round, and process uploads meanwhile: many small files fit between two rounds."""

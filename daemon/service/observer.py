@@ -7,6 +7,7 @@ from dataclasses import replace
 from daemon.observability.snapshot import (
     AlertsSnapshot,
     CameraStatus,
+    ConfigurationStatus,
     DaemonSnapshot,
     EncoderSnapshot,
     SpeechSnapshot,
@@ -43,6 +44,7 @@ class Observer:
         model: ModelInfo,
         removed: Mapping[tuple[str, str], int],
         alerts: AlertsSnapshot | None = None,
+        configuration: ConfigurationStatus | None = None,
     ) -> None:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
@@ -58,6 +60,7 @@ class Observer:
             beat=self._clock.monotonic(),
             removed=dict(removed),
             alerts=alerts,
+            configuration=configuration or ConfigurationStatus(),
         )
 
     def _cameras(self, supervisor: Supervisor, services: ServicesSnapshot) -> tuple[CameraStatus, ...]:

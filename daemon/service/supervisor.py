@@ -20,6 +20,7 @@ from workers.clock import Clock, PollTimer, SystemClock
 from workers.errors import ModelUnavailable, ServiceLost, SourceError
 from workers.sources.url import is_live
 from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
 RESTARTS = 5
@@ -28,6 +29,7 @@ RETRY_S = 10.0  # the longest wait while an outage is young: after an outage of 
 DEGRADED_RETRY_S = 60.0  # the longest wait after ten minutes of outage; in between, a tenth of its duration
 STUCK_STALLS = 4  # stall timeouts without progress
 STOP_DEADLINE_S = 10.0
+RULES_DEADLINE_S = 60.0  # for embedding the descriptions of changed rules
 START_DEADLINE_S = 300.0  # for opening, once; models may have to be loaded before
 
 log = structlog.get_logger()
@@ -50,6 +52,10 @@ class SupervisedCamera:
     restarts: int = 0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
     degraded_at: float | None = None  # monotonic
+    ordered: str = ""  # hash of the configuration whose rules its running stream was ordered to take up
+    ordered_at: float = 0.0  # monotonic
+    leave_by: float | None = None  # monotonic deadline of a camera that is changed or removed
+    successor: tuple[CameraSpec, tuple[EventSpec, ...]] | None = None  # of a camera that is changed
     stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
     attempts: int | None = None  # how often its source may fail, its process die or get stuck; None: without limit
     deaths: int = 0
@@ -139,6 +145,46 @@ class Supervisor:
             camera, events, backoff, rounds, outage, snapshot=snapshot, attempts=attempts
         )
 
+    def configure(self, camera: CameraSpec, order: RulesOrder) -> None:
+        """Add a camera, or change one: its rules while it runs, anything else by a restart of this camera alone."""
+        events = order.events
+        known = self._cameras.get(camera.name)
+        if known is None:
+            self.watch(camera, events)
+        elif known.leave_by is not None:
+            known.successor = camera, events
+        elif replace(known.spec, events=()) != replace(camera, events=()):
+            self._leave(known, (camera, events))
+        else:
+            known.spec, known.events = camera, events
+            if known.handle is not None:
+                known.ordered, known.ordered_at = order.config_hash, self._clock.monotonic()
+                known.handle.change_rules(order)
+
+    def remove(self, name: str) -> None:
+        """End a camera that is no longer configured, and forget it with its counters."""
+        self._leave(self._cameras[name], None)
+
+    def _leave(self, camera: SupervisedCamera, successor: tuple[CameraSpec, tuple[EventSpec, ...]] | None) -> None:
+        camera.successor = successor
+        if camera.leave_by is None:
+            camera.leave_by = self._clock.monotonic() + STOP_DEADLINE_S
+            self.retire(camera.name)
+
+    def _left(self, camera: SupervisedCamera) -> None:
+        """Replace or forget a camera that was asked to leave, once its stream has ended or its time is over."""
+        if camera.handle is not None and camera.leave_by is not None and self._clock.monotonic() > camera.leave_by:
+            log.warning("stream did not stop in time", camera=camera.name, deadline_s=STOP_DEADLINE_S)
+            camera.handle.kill()
+            camera.handle = None
+        if camera.handle is not None:
+            return
+        if camera.successor is None:
+            del self._cameras[camera.name]
+            return
+        self.forget(camera.name)
+        self.watch(*camera.successor)
+
     def retire(self, name: str) -> None:
         """Ask a camera's stream for an orderly end, for good; the camera is ``done`` after that."""
         self._cameras[name].retired = True
@@ -156,6 +202,8 @@ class Supervisor:
             elif not camera.done and self._clock.monotonic() >= camera.retry_at:
                 self._start(camera)
             camera.notice()
+            if camera.leave_by is not None:
+                self._left(camera)
 
     def drain(self, deadline_s: float) -> bool:
         """Ask every stream for an orderly end and wait; kill what has not ended by then; return whether all did."""
@@ -188,7 +236,7 @@ class Supervisor:
 
     def _start(self, camera: SupervisedCamera) -> None:
         camera.handle = self._runtime.start_stream(camera.spec, camera.events)
-        camera.stop_by, camera.idle_s, camera.before = None, 0.0, camera.snapshot
+        camera.stop_by, camera.idle_s, camera.before, camera.ordered = None, 0.0, camera.snapshot, ""
         camera.rounds.passed()
         self._enter(camera, CameraState.STARTING)
 
@@ -240,6 +288,11 @@ class Supervisor:
         if camera.degraded and self._clock.monotonic() - camera.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
             camera.degraded_at = None
         self._check_stuck(camera, STUCK_STALLS * stream.stall_timeout_s, stream.source.up)
+        late = camera.ordered not in ("", stream.config_hash) and stream.live and camera.stop_by is None
+        if late and self._clock.monotonic() - camera.ordered_at > RULES_DEADLINE_S:
+            log.error("stream did not take up its rules, restarting it", camera=camera.name)
+            self._stop(camera)
+            camera.stop_by = self._clock.monotonic() + STOP_DEADLINE_S
 
     def _check_stuck(self, camera: SupervisedCamera, patience_s: float, up: bool) -> None:
         assert camera.handle is not None

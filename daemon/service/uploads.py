@@ -149,6 +149,10 @@ class UploadFolder:
                 self._interrupted = {file: since for file, since in self._interrupted.items() if os.path.lexists(file)}
             self._halt = None
 
+    def change(self, events: tuple[EventSpec, ...], blur_faces: bool) -> None:
+        """Process the next files with other settings; the current one is finished with those it began with."""
+        self._events, self._blur_faces = events, blur_faces
+
     def step(self, supervisor: Supervisor) -> None:
         """Move a finished file to the done folder; start the next complete one."""
         supervisor.step(CAMERA)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workers.services.settings import ServiceSettings
     from workers.stream.latest_frame import LatestFrame
     from workers.stream.snapshot import StreamSnapshot
+    from workers.stream.stream_rules import RulesOrder
     from workers.stream.worker import StreamWorker
     from workers.types import CameraSpec, EventSpec
 
@@ -122,13 +123,19 @@ class StreamActor:
         self._settings = settings
         self._worker: StreamWorker | None = None
 
-    def watch(self, camera: CameraSpec, events: Sequence[EventSpec], services: StreamServices) -> None:
+    def watch(
+        self, camera: CameraSpec, events: Sequence[EventSpec], services: StreamServices, config_hash: str
+    ) -> None:
         if self._worker is not None and not self._worker.join(JOIN_S):
             os._exit(1)  # two streams would share the memory of one: the supervisor starts another actor
         from workers.stream.worker import StreamWorker
 
-        self._worker = StreamWorker(camera, tuple(events), self._settings, services)
+        settings = replace(self._settings, config_hash=config_hash)
+        self._worker = StreamWorker(camera, tuple(events), settings, services)
         self._worker.start()
+
+    def change_rules(self, order: RulesOrder) -> None:
+        self._started().change_rules(order)
 
     def stop(self) -> None:
         self._started().stop()

@@ -20,8 +20,18 @@ class AudioAnalyser:
     """Voice activity detection, sound events, or both, of one camera."""
 
     def __init__(self, priority: int, speech: bool = True, sounds: bool = True) -> None:
+        self._priority = priority
         self._voices = VoiceSegmenter(priority) if speech else None
         self._tagger = SoundTagger() if sounds else None
+
+    def with_needs(self, speech: bool, sounds: bool) -> "AudioAnalyser":
+        """Return an analyser of the same stream for other needs: a part that stays goes on with what it has heard."""
+        other = AudioAnalyser(self._priority, speech and self._voices is None, sounds and self._tagger is None)
+        if speech and self._voices is not None:
+            other._voices = self._voices
+        if sounds and self._tagger is not None:
+            other._tagger = self._tagger
+        return other
 
     def add(self, chunk: AudioChunk) -> AnalysedAudio:
         """Analyse the next chunk."""

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -50,6 +51,11 @@ class Announcer:
         self._writer, self._sink, self._evidence = writer, sink, evidence
         self._clock, self._stopping, self._state, self._file = clock, stopping, state, file
         self.waiting = False  # for the sink to accept an event, or a file's hash: a new stream would wait as well
+
+    def change_rules(self, specs: Sequence[EventSpec], config_hash: str) -> None:
+        """Publish the events of other rules from now on; the spans of those that are gone have been closed."""
+        self._specs = {s.name: s for s in specs}
+        self._writer = replace(self._writer, config_hash=config_hash)
 
     def announce(self, changes: Iterable[SpanChange], segment: Segment) -> None:
         """Publish every change that was not erased; return once all of them are safe."""

@@ -6,7 +6,7 @@ Version 1 had no allowances; its observations are read, and allowances start ful
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,24 @@ class BudgetStore:
         self._saved_at = clock.monotonic()
         self._exceeded: frozenset[str] = frozenset()
         self.scenes = SceneMonitor()
-        if state is not None and rule_set.budgets and (document := state.load_budgets(camera)) is not None:
-            self._load(document)
+        self._load_saved()
+
+    def change(self, rule_set: RuleSet, keys: BudgetKeys, kept: Collection[str]) -> None:
+        """Continue with other rules; those of the events that are ``kept`` have the same budgets as before."""
+        watched = bool(self._rule_set.budgets)
+        self._rule_set, self._keys = rule_set, keys
+        self.look_alikes.forget(kept)
+        if not watched:
+            self._load_saved()
+            return
+        for name, budget in rule_set.budgets.items():
+            if name not in kept:
+                budget.enter_scene(self.scenes.state.current)
+
+    def _load_saved(self) -> None:
+        known = self._state.load_budgets(self._camera) if self._state is not None and self._rule_set.budgets else None
+        if known is not None:
+            self._load(known)
 
     def add_frames(self, t: F64, features: F32) -> None:
         """Add frames: stream seconds [N], features f32[N, D]. After a change of scene, switch budgets to that scene."""

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from alignment.aligners.base import Aligner
 from alignment.types import SpanChange
 from alignment.windows import ClipWindow
 from workers.clock import Clock
@@ -11,9 +10,9 @@ from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
 from workers.stream.embedding import FrameAnswer, FramesDropped, Transcript
 from workers.stream.requests import Item, SegmentEnd
-from workers.stream.rules import RuleSet
 from workers.stream.segment import Segment
 from workers.stream.snapshot import StreamSnapshot
+from workers.stream.stream_rules import StreamRules
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceInfo
 
@@ -29,15 +28,14 @@ class Decider:
         camera: CameraSpec,
         info: SourceInfo,
         encoder: EncoderDescription,
-        rule_set: RuleSet,
-        aligner: Aligner,
+        rules: StreamRules,
         budgets: BudgetStore,
         announcer: Announcer,
         clock: Clock,
     ) -> None:
         self.late = 0  # frames whose features came when audio after them had already left the window
         self._camera, self._info, self._encoder = camera, info, encoder
-        self._rule_set, self._aligner, self._budgets = rule_set, aligner, budgets
+        self._rules, self._rule_set, self._budgets = rules, rules.rule_set, budgets
         self._announcer, self._clock = announcer, clock
         self._segments: dict[int, Segment] = {}
         self._seconds = {"align": Histogram(), "publish": Histogram()}
@@ -52,6 +50,9 @@ class Decider:
 
     def decide(self, item: Item) -> None:
         """Add an item to its segment and publish what follows."""
+        if isinstance(item, StreamRules):
+            self._change_rules(item)
+            return
         if isinstance(item, SegmentEnd):
             self._finish(item.segment)
             return
@@ -104,7 +105,7 @@ class Decider:
             if self._announcer.results is not None:
                 self._announcer.results.add_utterances(item.utterances)
             return segment.add_utterances(item.utterances, item.features)
-        assert not isinstance(item, FramesDropped | SegmentEnd)
+        assert not isinstance(item, FramesDropped | SegmentEnd | StreamRules)
         changes = segment.add_audio(item.end_s, item.settled_s, item.tags, self._info.has_video)
         if not self._info.has_video:
             self._position_s = item.end_s
@@ -130,10 +131,25 @@ class Decider:
                 ClipWindow(self._camera.hop_s, *self._encoder.dims, reach_s=reach_s, stands=stands)
                 for _ in (None, *self._rule_set.zones)
             )
-            segment = Segment(f"{self._info.key}/{number}", self._rule_set, self._aligner, window, live, zones)
+            segment = Segment(f"{self._info.key}/{number}", self._rule_set, self._rules.aligner, window, live, zones)
             segment.start_at(start_s)
             self._segments[number] = segment
         return self._segments[number]
+
+    def _change_rules(self, rules: StreamRules) -> None:
+        """Close what other rules found; events whose definition stays keep their open spans and their budgets."""
+        before, self._rules = self._rules, rules
+        kept = rules.unchanged(before)
+        if rules.rule_set is not before.rule_set:
+            for segment in self._segments.values():
+                self._announcer.announce(segment.close_others(kept), segment)
+            known, budgets = self._rule_set.budgets, rules.rule_set.budgets
+            same = {name: known[name] if name in kept else budget for name, budget in budgets.items()}
+            self._rule_set = replace(rules.rule_set, budgets=same)
+            self._budgets.change(self._rule_set, rules.keys, kept)
+            for segment in self._segments.values():
+                segment.change_rules(self._rule_set, rules.aligner, kept)
+        self._announcer.change_rules(rules.specs, rules.order.config_hash)
 
     def _finish(self, number: int) -> None:
         """Close the spans of a segment; the only segment of a file ends where the file does."""

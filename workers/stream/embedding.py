@@ -30,6 +30,16 @@ class ZoneAnswer:
 
     features: F32
     detections: Detections | None
+    areas: Areas = ()  # the zone; empty: the whole frame
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who is asked what of a frame: its features and those of its ``zones``, and objects where there is a detector."""
+
+    encoder: EncoderClient
+    detector: DetectorClient | None = None
+    zones: tuple[Areas, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +94,16 @@ class Embedder:
         detector: DetectorClient | None = None,
         zones: tuple[Areas, ...] = (),
     ) -> None:
-        self._camera, self._live, self._clock, self._zones = camera, live, clock, zones
-        self._encoder, self._speech, self._detector = encoder, speech, detector
+        self._camera, self._live, self._clock, self._speech = camera, live, clock, speech
+        self.view = View(encoder, detector, zones)  # may be exchanged by another thread; a request keeps its own
         self.seconds = {"encode": Histogram(), "speech": Histogram()}  # from request to response
         # Frames that the encoder could not embed, had no time for, or embedded as NaN (absent to every aligner)
         self.lost = Counter(encoder_failed=0, overload=0, not_finite=0)
 
     def frames(self, batch: FrameBatch) -> Callable[[], FrameAnswer | FramesDropped]:
         """Request the features of frames."""
-        sent = self._clock.monotonic()
-        return partial(self._await_frames, batch, self._encode(batch), self._detect(batch), sent)
+        sent, view = self._clock.monotonic(), self.view
+        return partial(self._await_frames, batch, view, _encode(view, batch), _detect(view, batch), sent)
 
     def transcript(self, chunk: VoicedChunk) -> Callable[[], Transcript]:
         """Request what is said in a chunk. Of a file, block until the transcriber has room for it."""
@@ -106,20 +116,12 @@ class Embedder:
         """Whether there is a transcriber."""
         return self._speech is not None
 
-    def _encode(self, batch: FrameBatch) -> "Future[F32]":
-        if self._zones:
-            return self._encoder.encode_zones(batch.frames, self._zones)
-        return self._encoder.encode_frames(batch.frames)
-
-    def _detect(self, batch: FrameBatch) -> "Future[Detections] | None":
-        return self._detector.detect(batch.frames) if self._detector else None
-
     def _await_frames(
-        self, batch: FrameBatch, response: "Future[F32]", found: "Future[Detections] | None", sent: float
+        self, batch: FrameBatch, view: View, response: "Future[F32]", found: "Future[Detections] | None", sent: float
     ) -> FrameAnswer | FramesDropped:
-        detector = self._detector
+        detector = view.detector
         try:
-            rows = self._await(response, lambda: self._encode(batch))
+            rows = self._await(response, lambda: _encode(view, batch))
             objects = self._await(found, lambda: detector.detect(batch.frames)) if found and detector else None
         except Overloaded:  # raised for live streams only
             self.lost["overload"] += len(batch.frames)
@@ -132,11 +134,11 @@ class Embedder:
             return FramesDropped(batch.segment, float(batch.pts_s[0]), overload=False)
         finally:
             self.seconds["encode"].observe(self._clock.monotonic() - sent)
-        features, *in_zones = rows.reshape(len(batch.frames), 1 + len(self._zones), -1).swapaxes(0, 1)
+        features, *in_zones = rows.reshape(len(batch.frames), 1 + len(view.zones), -1).swapaxes(0, 1)
         self.lost["not_finite"] += int((~np.isfinite(features).all(axis=1)).sum())
         zones = tuple(
-            ZoneAnswer(seen, None if objects is None else standing_in(objects, areas))
-            for seen, areas in zip(in_zones, self._zones, strict=True)
+            ZoneAnswer(seen, None if objects is None else standing_in(objects, areas), areas)
+            for seen, areas in zip(in_zones, view.zones, strict=True)
         )
         return FrameAnswer(batch.segment, batch.pts_s, features, objects, zones)
 
@@ -147,7 +149,8 @@ class Embedder:
         self.seconds["speech"].observe(self._clock.monotonic() - sent)
         features, texts = NO_FEATURES, [u.text for u in utterances]
         if texts:
-            features = self._await(self._encoder.encode_sentences(texts), lambda: self._encoder.encode_sentences(texts))
+            encoder = self.view.encoder
+            features = self._await(encoder.encode_sentences(texts), lambda: encoder.encode_sentences(texts))
         return Transcript(chunk.segment, chunk.start_s, utterances, features)
 
     def _await_utterances(self, response: "Future[tuple[Utterance, ...]]") -> tuple[Utterance, ...]:
@@ -172,3 +175,13 @@ class Embedder:
             self._clock.sleep(0.5 * 2**attempt)
             response = repeat()
         return result_of(response, "encoder")
+
+
+def _encode(view: View, batch: FrameBatch) -> "Future[F32]":
+    if view.zones:
+        return view.encoder.encode_zones(batch.frames, view.zones)
+    return view.encoder.encode_frames(batch.frames)
+
+
+def _detect(view: View, batch: FrameBatch) -> "Future[Detections] | None":
+    return view.detector.detect(batch.frames) if view.detector else None

@@ -1,7 +1,7 @@
 """What events over budget look like, by the names that the encoder knows: a hint at the look-alike to exclude."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
 
@@ -22,6 +22,10 @@ class LookAlikes:
     def restore(self, names: Mapping[str, str]) -> None:
         """Start from saved names by event."""
         self._names = {event: Counter([name]) for event, name in names.items()}
+
+    def forget(self, kept: Collection[str]) -> None:
+        """Forget the names of all events but those that are ``kept``."""
+        self._names = {event: names for event, names in self._names.items() if event in kept}
 
     def add(self, changes: Iterable[SpanChange], segment: Segment) -> None:
         """Request the name of what each new event over budget shows; does not wait for it."""

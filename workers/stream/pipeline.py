@@ -23,17 +23,17 @@ from workers.services.settings import ServiceSettings
 from workers.sources.base import Source
 from workers.sources.url import parse_target
 from workers.stream.announcer import Announcer
-from workers.stream.budget_store import BudgetKeys, BudgetStore
+from workers.stream.budget_store import BudgetStore
 from workers.stream.clips import ClipRecorder
 from workers.stream.decider import Decider
-from workers.stream.embedding import Embedder
+from workers.stream.embedding import Embedder, View
 from workers.stream.latest_frame import FrameHolder, LatestFrame
 from workers.stream.look_alikes import LookAlikes
-from workers.stream.preparation import audio_analyser, file_identity, impossible_events, open_source
+from workers.stream.preparation import file_identity, open_source
 from workers.stream.requests import Requests
 from workers.stream.results import ResultsCollector
-from workers.stream.rules import build_rule_set
 from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.stream.stream_rules import RulesOrder, StreamRules, prepare_rules
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo
 
 STALL_HOPS = 2.5  # a stream with rare frames is not stalled between two
@@ -54,8 +54,11 @@ class StreamPipeline:
         settings: ServiceSettings | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._camera, self._specs, self._source, self._aligner = camera, events, source, aligner
+        self._camera, self._source, self._aligner = camera, source, aligner
         self._services, self._settings = services, settings or ServiceSettings()
+        self._order = RulesOrder(events, services, self._settings.config_hash)
+        self._rules: StreamRules | None = None  # once the source is open; those that were prepared last
+        self._preparing = threading.Lock()
         self._clock = clock or SystemClock()
         self._stopping = threading.Event()
         self._state = StreamSnapshot(camera.name, stall_timeout_s=camera.stall_timeout_s)
@@ -111,6 +114,23 @@ class StreamPipeline:
         self._recorder = ClipRecorder(self._source, state, self._camera, options, info.live, self._clock)
         return self._recorder
 
+    def change_rules(self, order: RulesOrder, aligner: Aligner | None = None) -> None:
+        """Decide by other rules from the next hop on; ``aligner``: another one, None for the same.
+
+        It returns when the descriptions are embedded, or raises the encoder's error. From any thread but its own.
+        """
+        with self._preparing:
+            self._aligner = aligner or self._aligner
+            if (before := self._rules) is None or self._requests is None:
+                self._order = order
+                return
+            if order.events == before.order.events and self._aligner is before.aligner:
+                rules = replace(before, order=order)
+            else:
+                rules = prepare_rules(order, self._camera, self._info, self._aligner, before.analyser)
+            self._rules = rules
+            self._requests.exchange(rules)
+
     def latest_frame(self) -> LatestFrame | None:
         """Return the latest sampled frame, None before the first. From any thread."""
         return self._frames.latest()
@@ -120,12 +140,15 @@ class StreamPipeline:
 
     def _decide_all(self, info: SourceInfo) -> None:
         """Decide on every item of the source; raise what made the source or a request fail."""
-        budgets, requests, decider = self._prepare(info)
-        self._requests, self._decider = requests, decider
+        with self._preparing:
+            budgets, requests, decider = self._prepare(info)
+            self._requests, self._decider, self._info = requests, decider, info
         requests.start()
         try:
             for item in requests:
                 decider.decide(item)
+                if isinstance(item, StreamRules):
+                    self._follow(item, requests)
         except Exception:
             if info.live:  # the session is over; a file is read again, and finds the true ends
                 with suppress(WatchwordError):
@@ -140,30 +163,23 @@ class StreamPipeline:
 
     def _prepare(self, info: SourceInfo) -> tuple[BudgetStore, Requests, Decider]:
         """Embed the descriptions and set up what the items pass through."""
-        camera, specs, services, settings = self._camera, self._specs, self._services, self._settings
+        camera, services, settings = self._camera, self._services, self._settings
+        self._rules = rules = prepare_rules(self._order, camera, info, self._aligner)
         encoder = services.encoder.describe()
-        view = encoder.frame_spec.view(info.width, info.height)
-        rule_set = build_rule_set(specs, services.encoder, self._aligner.rates, view)
-        transcribes = services.speech is not None
-        warnings = impossible_events(specs, info, services.encoder, rule_set, transcribes)
-        models = f"{encoder.info.id} {self._aligner.name}"
         # what one upload showed says nothing about the next
         learned = services.state if info.live and settings.budget_folder else None
-        keys, look_alikes = BudgetKeys.of(specs, models), LookAlikes(services.encoder)
-        budgets = BudgetStore(learned, camera.name, rule_set, keys, look_alikes, self._clock)
-        writer = EventWriter(camera.name, info.live, camera.hop_s, encoder.info, models, settings.config_hash, NAMES)
+        look_alikes, config_hash = LookAlikes(services.encoder), self._order.config_hash
+        budgets = BudgetStore(learned, camera.name, rules.rule_set, rules.keys, look_alikes, self._clock)
+        writer = EventWriter(camera.name, info.live, camera.hop_s, encoder.info, rules.keys.model, config_hash, NAMES)
         file, state = file_identity(camera, info, self._stopping), services.state
         recorder = self._build_recorder(info) if settings.evidence_folder else None
         kept = state if settings.evidence_folder else None
         evidence = EvidenceStore(kept, camera.name, file.stem if file else "", recorder)
         announcer = Announcer(
-            specs, writer, services.sink, evidence, self._clock, self._stopping, state, file, self._results
+            rules.specs, writer, services.sink, evidence, self._clock, self._stopping, state, file, self._results
         )
-        detector = services.detector if rule_set.detects else None
-        embedder = Embedder(
-            camera.name, info.live, services.encoder, services.speech, self._clock, detector, rule_set.zones
-        )
-        analyser = audio_analyser(camera, info, rule_set, transcribes)
+        embedder = Embedder(camera.name, info.live, services.encoder, services.speech, self._clock)
+        embedder.view = _view(rules)
         self._state = replace(
             self._state,
             state=StreamState.RUNNING,
@@ -171,7 +187,8 @@ class StreamPipeline:
             duration_s=info.duration_s,
             width=info.width,
             height=info.height,
-            warnings=warnings,
+            warnings=rules.warnings,
+            config_hash=config_hash,
             stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * camera.hop_s),
             error=None,
             progress_wall=self._clock.wall(),
@@ -181,6 +198,23 @@ class StreamPipeline:
             self._frames.keep(batch)
             evidence.keep(batch)
 
-        requests = Requests(self._source, info.live, embedder, analyser, keep)
-        decider = Decider(camera, info, encoder, rule_set, self._aligner, budgets, announcer, self._clock)
+        requests = Requests(self._source, info.live, embedder, rules.analyser, keep)
+        decider = Decider(camera, info, encoder, rules, budgets, announcer, self._clock)
         return budgets, requests, decider
+
+    def _follow(self, rules: StreamRules, requests: Requests) -> None:
+        """Request from now on what other rules need, which the decider has taken up."""
+        requests.embedder.view = _view(rules)
+        requests.analyser = rules.analyser
+        config_hash = rules.order.config_hash
+        changed = rules.order.events != self._order.events
+        self._order = rules.order
+        self._state = replace(self._state, warnings=rules.warnings, config_hash=config_hash)
+        if changed:
+            log.info("rules changed", camera=self._camera.name, events=[s.name for s in rules.specs])
+
+
+def _view(rules: StreamRules) -> View:
+    """Return what is asked of a frame."""
+    services, rule_set = rules.order.services, rules.rule_set
+    return View(services.encoder, services.detector if rule_set.detects else None, rule_set.zones)

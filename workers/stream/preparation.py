@@ -80,14 +80,23 @@ def impossible_events(
     return tuple(warnings)
 
 
-def audio_analyser(camera: CameraSpec, info: SourceInfo, rule_set: RuleSet, transcribes: bool) -> AudioAnalyser | None:
-    """Return an analyser of the stream's audio where there is audio, a transcriber, and an event that needs it."""
+def audio_analyser(
+    camera: CameraSpec,
+    info: SourceInfo,
+    rule_set: RuleSet,
+    transcribes: bool,
+    before: AudioAnalyser | None = None,
+) -> AudioAnalyser | None:
+    """Return an analyser of the stream's audio where there is audio, a transcriber, and an event that needs it.
+
+    ``before``: the analyser of this stream so far, if it has one.
+    """
     speech = any(q.prior[1] for q in rule_set.queries)
     sounds = any(q.prior[2] and q.sound.any() for q in rule_set.queries)
     if not ((speech or sounds) and info.has_audio and transcribes):
         return None
     try:
-        return AudioAnalyser(camera.priority, speech, sounds)
+        return before.with_needs(speech, sounds) if before else AudioAnalyser(camera.priority, speech, sounds)
     except ModelUnavailable as error:
         log.warning("sound is not analysed", camera=camera.name, code=error.code, error=str(error))
         return None

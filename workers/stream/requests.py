@@ -15,6 +15,7 @@ from alignment.errors import WatchwordError
 from workers.audio.analyser import AnalysedAudio, AudioAnalyser
 from workers.sources.base import Source
 from workers.stream.embedding import Embedder, FrameAnswer, FramesDropped, Transcript
+from workers.stream.stream_rules import StreamRules
 from workers.types import AudioChunk, FrameBatch, SoundTags
 
 FILE_IN_FLIGHT = 4  # batches of frames and voiced chunks that were requested and not yet yielded
@@ -54,7 +55,7 @@ class _SourceEnd:
     error: WatchwordError | None
 
 
-Item = FrameAnswer | FramesDropped | Transcript | AudioAnalysed | SegmentEnd
+Item = FrameAnswer | FramesDropped | Transcript | AudioAnalysed | SegmentEnd | StreamRules
 _Message = Item | _Speech | _SourceEnd
 
 
@@ -78,7 +79,7 @@ class Requests:
         self.waiting = False  # for a request, whose item is next in order
         self.embedder = embedder
         self._source, self._live, self._keep = source, live, keep
-        self._analyser = analyser if embedder.transcribes else None
+        self.analyser = analyser if embedder.transcribes else None  # may be exchanged between two chunks
         self._messages: queue.SimpleQueue[Future[_Message]] = queue.SimpleQueue()
         self._slots = threading.Semaphore(0 if live else FILE_IN_FLIGHT)
         self._audio_until: float | None = None  # stream seconds, of this segment
@@ -113,6 +114,10 @@ class Requests:
                 self._speech.append(message)
                 continue
             yield self._take(message)
+
+    def exchange(self, rules: StreamRules) -> None:
+        """Yield other rules behind what is finished now. From any thread."""
+        self._messages.put(_done(rules))
 
     def close(self) -> None:
         """Stop reading, and waiting for responses; wait ``STOP_S`` at most."""
@@ -156,8 +161,8 @@ class Requests:
                     segment = item.segment
                 if isinstance(item, FrameBatch):
                     self._send_frames(item)
-                elif isinstance(item, AudioChunk) and self._analyser is not None:
-                    self._send_audio(self._analyser.add(item), item.segment, item.start_s, item.end_s)
+                elif isinstance(item, AudioChunk) and (analyser := self.analyser) is not None:
+                    self._send_audio(analyser.add(item), item.segment, item.start_s, item.end_s)
             self._flush(segment)
         except WatchwordError as failure:
             error = failure
@@ -187,8 +192,8 @@ class Requests:
         self._messages.put(_done(AudioAnalysed(segment, start_s, end_s, audio.settled_s, audio.tags)))
 
     def _flush(self, segment: int) -> None:
-        if self._analyser is not None and self._audio_until is not None:
-            self._send_audio(self._analyser.flush(), segment, self._audio_until, self._audio_until)
+        if (analyser := self.analyser) is not None and self._audio_until is not None:
+            self._send_audio(analyser.flush(), segment, self._audio_until, self._audio_until)
             self._audio_until = None
 
     def _end(self, segment: int) -> None:

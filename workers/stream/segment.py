@@ -5,8 +5,8 @@ important groups skip some of them. The window keeps the clips that such a group
 later, but with the same result, and no span ends for lack of a score.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,6 +39,26 @@ class Hop:
     speech_until_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What stays where other rules come into force: groups, the trackers of events that stay.
+
+    ``clips``: number of the first clip that a new rule reads.
+    """
+
+    groups: Sequence["PriorityGroup"] = ()
+    trackers: Mapping[str, SpanTracker] = field(default_factory=dict)
+    clips: int = 0
+
+    def group(self, events: Sequence[str], aligner: Aligner) -> "PriorityGroup | None":
+        """Return the group of exactly these events if all of them stay."""
+        same = (g for g in self.groups if g.aligner is aligner and [*g.trackers] == [*events])
+        return next(same, None) if self.trackers.keys() >= {*events} else None
+
+
+NOTHING_BEFORE = Former()
+
+
 class PriorityGroup:
     """Some events of a ``RuleSet``, by their places in it: those of one priority and one zone.
 
@@ -46,15 +66,22 @@ class PriorityGroup:
     """
 
     def __init__(
-        self, rule_set: RuleSet, places: Sequence[int], aligner: Aligner, zone: int = 0, first: bool = True
+        self,
+        rule_set: RuleSet,
+        places: Sequence[int],
+        aligner: Aligner,
+        zone: int = 0,
+        first: bool = True,
+        before: Former = NOTHING_BEFORE,
     ) -> None:
-        self.zone, self._first = zone, first
+        self.zone, self.first = zone, first
         self._queries = [rule_set.queries[i] for i in places]
         self._trackers = [
-            SpanTracker(q.event, rule_set.rules[i], rule_set.budgets.get(q.event))
+            before.trackers.get(q.event)
+            or SpanTracker(q.event, rule_set.rules[i], rule_set.budgets.get(q.event), before.clips)
             for i, q in zip(places, self._queries, strict=True)
         ]
-        self._aligner, self._scorer = aligner, aligner.begin(self._queries)
+        self.aligner, self._scorer = aligner, aligner.begin(self._queries)
         self._latest: tuple[FeatureWindow, tuple[ScoreTrack, ...]]
         self._deferred = 0
         self.scores: dict[str, float] = {}  # of the last decided clip
@@ -62,7 +89,7 @@ class PriorityGroup:
     def defer(self) -> bool:
         """Skip a hop; return False if too many were skipped already, or if no events are more important."""
         self._deferred += 1
-        return not self._first and self._deferred <= MAX_DEFERRED
+        return not self.first and self._deferred <= MAX_DEFERRED
 
     def advance(self, hop: Hop) -> list[SpanChange]:
         """Score the window and update every tracker."""
@@ -77,30 +104,43 @@ class PriorityGroup:
             self.scores[query.event] = float(track.p[hop.decided - 1]) if hop.decided else 0.0
         return changes
 
-    def finish(self) -> list[SpanChange]:
-        """Close every span, at the end of the segment."""
-        return [c for t in self._trackers for c in t.finish()]
+    @property
+    def trackers(self) -> dict[str, SpanTracker]:
+        """Return the trackers by event."""
+        return {tracker.event: tracker for tracker in self._trackers}
+
+    def finish(self, but: Collection[str] = ()) -> list[SpanChange]:
+        """Close every span, at the end of the segment or of a rule; not those of the events ``but``."""
+        return [c for t in self._trackers if t.event not in but for c in t.finish()]
 
     def explain(self, span: Span) -> Explanation | None:
         """Return why a span of the latest changes was reported; None if its event is not in this group."""
         for i, query in enumerate(self._queries):
             if query.event == span.event:
                 window, tracks = self._latest
-                return explain(window, query, tracks[i], span, self._aligner)
+                return explain(window, query, tracks[i], span, self.aligner)
         return None
 
 
-def build_priority_groups(rule_set: RuleSet, aligner: Aligner, live: bool) -> list[PriorityGroup]:
-    """Return the groups of a stream, the most important first. A file, which is never behind, has one for each zone."""
+def build_priority_groups(
+    rule_set: RuleSet, aligner: Aligner, live: bool, before: Former = NOTHING_BEFORE
+) -> list[PriorityGroup]:
+    """Return the groups of a stream, the most important first. A file, which is never behind, has one for each zone.
+
+    Where other rules were in force ``before``, events that stay keep their trackers, and groups of such events stay.
+    """
     levels = rule_set.priorities if live else ()
     by_group: dict[tuple[int, int], list[int]] = {}
     for i in range(len(rule_set.queries)):
         by_group.setdefault((-levels[i] if levels else 0, rule_set.zone_of(i)), []).append(i)
     top = min(by_group, default=(0, 0))[0]
-    return [
-        PriorityGroup(rule_set, by_group[level, zone], aligner, zone, first=level == top)
-        for level, zone in sorted(by_group)
-    ]
+    groups = []
+    for (level, zone), places in sorted(by_group.items()):
+        same = before.group([rule_set.queries[i].event for i in places], aligner)
+        group = same or PriorityGroup(rule_set, places, aligner, before=before)
+        group.zone, group.first = zone, level == top
+        groups.append(group)
+    return groups
 
 
 class Segment:
@@ -126,7 +166,8 @@ class Segment:
         self.late = 0  # frames that came when their time had left the window
         self._aligner = aligner
         self._groups = build_priority_groups(rule_set, aligner, live)
-        self._areas = dict(zip((q.event for q in rule_set.queries), rule_set.areas, strict=False))
+        self._areas = _areas(rule_set)
+        self._live, self._zones = live, rule_set.zones
         self._window, self._windows = window, (window, *zone_windows)
         self._audio_until = float("-inf")
 
@@ -144,7 +185,10 @@ class Segment:
         zones: Sequence[ZoneAnswer] = (),
     ) -> list[SpanChange]:
         """Add frames: times [N], features [N, D], objects [N, M, 8]. ``behind``: defer less important events."""
-        for window, seen in zip(self._windows, (ZoneAnswer(features, detections), *zones), strict=True):
+        by_zone = {zone.areas: zone for zone in zones}
+        unseen = ZoneAnswer(np.full_like(features, np.nan), None)  # a zone that is younger than the request
+        answers = (ZoneAnswer(features, detections), *(by_zone.get(areas, unseen) for areas in self._zones))
+        for window, seen in zip(self._windows, answers, strict=True):
             found = [None] * len(t) if seen.detections is None else list(seen.detections)
             for when, feature, objects in zip(t, seen.features, found, strict=True):
                 late = not window.add_frame(float(when), feature, objects)
@@ -184,6 +228,22 @@ class Segment:
         changes = self._advance(final=True)
         return changes + [c for group in self._groups for c in group.finish()]
 
+    def close_others(self, kept: Collection[str]) -> list[SpanChange]:
+        """Close the spans of all events but those that are ``kept``, before other rules come into force."""
+        return [c for group in self._groups for c in group.finish(but=kept)]
+
+    def change_rules(self, rule_set: RuleSet, aligner: Aligner, kept: Collection[str]) -> None:
+        """Go on with other rules: spans of events that are ``kept`` stay, the others begin with the next clip."""
+        windows = dict(zip(self._zones, self._windows[1:], strict=True))
+        new = tuple(windows[z] if z in windows else self._window.unseen() for z in rule_set.zones)
+        self._zones, self._windows = rule_set.zones, (self._window, *new)
+        trackers = {event: t for group in self._groups for event, t in group.trackers.items() if event in kept}
+        before = Former(self._groups, trackers, self._window.first + len(self._window))
+        self._groups = build_priority_groups(rule_set, aligner, self._live, before)
+        self._areas, self._aligner = _areas(rule_set), aligner
+        events = {q.event for q in rule_set.queries}
+        self.scores = {event: p for event, p in self.scores.items() if event in events}
+
     def explain(self, span: Span) -> Explanation:
         """Return why a span of the latest changes was reported."""
         return next(found for group in self._groups if (found := group.explain(span)) is not None)
@@ -214,3 +274,8 @@ class Segment:
         for window in self._windows:
             window.trim()
         return changes
+
+
+def _areas(rule_set: RuleSet) -> dict[str, Areas]:
+    """Return where each event is looked for."""
+    return dict(zip((q.event for q in rule_set.queries), rule_set.areas, strict=False))

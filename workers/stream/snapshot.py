@@ -49,6 +49,7 @@ class StreamSnapshot:
     alert_thresholds: dict[str, float] = field(default_factory=dict)  # event -> probability that an alert needs now
     over_budget: dict[str, float] = field(default_factory=dict)  # event over its budget -> recent events an hour
     look_alikes: dict[str, str] = field(default_factory=dict)  # event -> what its events over budget look like
+    config_hash: str = ""  # of the configuration whose rules are in force
     warnings: tuple[str, ...] = ()  # descriptions that will not be found as they are meant
     queue_depth: int = 0
     error: str | None = None  # code: message, without credentials

@@ -19,6 +19,7 @@ from daemon.observability.metrics import (
 from daemon.observability.snapshot import (
     LEFT_ALONE,
     AlertsSnapshot,
+    ConfigurationStatus,
     DaemonSnapshot,
     EncoderSnapshot,
     SpeechSnapshot,
@@ -78,6 +79,8 @@ CONTRACT = {
     "event_log_damaged_total": set(),
     "spool_bytes": set(),
     "spool_oldest_seconds": set(),
+    "config_last_reload_successful": set(),
+    "config_last_reload_success_timestamp_seconds": set(),
     "model_info": {"model"},
 }
 MODEL = ModelInfo("lite/lite0@1", "lite", "lite0", "1", 384, "Apache-2.0", "cpu", 20.0)
@@ -132,6 +135,7 @@ FULL = DaemonSnapshot(
     alerts=AlertsSnapshot(
         {"phone": TargetSnapshot(False, 7, 2, 5, 4, 90.0, seconds(1.5))}, {"cooldown": 6, "muted": 0}
     ),
+    configuration=ConfigurationStatus("2ab1", loaded=1700.0, valid=False),
 )
 
 
@@ -172,6 +176,8 @@ def test_a_file_that_has_ended_is_not_down() -> None:
 
 def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "stream_up", camera="front") == 1
+    assert value(FULL, "config_last_reload_successful") == 0
+    assert value(FULL, "config_last_reload_success_timestamp_seconds") == 1700
     assert value(FULL, "frames_decoded_total", camera="back") == 50
     assert value(FULL, "last_frame_timestamp_seconds", camera="front") == 1000.5
     assert value(FULL, "last_sound_timestamp_seconds", camera="front") == 990.5

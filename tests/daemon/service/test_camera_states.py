@@ -17,6 +17,7 @@ from tests.support.clocks import FakeClock
 from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, SourceSnapshot
 
 URLS = ("rtsp://host/a", "video.mp4")
@@ -39,6 +40,9 @@ class Stream:
 
     def latest_frame(self, timeout_s: float) -> None:
         return None
+
+    def change_rules(self, order: RulesOrder) -> None:
+        self.now = replace(self.now, config_hash=order.config_hash)
 
     def stop(self) -> None:
         if not self.deaf:

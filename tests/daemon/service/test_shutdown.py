@@ -1,5 +1,7 @@
 """A request to stop, in processes of their own: it comes by signal."""
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -21,10 +23,10 @@ HEAD = """
 """
 
 
-def program(code: str) -> subprocess.Popen[str]:
+def program(code: str, stdin: int | None = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """Start one that has caught its signals when this returns."""
     text = textwrap.dedent(HEAD) + textwrap.dedent(code)
-    process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", text], stdin=stdin, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
     return process
@@ -56,16 +58,41 @@ def test_a_second_one_ends_the_process_at_once() -> None:
 
 
 def test_a_closed_terminal_starts_the_drain_and_never_cuts_it_short() -> None:
-    process = program("""
+    here, terminal = pty.openpty()
+    code = """
         stop.wait(60)
+        assert stop.came
         print("drains", flush=True)
         time.sleep(0.5)
-    """)
+    """
+    process = program(code, terminal)
+    os.close(terminal)
+    os.close(here)  # the window is closed
     process.send_signal(signal.SIGHUP)
     assert process.stdout
     assert process.stdout.readline() == "drains\n"
     process.send_signal(signal.SIGHUP)
     assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_a_hangup_asks_for_a_reload_while_the_terminal_is_there(on_terminal: bool) -> None:
+    here, terminal = pty.openpty()
+    code = """
+        for _ in range(2):
+            while not stop.take_reload():
+                stop.wait(60)
+            print("reloads", flush=True)
+        assert not (stop.came or stop.take_reload())
+    """
+    process = program(code, terminal if on_terminal else subprocess.DEVNULL)
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout
+        assert process.stdout.readline() == "reloads\n"
+    assert process.wait(10) == 0
+    os.close(terminal)
+    os.close(here)
 
 
 def test_whatever_hangs_does_not_outlive_its_time() -> None:

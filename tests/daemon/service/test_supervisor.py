@@ -17,6 +17,7 @@ from tests.support.clocks import FakeClock
 from workers.errors import ModelUnavailable, ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
 from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.stream.stream_rules import RulesOrder
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceSnapshot
 
@@ -34,12 +35,16 @@ class Stream:
         )
         self.asked = self.killed = False
         self.dead = False
+        self.orders: list[RulesOrder] = []
         self.obeys = True
 
     def snapshot(self) -> StreamSnapshot:
         if self.dead:
             raise ServiceDied("an actor died")
         return self.state
+
+    def change_rules(self, order: RulesOrder) -> None:
+        self.orders.append(order)
 
     def stop(self) -> None:
         self.asked = True

@@ -198,7 +198,7 @@ def test_each_event_is_decided_by_what_its_zone_shows() -> None:
     changes = []
     for t in range(30):
         rows = [np.where(show, YES, NO) for show in (5 <= t < 25, 5 <= t < 10, 15 <= t < 25)]
-        whole, *zones = (ZoneAnswer(row, None) for row in rows)
+        whole, *zones = (ZoneAnswer(row, None, areas) for row, areas in zip(rows, ((), LEFT, RIGHT), strict=True))
         changes += e.add_frames(np.array([float(t)]), whole.features, zones=zones)
     (right,) = [c.span for c in changes if c.span.event == "right" and c.type == "new"]
     assert (e.frames_of(right) == YES).all(axis=1).mean() > 0.5
@@ -226,5 +226,5 @@ def test_the_most_important_events_of_every_zone_are_never_late() -> None:
     watch = RuleSet(queries, (SpanRule(),) * 3, priorities=(9, 9, 5), areas=(LEFT, (), LEFT))
     e = Segment("live/0", watch, aligner, ClipWindow(1.0, 2, 2), live=True, zone_windows=[ClipWindow(1.0, 2, 2)])
     for t in range(12):
-        e.add_frames(np.array([float(t)]), NO, behind=True, zones=[ZoneAnswer(NO, None)])
+        e.add_frames(np.array([float(t)]), NO, behind=True, zones=[ZoneAnswer(NO, None, LEFT)])
     assert aligner.scored == Counter({"fire": 12, "smoke": 12})

@@ -1,0 +1,80 @@
+"""What differs between two configurations, and what of it takes effect without a restart of the daemon."""
+
+from dataclasses import dataclass, replace
+
+from pydantic import BaseModel
+
+from daemon.config.schema import Config
+from workers.types import CameraSpec
+
+LIVE = frozenset({"cameras", "events", "privacy", "retention"})
+"""Sections that a running daemon takes up; what differs in another one needs a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Names of cameras and events that differ, sections that are taken up, and keys that need a restart.
+
+    ``cameras_changed`` are restarted, alone; on those in ``rules_changed`` only the rules change, while they run.
+    """
+
+    cameras_added: tuple[str, ...] = ()
+    cameras_removed: tuple[str, ...] = ()
+    cameras_changed: tuple[str, ...] = ()
+    rules_changed: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+    def as_json(self) -> dict[str, list[str]]:
+        """Return what differs, without what does not."""
+        return {name: list(names) for name in self.__slots__ if (names := getattr(self, name))}
+
+
+def in_force(started: Config, new: Config) -> Config:
+    """Return the configuration that a daemon follows which was ``started`` with another one."""
+    fixed = [name for name in type(started).model_fields if name not in LIVE]
+    return new.model_copy(update={name: getattr(started, name) for name in fixed})
+
+
+def changes(before: Config, new: Config, started: Config | None = None) -> Changes:
+    """Return what differs between the configuration in force and a new one.
+
+    ``started`` is the one that the daemon was started with, which says what needs a restart. Default: ``before``.
+    """
+    old, cameras = ({c.name: c for c in config.camera_specs()} for config in (before, in_force(before, new)))
+    old_rules, rules = ({n: config.event_specs(n) for n in config.cameras} for config in (before, new))
+    both = [name for name in cameras if name in old]
+    changed = tuple(n for n in both if _without_events(cameras[n]) != _without_events(old[n]))
+    names = (*before.events, *(name for name in new.events if name not in before.events))
+    others = [name for name in sorted(LIVE - {"cameras", "events"}) if getattr(before, name) != getattr(new, name)]
+    return Changes(
+        cameras_added=tuple(name for name in cameras if name not in old),
+        cameras_removed=tuple(name for name in old if name not in cameras),
+        cameras_changed=changed,
+        rules_changed=tuple(n for n in both if n not in changed and old_rules[n] != rules[n]),
+        events=tuple(n for n in names if before.events.get(n) != new.events.get(n)),
+        sections=tuple(others),
+        needs_restart=tuple(_fixed(started or before, new)),
+    )
+
+
+def _without_events(camera: CameraSpec) -> CameraSpec:
+    return replace(camera, events=())
+
+
+def _fixed(started: Config, new: Config) -> list[str]:
+    """Return the keys outside of the live sections that differ, as ``models.profile``."""
+    found: list[str] = []
+    for name in type(new).model_fields:
+        old, value = getattr(started, name), getattr(new, name)
+        if name in LIVE or old == value:
+            continue
+        if isinstance(old, BaseModel) and isinstance(value, BaseModel):
+            found += [f"{name}.{k}" for k in type(value).model_fields if getattr(old, k) != getattr(value, k)]
+        else:
+            found.append(name)
+    return found
