@@ -14,6 +14,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.config.changes import Changes, changes
 from daemon.config.editing.store import ConfigStore
 from daemon.http import Access, HttpServer, build_app
 from daemon.http.sessions import Sessions
@@ -106,8 +107,11 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         for name in ("in", "done"):
             (tmp_path / name).mkdir()
 
-        def take_over() -> None:
+        before = store.read()[0]
+
+        def take_over() -> Changes:
             served.taken_over += 1
+            return changes(before, store.read()[0])
 
         services = ApiServices(
             config=lambda: store.read()[0],
