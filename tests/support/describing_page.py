@@ -23,7 +23,7 @@ For the profile `lite`. This page is generated from `alignment/lexicon/objects.j
 | write | it is read as |
 |---|---|
 | "a person", "an intruder", "eine Frau", 一个人 | a person is detected |
-| "two people", "more than three people", "a crowd" | so many persons are detected: 2, 4, 5; 2 for "students in a class" |
+| "two people", "more than three people", "a crowd" | so many persons are detected: 2, 4, 5; of "kids dancing" 2 |
 | "a dog and a cat", "a person with a dog" | both are detected in one frame |
 | "a dog or a cat", "a car, truck or bus" | one of them is detected |
 | "nobody", "no car in the driveway" | none is detected, for three seconds at least |
