@@ -19,7 +19,7 @@ from workers.services.state import StateService
 from workers.sources.base import SourceBuilder
 from workers.sources.isolation.source import DecoderPool
 from workers.stream.worker import StreamWorker
-from workers.types import CameraSpec, EventSpec
+from workers.types import CameraSpec, ClipOptions, EventSpec
 
 
 class Models(LocalRuntime):
@@ -40,7 +40,7 @@ class Models(LocalRuntime):
         services = self._services_of(camera, events)
         build = build_source or services.build_source
         services = replace(services, sink=use.sink, state=StateService(use.evidence), build_source=build)
-        settings = replace(self._settings, pictures=use.evidence)
+        settings = replace(self._settings, pictures=use.evidence, clips=ClipOptions(use.clips))
         return LocalStream(StreamWorker(camera, events, settings, services))
 
     def close(self) -> None:
@@ -51,15 +51,21 @@ class Models(LocalRuntime):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of the models: starts streams whose events go to ``sink`` and whose pictures go to ``evidence``.
+    """One use of the models: starts streams whose events go to ``sink``, and pictures and clips to ``evidence``.
 
-    Without ``evidence`` nothing is written.
+    Without ``evidence`` nothing is written, nor encoded video kept in memory.
     """
 
     models: Models
     sink: StreamSink
     evidence: Path | None = None
+    makes_clips: bool = True
     build_source: SourceBuilder | None = None
+
+    @property
+    def clips(self) -> bool:
+        """Return whether events get clips."""
+        return self.makes_clips and self.evidence is not None
 
     def start_stream(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamHandle:
         """Start a stream."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import watchword
 from tests.support.pipelines import COLOURS, RED_TWICE, write_colours
@@ -72,10 +73,11 @@ def test_an_event_is_looked_for_in_its_zone() -> None:
 def test_evidence_of_pushed_frames(tmp_path: Path) -> None:
     with watchword.Pipeline(["red"], profile="colour", evidence=tmp_path) as pipeline:
         for frame, t in frames([("grey", 3), ("red", 5), ("grey", 3)], fps=1):
-            pipeline.push(frame, t)
+            pipeline.push(frame.repeat(20, axis=0).repeat(30, axis=1), t)
     (event,) = pipeline.close()
     assert event.snapshot is not None
-    assert event.snapshot.exists()
+    with Image.open(event.snapshot) as snapshot:
+        assert snapshot.size == (1280, 640)  # the whole frame, not what the model sees
     assert event.clip is None
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import pytest
 
 import watchword
@@ -29,11 +30,15 @@ def test_events_may_be_named_and_have_settings(video: Path) -> None:
     assert watchword.tag(video, wanted, profile="colour") == []
 
 
-def test_snapshots_lie_in_the_folder_of_evidence(video: Path, tmp_path: Path) -> None:
+def test_snapshots_and_clips_lie_in_the_folder_of_evidence(video: Path, tmp_path: Path) -> None:
     first, _ = watchword.tag(str(video), "red", profile="colour", evidence=tmp_path / "new" / "evidence")
     assert first.snapshot is not None
     assert first.snapshot.is_relative_to(tmp_path / "new" / "evidence")
     assert first.snapshot.read_bytes().startswith(b"\xff\xd8")
+    assert first.clip is not None
+    with av.open(str(first.clip)) as clip:
+        assert clip.duration is not None
+        assert clip.duration / av.time_base == pytest.approx(14.5, abs=1.5)  # the event, and 5 s before and after
 
 
 def test_a_configuration_gives_models_and_events(video: Path, tmp_path: Path) -> None:

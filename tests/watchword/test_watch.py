@@ -92,7 +92,8 @@ def camera(folder: Path) -> Iterator[str]:
 
 @pytest.mark.realtime
 def test_stopping_ends_the_open_event_of_a_camera(tmp_path: Path) -> None:
-    with camera(tmp_path) as url, watchword.watch(url, ["red"], profile="colour", fps=2) as watching:
+    folder = tmp_path / "evidence"
+    with camera(tmp_path) as url, watchword.watch(url, "red", profile="colour", fps=2, evidence=folder) as watching:
         revisions = iter(watching)
         first = next(revisions)
         assert (first.type, first.live) == ("new", True)
@@ -100,3 +101,7 @@ def test_stopping_ends_the_open_event_of_a_camera(tmp_path: Path) -> None:
         watching.stop()
         *_, last = revisions
         assert (last.type, last.id) == ("end", first.id)
+    assert last.snapshot is not None
+    assert last.snapshot.exists()
+    assert last.clip is not None
+    assert last.clip.exists()

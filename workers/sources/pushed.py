@@ -11,6 +11,8 @@ from av import VideoFrame
 
 from workers.clock import Clock, SystemClock
 from workers.sources.base import WithoutClips
+from workers.sources.clips.encode import FramePainter
+from workers.sources.clips.making import jpeg, look_of
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import make_grid
 from workers.sources.decode.scaling import FrameScaler
@@ -18,19 +20,23 @@ from workers.types import U8, CameraSpec, FrameBatch, FrameSpec, Interruption, S
 
 MAX_WAITING = 64  # sampled frames, at the size of the encoder's input: about 20 MB
 MAX_BATCH = 16
+KEEP_PICTURES = 96  # whole frames, as JPEG of up to 1280 pixels: about 20 MB
 GAP_S = 30.0  # without frames: what happens after it is another event, and the frame before it is no longer valid
 
 
 class PushedSource(WithoutClips):
     """A lossless ``Source``: ``push`` waits while too many frames wait. Time is that of the pushed frames.
 
-    A gap of more than ``GAP_S`` (or two hops) starts a new segment. Use it from one thread at a time.
+    A gap of more than ``GAP_S`` (or two hops) starts a new segment. Use it from one thread at a time. ``pictures``:
+    keep the latest frames whole, for the pictures of events; each costs about 10 ms.
     """
 
-    def __init__(self, camera: CameraSpec, spec: FrameSpec, clock: Clock | None = None) -> None:
+    def __init__(self, camera: CameraSpec, spec: FrameSpec, clock: Clock | None = None, pictures: bool = False) -> None:
         self._name, self._clock = camera.name, clock or SystemClock()
         self._scaler = FrameScaler(spec, camera.blur_faces, camera.masks)
         self._grid, self._gap_s = make_grid(camera), max(GAP_S, 2 * camera.hop_s)
+        self._painter = FramePainter(look_of(camera, of_picture=True)) if pictures else None
+        self._pictures: deque[tuple[float, bytes]] = deque(maxlen=KEEP_PICTURES)
         self._counters, self._key = Counters(), uuid4().hex[:16]
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, float, U8]] = deque()
@@ -52,7 +58,10 @@ class PushedSource(WithoutClips):
         self._counters.decoded(1)
         if not self._grid.take(t):
             return not self._ended
-        scaled = self._scaler(VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+        whole = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        scaled = self._scaler(whole)
+        if self._painter is not None:
+            self._pictures.append((t, jpeg(self._painter(whole), "")))
         with self._changed:
             while len(self._waiting) >= MAX_WAITING and not self._ended:
                 self._changed.wait()
@@ -97,6 +106,11 @@ class PushedSource(WithoutClips):
     def snapshot(self) -> SourceSnapshot:
         """Return the counters."""
         return self._counters.snapshot()
+
+    def picture(self, t: float) -> bytes:
+        """Return the whole frame that was pushed at ``t`` as JPEG; raise ``ClipUnavailable`` if it is not kept."""
+        kept = dict(tuple(self._pictures))
+        return kept[t] if t in kept else super().picture(t)
 
     def close(self) -> None:
         """Take no more frames."""

@@ -21,7 +21,7 @@ from workers.events.writer import EventWriter
 from workers.services.clients import StreamServices
 from workers.services.settings import ServiceSettings
 from workers.sources.base import Source
-from workers.sources.url import parse_target
+from workers.sources.synthetic import SyntheticSource
 from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
 from workers.stream.clips import ClipRecorder
@@ -108,7 +108,7 @@ class StreamPipeline:
 
     def _build_recorder(self, info: SourceInfo) -> ClipRecorder | None:
         """Return what makes clips and full frames; None for a test pattern, which has no encoded stream."""
-        if parse_target(self._camera.url).kind == "synthetic":
+        if isinstance(self._source, SyntheticSource):
             return None
         options, state = self._settings.clips, self._services.state
         self._recorder = ClipRecorder(self._source, state, self._camera, options, info.live, self._clock)

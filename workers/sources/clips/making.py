@@ -36,7 +36,7 @@ def make_clip(recording: Recording, start: float, camera: CameraSpec, live: bool
                     return Clip(first, last, remux(recording, tracks, time_note(first, last) if live else ""))
             first = max(first, start)
             note = time_note(first, last) if live else ""
-            return Clip(first, last, encode(recording, tracks, _look(camera), first, note))
+            return Clip(first, last, encode(recording, tracks, look_of(camera), first, note))
     except (FFmpegError, ValueError) as error:
         raise ClipUnavailable(f"the clip cannot be written: {error}", "use another codec in the camera") from error
 
@@ -53,20 +53,22 @@ def make_picture(recording: Recording, t: float, camera: CameraSpec, live: bool)
                     break
             if found is not None:
                 at, frame = found
-                picture = FramePainter(_look(camera, of_picture=True))(frame)
-                return _jpeg(picture, time_note(at, at) if live else "")
+                picture = FramePainter(look_of(camera, of_picture=True))(frame)
+                return jpeg(picture, time_note(at, at) if live else "")
     except (FFmpegError, ValueError) as error:
         raise ClipUnavailable(f"no frame can be decoded: {error}", "use another codec in the camera") from error
     raise ClipUnavailable("no frame of that time can be decoded", "the camera's video is damaged, or has gaps")
 
 
-def _jpeg(picture: U8, note: str) -> bytes:
+def jpeg(picture: U8, note: str) -> bytes:
+    """Return an RGB frame u8[H, W, 3] as JPEG, with a note of the time that it shows."""
     out = BytesIO()
     Image.fromarray(picture).save(out, format="JPEG", quality=JPEG_QUALITY, comment=note)
     return out.getvalue()
 
 
-def _look(camera: CameraSpec, of_picture: bool = False) -> Look:
+def look_of(camera: CameraSpec, of_picture: bool = False) -> Look:
+    """Return how frames of a camera may be shown."""
     blurred = camera.blur_faces
     side = SIDE if not blurred else BLURRED_PICTURE if of_picture else BLURRED_SIDE
     return Look(side, BLURRED_FPS if blurred else FPS, blurred, camera.masks)
