@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from daemon.config.schema import Config
 from workers.types import CameraSpec
 
-LIVE = frozenset({"cameras", "events", "privacy", "retention"})
+LIVE = frozenset({"cameras", "events", "alerts", "privacy", "retention"})
 """Sections that a running daemon takes up; what differs in another one needs a restart."""
 
 

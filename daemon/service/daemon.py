@@ -247,6 +247,7 @@ class Daemon:
         if self._uploads is not None:
             self._uploads.change(config.event_specs(), config.privacy.blur_faces)
         self._janitor.change(config.retention)
+        self._alerts.apply(config)
 
     def _observe(self, supervisor: Supervisor) -> None:
         uploads = self._uploads.snapshot() if self._uploads else None

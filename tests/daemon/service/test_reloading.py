@@ -107,6 +107,7 @@ def test_a_changed_file_is_taken_up_once_it_has_settled(daemon: Daemon) -> None:
         ("profile: colour", "profile: colour, batch_size: 8", Changes(needs_restart=("models.batch_size",))),
         ("models:", "http: {port: 1}\nstate_dir: x\nmodels:", Changes(needs_restart=("http.port", "state_dir"))),
         ("models:", "retention: {events: 1d}\nmodels:", Changes(sections=("retention",))),
+        ("models:", "alerts: {public_url: 'https://a.example'}\nmodels:", Changes(sections=("alerts",))),
         ("events:", "# a comment\nevents:", Changes()),
     ],
 )
