@@ -1,7 +1,7 @@
 """What the routes of the API work with; built by the daemon, and found by the routes as ``Api``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +10,14 @@ from fastapi import Depends, Request
 from daemon.alerts.store.history import AlertStore
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.api.transcoding import Transcoder
 from daemon.config import Config
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from workers.events.folder import EvidenceFolder
 from workers.publish.log.view import LogView
 
 
@@ -34,7 +36,8 @@ class ApiServices:
     alerts_folder: Path  # where the key of links in messages lies
     store: ConfigStore | None  # the configuration file; None: the daemon was started without one
     take_over: Callable[[], Changes]  # asks the daemon to use what the file says now; returns what that changes
-    evidence: Path  # the folder; nothing outside it is ever served
+    evidence: EvidenceFolder  # nothing outside it is ever served
+    transcoder: Transcoder = field(default_factory=Transcoder)
 
 
 async def _services(request: Request) -> ApiServices:

@@ -106,7 +106,7 @@ class Daemon:
             alerts_folder=layout.alerts,
             store=store,
             take_over=self._reloader.take_over if self._reloader else Changes,
-            evidence=self._config.evidence_folder().local,
+            evidence=self._config.evidence_folder(),
         )
         app = build_app(
             self._observer.snapshot,

@@ -125,7 +125,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             alerts_folder=layout.alerts,
             store=store,
             take_over=take_over,
-            evidence=layout.evidence,
+            evidence=config.evidence_folder(),
         )
         app = build_app(
             lambda: served.snapshot,
