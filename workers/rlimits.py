@@ -1,18 +1,14 @@
-"""Kernel resource limits for processes that decode untrusted media, and the priority of threads.
+"""Kernel resource limits for processes that decode untrusted media.
 
 ``RLIMIT_DATA`` bounds memory: it counts private allocations, not mappings such as an object store or libraries.
 ``RLIMIT_AS`` would count mappings too, and would end any process that Ray runs. Beyond the limit, allocation fails:
 FFmpeg and numpy then raise an error; other code may end the process, and the runtime restarts it.
 """
 
-import os
 import resource
-import sys
-import threading
 from pathlib import Path
 
 MAX_FILES = 1024
-NICENESS = 10
 
 
 def confine(memory_mib: int) -> None:
@@ -37,9 +33,3 @@ def _lower(kind: int, limit: int) -> None:
     hard = resource.getrlimit(kind)[1]
     value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(kind, (value, value))
-
-
-def be_nice() -> None:
-    """Lower the priority of the calling thread, for work that must not delay frames; nothing on other systems."""
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -104,6 +104,18 @@ def _source_metrics(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
         ["camera"],
         _one(unfinished, lambda x: x.stamps_doubted),
     )
+    yield _gauge(
+        "clip_buffer_bytes",
+        "Memory of the encoded video that is kept of a live stream, for clips.",
+        ["camera"],
+        _one([(c, x) for c, x in unfinished if x.kept_bytes], lambda x: x.kept_bytes),
+    )
+    yield _counter(
+        "clips",
+        "Clips of events that were made (saved), or could not be made or kept (failed).",
+        ["camera", "result"],
+        (((c.name, result), count) for c in cameras for result, count in c.stream.clips.items()),
+    )
     yield _counter("frames_decoded", "Frames that were decoded.", ["camera"], _one(sources, lambda x: x.frames_decoded))
     yield _counter(
         "frames_sampled",

@@ -16,7 +16,6 @@ from alignment.errors import WatchwordError
 from workers.clock import Clock
 from workers.events.evidence import Followed
 from workers.events.folder import CLIP, SNAPSHOT
-from workers.rlimits import be_nice
 from workers.services.clients import StateClient
 from workers.sources.base import Source
 from workers.types import CameraSpec, ClipOptions
@@ -90,11 +89,15 @@ class ClipRecorder:
             self._changed.notify_all()
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of clips by what became of them."""
+        return {"saved": self.saved, "failed": self.failed} if self.makes_clips else {}
+
+    @property
     def _is_idle(self) -> bool:
         return not (self._waiting or self._pictures or self._working)
 
     def _run(self) -> None:
-        be_nice()
         held = None
         while True:
             with self._changed:

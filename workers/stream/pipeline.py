@@ -102,6 +102,7 @@ class StreamPipeline:
             source=replace(source, dropped=dict(Counter(source.dropped) + lost)),
             stages={name: h.snapshot() for name, h in requests.embedder.seconds.items()},
             queue_depth=requests.depth,
+            clips=self._recorder.counts if self._recorder is not None else {},
         )
         # requests of a file are served after those of cameras
         return decider.snapshot(state, waits=(requests.waiting or self._finishing) and not state.live)

@@ -41,6 +41,7 @@ class StreamSnapshot:
     latency: HistogramSnapshot | None = None
     events: dict[str, int] = field(default_factory=dict)  # type -> revisions published
     suppressed: dict[str, int] = field(default_factory=dict)  # reason -> events not published
+    clips: dict[str, int] = field(default_factory=dict)  # saved, failed -> clips
     scores: dict[str, float] = field(default_factory=dict)  # event -> probability of the last decided clip
     thresholds: dict[str, float] = field(default_factory=dict)  # event -> probability at which a span begins now
     budgets: dict[str, float] = field(default_factory=dict)  # event -> tolerated false alerts an hour
@@ -74,6 +75,7 @@ class StreamSnapshot:
             latency=_sum(*({"": s.latency} if s.latency else {} for s in (self, earlier))).get(""),
             events=_sum(self.events, earlier.events),
             suppressed=_sum(self.suppressed, earlier.suppressed),
+            clips=_sum(self.clips, earlier.clips),
         )
 
 

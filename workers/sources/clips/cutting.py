@@ -6,6 +6,8 @@ from itertools import groupby
 
 from workers.sources.clips.coded import CodedPacket, Recording
 
+STILL_S = 15.0  # a frame may be shown for so long, until the next one
+
 
 def cut(recordings: Sequence[Recording], start: float, end: float) -> Recording | None:
     """Return the packets from ``start`` to ``end``, stream seconds, of the tracks that have most of that time.
@@ -30,7 +32,7 @@ def _extent(recording: Recording, start: float, end: float) -> float:
 def _cut_one(recording: Recording, start: float, end: float) -> Recording:
     video = _video(recording.video, start, end)
     since = min((p.t for p in video), default=start)
-    if video and recording.video and video[0].t > end:
+    if video and not (video[0].t <= end and max(p.t for p in video) >= start - STILL_S):
         return replace(recording, packets=[])
     until = end if not video else max(end, video[0].t)
     kept = {id(p) for p in video} | {id(p) for p in recording.audio if since <= p.t <= until}

@@ -1,5 +1,6 @@
 """Encode a clip as H.264: what browsers do not play, and what must not be shown as the camera sent it."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from workers.sources.decode.scaling import FrameScaler
 from workers.types import U8, Areas, FrameSpec
 
 GOP_S = 2.0
+RESTS_S = 0.2  # at most after each frame
 QUALITY = {"preset": "veryfast", "crf": "25", "profile": "main"}  # of libx264
 
 
@@ -76,7 +78,7 @@ def encode(recording: Recording, tracks: OpenTracks, look: Look, since: float, n
         with suppress(FFmpegError):  # damaged: what follows is missing
             container.mux(packets)
         keyed = -GOP_S
-        for t, frame in _with_first(base, picture, frames, painter, (width, height)):
+        for t, frame in _giving_way(_with_first(base, picture, frames, painter, (width, height))):
             shown = VideoFrame.from_ndarray(frame, format="rgb24")
             shown.pts, shown.time_base = round((t - base) * TICKS), Fraction(1, TICKS)
             if t - base >= keyed + GOP_S:
@@ -84,6 +86,19 @@ def encode(recording: Recording, tracks: OpenTracks, look: Look, since: float, n
             container.mux(stream.encode(shown))
         container.mux(stream.encode(None))
     return out.getvalue()
+
+
+def _giving_way(frames: Iterator[tuple[float, U8]]) -> Iterator[tuple[float, U8]]:
+    """Yield frames, and rest for as long as each took: what is live comes first.
+
+    A lower priority of this thread would not do: preempted with Python's lock, it would stop all threads.
+    """
+    before = time.thread_time()
+    for found in frames:
+        yield found
+        now = time.thread_time()
+        time.sleep(min(RESTS_S, now - before))
+        before = time.thread_time()
 
 
 def decoded(packets: Sequence[CodedPacket], tracks: OpenTracks) -> Iterator[tuple[float, VideoFrame]]:

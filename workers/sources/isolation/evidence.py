@@ -8,7 +8,6 @@ from typing import NoReturn
 
 from alignment.errors import WatchwordError
 from workers.errors import ClipUnavailable
-from workers.rlimits import be_nice
 from workers.sources.base import Source
 from workers.sources.isolation.channel import Channel
 from workers.types import Clip
@@ -141,7 +140,6 @@ class EvidenceServer:
         threading.Thread(target=self._serve, name="evidence", daemon=True).start()
 
     def _serve(self) -> None:
-        be_nice()
         try:
             while True:
                 request = self._channel.recv()

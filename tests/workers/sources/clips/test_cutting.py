@@ -30,6 +30,7 @@ def test_from_the_entry_point_before_to_the_end(start: float, end: float, expect
 
 def test_nothing_of_that_time() -> None:
     assert cut([video(5, 25)], 0, 3) is None
+    assert cut([video(5, 25)], 50, 60) is None
     assert cut([], 0, 3) is None
     assert cut([video(5, 25, tracks=Tracks())], 10, 20) is None  # of which no track can be described
 
