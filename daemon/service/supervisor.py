@@ -29,7 +29,7 @@ RETRY_S = 10.0  # the longest wait while an outage is young: after an outage of 
 DEGRADED_RETRY_S = 60.0  # the longest wait after ten minutes of outage; in between, a tenth of its duration
 STUCK_STALLS = 4  # stall timeouts without progress
 STOP_DEADLINE_S = 10.0
-RULES_DEADLINE_S = 60.0  # for embedding the descriptions of changed rules
+RULES_DEADLINE_S = 60.0  # what a stream may decide by its former rules, in stream seconds
 START_DEADLINE_S = 300.0  # for opening, once; models may have to be loaded before
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class SupervisedCamera:
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
     degraded_at: float | None = None  # monotonic
     ordered: str = ""  # hash of the configuration whose rules its running stream was ordered to take up
-    ordered_at: float = 0.0  # monotonic
+    ordered_at: float = 0.0  # stream second up to which it had decided by then
     leave_by: float | None = None  # monotonic deadline of a camera that is changed or removed
     successor: tuple[CameraSpec, tuple[EventSpec, ...]] | None = None  # of a camera that is changed
     stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
@@ -158,7 +158,7 @@ class Supervisor:
         else:
             known.spec, known.events = camera, events
             if known.handle is not None:
-                known.ordered, known.ordered_at = order.config_hash, self._clock.monotonic()
+                known.ordered, known.ordered_at = order.config_hash, known.snapshot.position_s
                 known.handle.change_rules(order)
 
     def remove(self, name: str) -> None:
@@ -288,8 +288,9 @@ class Supervisor:
         if camera.degraded and self._clock.monotonic() - camera.recent[-1] > DEGRADED_RETRY_S + BUDGET_S:
             camera.degraded_at = None
         self._check_stuck(camera, STUCK_STALLS * stream.stall_timeout_s, stream.source.up)
-        late = camera.ordered not in ("", stream.config_hash) and stream.live and camera.stop_by is None
-        if late and self._clock.monotonic() - camera.ordered_at > RULES_DEADLINE_S:
+        camera.ordered_at = camera.ordered_at or stream.position_s
+        late = camera.ordered not in ("", stream.config_hash) and camera.stop_by is None
+        if late and stream.position_s - camera.ordered_at > RULES_DEADLINE_S:
             log.error("stream did not take up its rules, restarting it", camera=camera.name)
             self._stop(camera)
             camera.stop_by = self._clock.monotonic() + STOP_DEADLINE_S

@@ -401,14 +401,22 @@ def test_changed_rules_go_to_the_running_stream_and_to_its_successors(clock: Fak
     assert len(streams.started) == 2
 
 
+def decide(supervisor: Supervisor, streams: Streams, clock: FakeClock, seconds: float, config_hash: str = "") -> None:
+    """Let a live stream decide for so long, by the rules of a configuration."""
+    for _ in range(round(2 * seconds)):
+        state = streams.started[0].state
+        if state.state is StreamState.RUNNING:
+            state = replace(state, progress_wall=clock.now, position_s=clock.now, config_hash=config_hash)
+            streams.started[0].state = state
+        advance(supervisor, clock, 0.5)
+
+
 def test_a_stream_that_does_not_take_up_its_rules_is_restarted(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
     supervisor.configure(CAMERA, ordered(RED))
-    for _ in range(round(RULES_DEADLINE_S * 2) - 2):
-        streams.started[0].state = replace(streams.started[0].state, progress_wall=clock.now)
-        advance(supervisor, clock, 0.5)
+    decide(supervisor, streams, clock, RULES_DEADLINE_S - 2)
     assert len(streams.started) == 1
-    advance(supervisor, clock, 5)
+    decide(supervisor, streams, clock, 5)
     assert len(streams.started) == 2
     assert supervisor.cameras[0].state is not CameraState.FAILED
 
@@ -416,8 +424,16 @@ def test_a_stream_that_does_not_take_up_its_rules_is_restarted(clock: FakeClock)
 def test_a_stream_that_took_them_up_is_left_alone(clock: FakeClock) -> None:
     supervisor, streams = supervised(clock)
     supervisor.configure(CAMERA, ordered(RED))
+    decide(supervisor, streams, clock, 2 * RULES_DEADLINE_S, config_hash="new")
+    assert (len(streams.started), streams.started[0].asked) == (1, False)
+
+
+def test_a_stream_that_waits_for_room_on_a_disk_is_not_restarted_for_its_rules(clock: FakeClock) -> None:
+    supervisor, streams = supervised(clock)
+    decide(supervisor, streams, clock, 5)
+    supervisor.configure(CAMERA, ordered(RED))
     for _ in range(4 * round(RULES_DEADLINE_S)):
-        streams.started[0].state = replace(streams.started[0].state, progress_wall=clock.now, config_hash="new")
+        streams.started[0].state = replace(streams.started[0].state, progress_wall=clock.now)
         advance(supervisor, clock, 0.5)
     assert (len(streams.started), streams.started[0].asked) == (1, False)
 

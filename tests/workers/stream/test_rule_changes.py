@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,15 @@ import pytest
 
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import EventQuery
-from tests.support.pipelines import ColourEncoder, MemorySink, services_of, write_colours
+from tests.support.pipelines import SAMPLE, ColourEncoder, MemorySink, done, services_of, write_colours
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
+from workers.services.clients import SpeechClient
 from workers.services.settings import ServiceSettings
 from workers.sources.factory import build_source
 from workers.stream.pipeline import StreamPipeline
 from workers.stream.stream_rules import RulesOrder
-from workers.types import U8, CameraSpec, EventSpec, FrameBatch, Zone
+from workers.types import U8, AudioChunk, CameraSpec, EventSpec, FrameBatch, SourceItem, Utterance, VoicedChunk, Zone
 
 RED, BLUE = EventSpec("red", ("red",)), EventSpec("other", ("blue",))
 LEFT = Zone("left", ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
@@ -26,10 +28,10 @@ FILE = [("grey", 4.0), ("red", 12.0), ("grey", 4.0), ("blue", 10.0), ("grey", 4.
 
 
 class Stepped:
-    """A source that gives single frames up to a time, and more when the test says so."""
+    """A source that gives single frames, and audio, up to a time, and more when the test says so."""
 
-    def __init__(self, path: Path) -> None:
-        self.camera = CameraSpec("cam", RedactedUrl(str(path)), fps=1.0, audio=False)
+    def __init__(self, path: Path, audio: bool = False) -> None:
+        self.camera = CameraSpec("cam", RedactedUrl(str(path)), fps=1.0, audio=audio)
         self._source = build_source(self.camera, ColourEncoder().describe().frame_spec)
         self.until = 0.0
         self.may_go = threading.Condition()
@@ -37,15 +39,22 @@ class Stepped:
     def __getattr__(self, name: str) -> object:
         return getattr(self._source, name)
 
-    def items(self) -> Iterator[FrameBatch]:
+    def items(self) -> Iterator[SourceItem]:
         for item in self._source.items():
+            if isinstance(item, AudioChunk):
+                self._wait(item.start_s)
+                yield item
+                continue
             assert isinstance(item, FrameBatch)
             for i in range(len(item.frames)):
-                with self.may_go:
-                    while item.pts_s[i] >= self.until:
-                        self.may_go.wait()
+                self._wait(float(item.pts_s[i]))
                 one = slice(i, i + 1)
                 yield replace(item, pts_s=item.pts_s[one], wall_time=item.wall_time[one], frames=item.frames[one])
+
+    def _wait(self, time_s: float) -> None:
+        with self.may_go:
+            while time_s >= self.until:
+                self.may_go.wait()
 
     def go(self, until: float) -> None:
         with self.may_go:
@@ -56,9 +65,15 @@ class Stepped:
 class Run:
     """A pipeline in a thread, and what it published."""
 
-    def __init__(self, path: Path, events: Sequence[EventSpec], encoder: ColourEncoder | None = None) -> None:
-        self.source, self.sink = Stepped(path), MemorySink()
-        self.services = services_of(encoder or ColourEncoder(), self.sink)
+    def __init__(
+        self,
+        path: Path,
+        events: Sequence[EventSpec],
+        encoder: ColourEncoder | None = None,
+        speech: SpeechClient | None = None,
+    ) -> None:
+        self.source, self.sink = Stepped(path, audio=speech is not None), MemorySink()
+        self.services = services_of(encoder or ColourEncoder(), self.sink, speech)
         aligner = SimilarityAligner(self.services.encoder.describe().calibration)
         settings = ServiceSettings(config_hash="old")
         camera = self.source.camera
@@ -209,3 +224,29 @@ def test_rules_that_come_before_the_source_is_open_are_those_it_begins_with(path
     run.thread.start()
     events = run.end()
     assert {(e.event, e.config_hash) for e in events} == {("other", "new")}
+
+
+class Hearing:
+    """A transcriber that hears the same word in every chunk."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, float]] = []
+
+    def submit(self, chunk: VoicedChunk, wait: bool) -> "Future[tuple[Utterance, ...]]":
+        end = chunk.start_s + len(chunk.samples) / 16_000
+        self.heard.append((chunk.start_s, end))
+        return done((Utterance(chunk.start_s, end, "a parcel at the front door", 0.9, "en"),))
+
+
+@pytest.mark.timeout(60)  # loads a model
+def test_audio_is_listened_to_only_while_a_rule_needs_it() -> None:
+    """In the sample somebody speaks at 2, 26 and 55 seconds."""
+    speech, said = Hearing(), EventSpec("said", ("someone talks about a parcel at the front door",))
+    run = Run(SAMPLE, [RED], speech=speech)
+    run.play(20)
+    run.change(RED, said, config_hash="hears")
+    run.play(50)
+    run.change(RED, config_hash="deaf")
+    events = run.end()
+    assert [start for start, _ in speech.heard] == [pytest.approx(26, abs=1)]
+    assert [start for start, _ in spans(events, "said")] == [pytest.approx(26, abs=1)]
