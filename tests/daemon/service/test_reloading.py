@@ -194,13 +194,25 @@ class Reloaded(Running):
         part.write_text(yaml.safe_dump(data))
         part.replace(self.path)
 
+    @property
+    def url(self) -> str:
+        return str(next(line["url"] for line in self.lines if line["event"] == "listening"))
+
     def get(self, path: str) -> tuple[int, str]:
-        url = next(line["url"] for line in self.lines if line["event"] == "listening")
+        return self.send(urllib.request.Request(self.url + path))
+
+    def send(self, request: urllib.request.Request) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(url + path, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=10) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def put(self, path: str, body: dict[str, Any], version: str) -> dict[str, Any]:
+        headers = {"If-Match": version, "Content-Type": "application/json", "X-Watchword": "1"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers, method="PUT")
+        found: dict[str, Any] = json.loads(self.send(request)[1])
+        return found
 
     def sampled(self, camera: str) -> int:
         prefix = f'watchword_frames_sampled_total{{camera="{camera}"}}'
@@ -244,15 +256,19 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reloaded
 )
 def test_one_camera_is_edited_and_the_other_goes_on(started: Reloaded) -> None:
     daemon = started
-    # A rule: both cameras go on, its spans begin from now on.
-    daemon.edit(lambda data: data["events"].update(grey={"describe": "blue", "threshold": 0.000001, "min_duration": 0}))
-    daemon.process.send_signal(signal.SIGHUP)
+    # A rule, by the API: both cameras go on, its spans begin from now on.
+    version = json.loads(daemon.get("/api/v1/rules")[1])["version"]
+    rule = {"describe": "blue", "threshold": 0.000001, "min_duration": 0}
+    answer = daemon.put("/api/v1/rules/grey", rule, version)
+    assert answer["changes"] == {"rules_changed": ["a", "b"], "events": ["grey"]}
+    assert daemon.put("/api/v1/rules/grey", rule, version)["error"] == "configuration_changed"
     daemon.until(lambda: daemon.events("a", "grey") and daemon.events("b", "grey"), "the rule")
     edited = daemon.lines
     assert not any(line["event"] == "stream finished" for line in edited)
     # One camera: it restarts alone.
     before = daemon.sampled("a")
     daemon.edit(lambda data: data["cameras"]["b"].update(fps=2))
+    daemon.process.send_signal(signal.SIGHUP)
     daemon.until(lambda: any(e["type"] == "end" for e in daemon.events("b", "something")), "the restart")
     daemon.until(lambda: len({e["id"] for e in daemon.events("b", "something")}) == 2, "the successor")
     # An invalid file: nothing happens, and it is said with its line.

@@ -58,7 +58,7 @@ def _region(text: str, section: str, name: str) -> tuple[list[str], list[str]]:
     return lines[:first], lines[last:]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), name=st.sampled_from(sorted(TEXTS)), value=VALUES)
 def test_an_edit_of_an_entry_changes_its_lines_only(data: st.DataObject, name: str, value: Any) -> None:
     text = TEXTS[name]
