@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +15,15 @@ import httpx
 from tests.support.daemon import Running, running, write_config
 from tests.support.event_log import opened
 from tests.support.events import make_event
+from tests.support.servers import free_port
 from workers.clock import SystemClock
 
 TOKEN = "a-token-for-the-page-only"
 MARKUP = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>"
 ENDLESS = "synthetic://pattern?seconds=3600&width=640&height=360&fps=5&pace=1"
+LAMP = (("grey", 3), ("red", 4), ("grey", 3))  # what the camera `lamp` shows again and again
 RULES = {
+    "red": {"describe": "a red picture", "merge_gap": "1s"},
     "blue": {"describe": "a blue picture", "threshold": 0.5},
     "strange": {"describe": f"a purple picture {MARKUP}"},
 }
@@ -111,6 +116,19 @@ def stored_events(folder: Path) -> None:
     ]
     with opened(folder / "state" / "events") as (log, _):
         log.append([*older, strange])
+
+
+@contextmanager
+def sent_for_ever(video: Path) -> Iterator[str]:
+    """Send a video as a live camera, in real time, again and again, whether somebody listens or not; yield its URL."""
+    url = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    play = ["-re", "-stream_loop", "-1", "-i", str(video), "-c", "copy", "-f", "mpegts", f"{url}?pkt_size=1316"]
+    sender = subprocess.Popen(["ffmpeg", "-v", "quiet", *play], stdin=subprocess.DEVNULL)
+    try:
+        yield url
+    finally:
+        sender.kill()
+        sender.wait()
 
 
 @contextmanager

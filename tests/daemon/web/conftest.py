@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import CHROMIUM, ENDLESS, RULES, Site, chromium, logged_in, stored_events
+from tests.support.page import CHROMIUM, ENDLESS, LAMP, RULES, Site, chromium, logged_in, sent_for_ever, stored_events
+from tests.support.pipelines import write_colours
+
+ROLLS = {"pre": "2s", "post": "2s"}
 
 
 @pytest.fixture(scope="session")
@@ -15,14 +18,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     for name in ("inbox", "done"):
         (folder / name).mkdir()
     stored_events(folder)
-    cameras = {
-        "pattern": {"url": ENDLESS, "audio": False},
-        "away": {"url": "rtsp://127.0.0.1:9/none"},
-    }
-    site = Site(folder, cameras=cameras, events=RULES, uploads={"folder": "inbox", "done": "done"})
-    site.start()
-    yield site
-    site.stop()
+    with sent_for_ever(write_colours(folder / "lamp.ts", LAMP)) as lamp:
+        cameras = {
+            "pattern": {"url": ENDLESS, "audio": False},
+            "lamp": {"url": lamp, "audio": False, "events": ["red"]},
+            "away": {"url": "rtsp://127.0.0.1:9/none"},
+        }
+        site = Site(folder, cameras=cameras, events=RULES, uploads={"folder": "inbox", "done": "done"}, evidence=ROLLS)
+        site.start()
+        yield site
+        site.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import MARKUP, PHONE, TOKEN, Site, titled, until
+from tests.support.page import MARKUP, PHONE, TOKEN, WAIT_MS, Site, titled, until
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]
@@ -95,6 +95,36 @@ def test_one_event_by_its_link(site: Site, visit: Visit) -> None:
     page.get_by_text("· 0.10").wait_for()
     for text in ("Judged by", "vision", "Nobody was told.", "There is no clip of this event.", "threshold 0.63"):
         shown(page, text)
+
+
+def ended_with_clip(site: Site) -> str:
+    """Wait for an event of the lamp that has ended; return its id."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    with site.client() as client:
+        while time.monotonic() < deadline:
+            for event in client.get("/api/v1/events", params={"event": "red", "camera": "lamp"}).json()["events"]:
+                if event["type"] == "end" and event["evidence"]["clip"]:
+                    return str(event["id"])
+            time.sleep(0.2)
+    raise AssertionError(site.daemon.log())
+
+
+def test_the_clip_plays_from_the_chart_and_boxes_can_be_switched_off(site: Site, visit: Visit) -> None:
+    page = visit(site, f"/events/{ended_with_clip(site)}")
+    video = "document.querySelector('video')"
+    until(page, f"({video}?.readyState ?? 0) >= 2")
+    assert page.evaluate(f"{video}.duration") > 3
+    chart = page.locator("svg.chart")
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until(page, f"{video}.currentTime > 0.5")
+    picture = "document.querySelector('.one-event .picture img')"
+    until(page, f"{picture}.naturalWidth > 0 && {picture}.src.includes('overlay=1')")
+    page.get_by_label("Boxes and zone").uncheck()
+    until(page, f"{picture}.complete && {picture}.naturalWidth > 0 && {picture}.src.includes('overlay=0')")
 
 
 def test_an_event_that_is_not_there(site: Site, visit: Visit) -> None:

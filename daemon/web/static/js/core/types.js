@@ -65,7 +65,7 @@
 
 /**
  * @typedef {object} Alert
- * @property {string | number} id
+ * @property {string} id
  * @property {string} event_id
  * @property {string} camera
  * @property {string} event
@@ -76,6 +76,7 @@
  * @property {number | string | null} [at]
  * @property {number | string | null} [delivered_at]
  * @property {string | null} [error]
+ * @property {boolean} [possible_duplicate]
  */
 
 /** @typedef {{name: string, may: string[], cameras: string[] | null}} Me */

@@ -158,6 +158,22 @@ export const en = {
   alerts: {
     title: "Alerts",
     none: "Nobody was told.",
+    mute: "Mute this for an hour",
+    muted: (/** @type {string} */ until) => `No alerts of it until ${until}; events are recorded all the same.`,
+    mutedNow: "Muted",
+    until: (/** @type {string} */ when) => `until ${when}`,
+    unmute: "Unmute",
+    again: "Send again",
+    replayed: "It is sent again.",
+    twice: "may have arrived twice",
+    targets: "Targets of alerts",
+    untried: "not tried yet",
+    up: "works",
+    down: "does not work",
+    counts: (/** @type {number} */ delivered, /** @type {number} */ waiting, /** @type {number} */ dead) =>
+      `${delivered} delivered, ${waiting} waiting, ${dead} failed`,
+    test: "Send a test",
+    arrived: "It has arrived.",
     states: { pending: "being sent", delivered: "delivered", suppressed: "not sent", dead: "failed for good" },
     reasons: {
       over_budget: "over the rule's budget",

@@ -2,9 +2,10 @@
 
 import { address, ApiError, get, send } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
-import { dateTime, duration, moment, offset, short, unix } from "../core/format.js";
+import { dateTime, duration, moment, offset, short } from "../core/format.js";
 import { inWords, t, worded } from "../core/i18n.js";
 import { listen } from "../core/stream.js";
+import { drawAlerts } from "../parts/alerting.js";
 import { bars } from "../parts/charts.js";
 import { whence } from "../parts/event_row.js";
 import { timeline } from "../parts/timeline.js";
@@ -71,7 +72,7 @@ export function eventView(root, { name: id }) {
     media.update(event);
     fill(chart, timeline(event, CHART_PX, media.canSeek ? (at) => media.seek(at) : undefined));
     fill(facts, ...factsOf(event));
-    drawAlerts(alerts, sent);
+    drawAlerts(alerts, event, sent, load);
     fill(details, h("summary", {}, t.event.details), detailsOf(event, place));
   }
 
@@ -168,34 +169,6 @@ function detailsOf(event, place) {
       latency !== null && [h("dt", {}, t.event.latency), h("dd", {}, duration(latency))],
     ),
     event.evidence.explanation !== null && event.evidence.explanation !== undefined && h("p", {}, h("a", { href: address(`${place}/explanation.png`), target: "_blank", rel: "noopener" }, t.event.explanation)),
-  );
-}
-
-/**
- * @param {HTMLElement} section
- * @param {Alert[]} alerts
- */
-function drawAlerts(section, alerts) {
-  fill(
-    section,
-    h("h2", {}, t.alerts.title),
-    alerts.length
-      ? h("ul", { class: "stack close" }, alerts.map((alert) => alertRow(alert)))
-      : h("p", { class: "quiet" }, t.alerts.none),
-  );
-}
-
-/** @param {Alert} alert */
-export function alertRow(alert) {
-  const tone = { delivered: "good", pending: "now", dead: "bad" }[alert.state] ?? "";
-  const at = unix(alert.delivered_at) ?? unix(alert.at);
-  const more = [alert.reason ? worded(t.alerts.reasons, alert.reason) : "", alert.error ?? "", at === null ? "" : dateTime(at)];
-  return h(
-    "li",
-    { class: "row" },
-    h("span", { class: "state" }, h("span", { class: `dot ${tone}` }), worded(t.alerts.states, alert.state)),
-    h("span", {}, alert.target),
-    h("span", { class: "small" }, more.filter(Boolean).join(" · ")),
   );
 }
 

@@ -5,18 +5,19 @@ import { h, fill } from "../core/dom.js";
 import { inWords, t, worded } from "../core/i18n.js";
 import { mayEdit } from "../core/me.js";
 import { listen } from "../core/stream.js";
+import { drawTargets } from "../parts/alerting.js";
 import { drawReading } from "../parts/reading.js";
 
 /** @type {import("../core/router.js").View} */
 export function rulesView(root) {
   const abort = new AbortController();
+  const targets = h("section", { class: "stack close" });
   const list = h("ul", { class: "rules" });
   const status = h("div", {}, h("p", { class: "quiet" }, t.loading));
   fill(
     root,
     h("div", { class: "head" }, h("h1", {}, t.nav.rules), mayEdit() && h("a", { class: "button first", href: "/rules/+new" }, t.rule.add)),
-    status,
-    list,
+    h("div", { class: "stack" }, status, list, targets),
   );
 
   async function load() {
@@ -29,6 +30,7 @@ export function rulesView(root) {
     }
   }
   load();
+  drawTargets(targets, abort.signal);
   const end = listen("resumed", load);
   return () => {
     abort.abort();
