@@ -1,7 +1,7 @@
 """Pictures of the page for the documents: python -m tests.support.page_pictures [FOLDER]
 
 Three live cameras (parts of the bundled sample, streamed by ffmpeg over TCP) are watched with the profile `lite` until
-something has happened on each; then Chromium takes pictures. Writes `page-*.webp` into FOLDER, by default docs/images.
+enough has happened; then Chromium takes pictures. Writes `page-*.webp` into FOLDER, by default docs/images.
 """
 
 import subprocess
@@ -25,12 +25,11 @@ EVENTS = {
     "cat": {"describe": "a cat", "threshold": 0.6, "zone": "lawn"},
     "coffee": {"describe": ["a cup of espresso", "a cup of coffee"]},
     "camera": {"describe": "a camera on a tripod"},
-    "fall": {"describe": "someone says that they fell down the stairs", "max_false_alerts": "1/day"},
-    "weather": {"describe": "someone talks about the weather"},
 }
 LAWN = {"lawn": [[0.08, 0.12], [0.92, 0.06], [0.95, 0.95], [0.05, 0.95]]}
 GAP, EDGE = 24, "#c9ced6"
-PATIENCE_S = 600
+PATIENCE_S = 900
+ENOUGH = 8  # events that have ended
 
 
 @contextmanager
@@ -67,7 +66,7 @@ def wait_for_events(site: Site) -> dict[str, str]:
         while time.monotonic() < deadline:
             ended = [e for e in client.get("/api/v1/events?limit=200").json()["events"] if e["type"] == "end"]
             found = {event["event"]: event["id"] for event in ended}
-            if {event["camera"] for event in ended} == PARTS.keys() and {"cat", "coffee"} <= found.keys():
+            if {"camera", "coffee"} <= found.keys() and len(ended) >= ENOUGH:
                 return found
             time.sleep(2)
     raise SystemExit("too little has happened")
@@ -116,7 +115,7 @@ def pictures(browser: Any, site: Site, ids: dict[str, str], folder: Path, to: Pa
         side_by_side([folder / f"{name}.png"], to / f"page-{name}.webp")
     phone = {**PHONE, "device_scale_factor": 1}
     take(browser, site, "/", seen.replace("=== 3", "> 0"), folder / "1.png", **phone, color_scheme="dark")
-    take(browser, site, f"/events/{ids['cat']}", clip, folder / "2.png", **phone)
+    take(browser, site, f"/events/{ids['camera']}", clip, folder / "2.png", **phone)
     take(
         browser,
         site,
@@ -138,7 +137,7 @@ def main() -> None:
             name: {"url": stack.enter_context(streamed(folder, name))} for name in PARTS
         }
         cameras["garden"]["zones"] = LAWN
-        site = Site(folder, profile="lite", cameras=cameras, events=EVENTS, speech={"language": "en"})
+        site = Site(folder, profile="lite", cameras=cameras, events=EVENTS, speech={"enabled": False})
         site.start()
         stack.callback(site.stop)
         ids = wait_for_events(site)

@@ -70,7 +70,7 @@ export function eventView(root, { name: id }) {
       event.over_budget && h("p", { class: "box warn" }, t.event.overBudget),
     );
     media.update(event);
-    fill(chart, timeline(event, CHART_PX, media.canSeek ? (at) => media.seek(at) : undefined));
+    fill(chart, timeline(event, CHART_PX, event.evidence.clip ? (at) => media.seek(at) : undefined));
     fill(facts, ...factsOf(event));
     drawAlerts(alerts, event, sent, load);
     fill(details, h("summary", {}, t.event.details), detailsOf(event, place));
@@ -221,8 +221,12 @@ class Media {
   }
 
   drawSnapshot() {
-    const query = { overlay: this.overlay.checked ? 1 : 0, r: this.event?.revision };
-    this.image.src = address(`${this.place}/snapshot.jpg`, { ...query, overlay: String(query.overlay) });
+    this.image.src = this.snapshot(this.overlay.checked ? 1 : 0);
+  }
+
+  /** @param {0 | 1} overlay */
+  snapshot(overlay) {
+    return address(`${this.place}/snapshot.jpg`, { overlay, r: this.event?.revision });
   }
 
   async lookForClip() {
@@ -244,7 +248,7 @@ class Media {
   /** @param {boolean} transcoded */
   showClip(transcoded) {
     const source = address(`${this.place}/clip.mp4`, transcoded ? { transcode: 1 } : {});
-    const video = h("video", { controls: true, playsinline: true, preload: "metadata", src: source, "aria-label": t.event.clip });
+    const video = h("video", { controls: true, playsinline: true, preload: "metadata", poster: this.snapshot(0), src: source, "aria-label": t.event.clip });
     video.addEventListener("loadedmetadata", () => {
       if (!video.videoWidth && !transcoded) this.showClip(true); // only its sound can be played here
     });
