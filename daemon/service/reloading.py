@@ -102,8 +102,11 @@ class Reloader:
         self._config = in_force(self._started, config)
         self._status = ConfigurationStatus(version, loaded, needs_restart=found.needs_restart)
         if found:
-            self._apply(self._config, found)
             log.info("configuration changed", version=version, **found.as_json())
+            try:
+                self._apply(self._config, found)
+            except Exception:  # boundary: cameras go on, whatever is wrong with a new setting
+                log.exception("part of the configuration could not be taken up: restart the daemon")
         elif was_wrong:
             log.info("configuration is valid again", version=version)
         if found.needs_restart:

@@ -64,6 +64,17 @@ def test_old_pictures_go_and_then_the_oldest_of_too_many(tmp_path: Path) -> None
     assert data.expire(Limits(NOW - 14 * DAY, max_bytes=1500)) == 0
 
 
+def test_another_retention_is_that_of_the_next_pass(tmp_path: Path) -> None:
+    state = places(tmp_path)
+    picture = write(state.layout.evidence / "door" / "a.jpg", 10 * DAY)
+    janitor = Janitor(state, RetentionConfig())
+    janitor.expire()
+    assert picture.exists()
+    janitor.change(RetentionConfig.model_validate({"evidence": "7d"}))
+    janitor.expire()
+    assert not picture.exists()
+
+
 def test_pictures_of_files_are_found_by_the_events_that_they_show(tmp_path: Path) -> None:
     state = places(tmp_path)
     names = ("clip.cafe01.jpg", "clip.cafe01.explain.png", "cafe02.jpg", "cafe02.explain.png")

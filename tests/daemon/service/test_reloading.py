@@ -166,6 +166,16 @@ def test_a_change_by_the_api_is_told_and_taken_up_at_once(daemon: Daemon) -> Non
     assert [c for _, c in daemon.taken][1:] == [Changes(cameras_removed=("a",), needs_restart=("redis.maxlen",))]
 
 
+def test_cameras_outlive_a_defect_in_taking_up(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(config: Config, changes: Changes) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(daemon.reloader, "_apply", fails)
+    with capture_logs() as logs:
+        daemon.changes(("describe: red", "describe: blue"))
+    assert "restart the daemon" in logs[-1]["event"]
+
+
 def test_what_changed_while_models_were_loaded_is_found(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     started = daemon.store.read()[0]

@@ -21,6 +21,7 @@ from workers.errors import SourceInvalid, SourceNotFound
 from workers.events.erasures import Scope
 from workers.state_layout import StateLayout
 from workers.stream.snapshot import StreamState
+from workers.types import EventSpec
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def test_a_file_is_tagged_then_moved(inbox: Inbox) -> None:
     assert inbox.uploads.idle
     assert inbox.uploads.failed == {}
     assert inbox.uploads.snapshot() == UploadsSnapshot(done=1)
+
+
+def test_other_events_are_those_of_the_next_file(inbox: Inbox) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (inbox.inbox / name).write_bytes(b"1")
+    inbox.steps()
+    inbox.uploads.change((EventSpec("red", ("red",)),), blur_faces=True)
+    inbox.streams.started[0].end()
+    inbox.steps()
+    first, second = (stream.camera for stream in inbox.streams.started)
+    assert (first.events, first.blur_faces) == ((), False)
+    assert (second.events, second.blur_faces) == (("red",), True)
 
 
 def test_a_file_that_grows_is_waited_for(inbox: Inbox) -> None:
