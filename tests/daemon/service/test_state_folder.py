@@ -65,7 +65,15 @@ def before_versions(tmp_path: Path) -> Path:
 def test_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     root = tmp_path / "a" / "state"
     with StateFolder(root) as layout:
-        assert {p.name for p in root.iterdir()} == {"lock", "schema", "events", "budgets", "evidence", "redis"}
+        assert {p.name for p in root.iterdir()} == {
+            "lock",
+            "schema",
+            "alerts",
+            "events",
+            "budgets",
+            "evidence",
+            "redis",
+        }
         assert {mode(p) for p in (root, *layout.folders)} == {0o700}
         assert {mode(p) for p in (layout.lock, layout.schema)} == {0o600}
         assert layout.schema.read_text() == f"{VERSION}\n"
