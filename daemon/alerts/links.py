@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from alignment.errors import ExitCode, WatchwordError
-from alignment.file_io import make_folder
+from alignment.file_io import PART_SUFFIX, make_folder
 
 MUTE_PATH = "/api/v1/mute"
 MUTE_S = 3600.0  # for how long a link mutes
@@ -89,10 +89,12 @@ def link_key(folder: Path) -> bytes:
         if len(key) == _KEY_BYTES:
             return key
         path.unlink()
-    with suppress(FileExistsError):  # another thread or process has just made it
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+    whole = folder / f".{KEY_FILE}.{secrets.token_hex(4)}{PART_SUFFIX}"
+    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):  # another thread or process has just made one: that is the key
+        os.link(whole, path)
+    whole.unlink()
     return path.read_bytes()

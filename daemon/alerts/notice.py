@@ -1,10 +1,10 @@
 """What a message says, before a channel gives it the form of its service."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
-from pathlib import Path
 
+from daemon.alerts.attachments import EvidenceReader, Picture
 from daemon.alerts.links import Links
 from daemon.alerts.text import inert, local_time, span
 from daemon.alerts.types import Item, Message, MessageKind
@@ -14,17 +14,7 @@ from workers.events.timestamps import clock
 LATE_S = 60.0  # a message that is later than this says so
 MAX_PICTURES = 4  # in one message
 MAX_LISTED = 20  # events that a digest lists
-MAX_PICTURE_BYTES, MAX_CLIP_BYTES = 4 << 20, 16 << 20
 MAX_WORDS = 3  # utterances
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A file of a message: its name for the receiver, its media type and its content."""
-
-    name: str
-    media_type: str
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +56,8 @@ class Notice:
 class Composer:
     """Composes the messages of one configuration: links, and the time zone of people."""
 
-    def __init__(self, links: Links, zone: tzinfo | None) -> None:
-        self._links, self._zone = links, zone
+    def __init__(self, links: Links, zone: tzinfo | None, evidence: EvidenceReader) -> None:
+        self._links, self._zone, self.evidence = links, zone, evidence
 
     def compose(self, message: Message, now: float, pictures: bool, is_on: bool = True) -> Notice:
         """Return what a message says; files that cannot be read are left out.
@@ -79,7 +69,7 @@ class Composer:
         subjects = tuple(self._subject(item, kind, now, pictures, is_on) for item in shown)
         files = tuple(s.picture for s in subjects if s.picture)[:MAX_PICTURES]
         if kind == "clip" and pictures:
-            files = tuple(file for s in subjects if (file := _clip(s.event)))
+            files = tuple(file for s in subjects if (file := self.evidence.clip(s.event)))
         return Notice(
             id=message.id,
             kind=kind,
@@ -103,7 +93,7 @@ class Composer:
             links.evidence(event.id, "snapshot.jpg") if event.evidence.snapshot else None,
             links.evidence(event.id, "clip.mp4") if event.evidence.clip else None,
             links.mute(event.camera, event.event, now),
-            _snapshot(event) if pictures and kind != "clip" else None,
+            self.evidence.snapshot(event) if pictures and kind != "clip" else None,
             is_on,
         )
 
@@ -171,32 +161,3 @@ def _title(kind: str, items: Sequence[Item]) -> str:
     cameras = ", ".join(dict.fromkeys(item.event.camera for item in items))
     event = items[0].event.event if items else ""
     return f"Clip: {event} on {cameras}" if kind == "clip" else f"{event} on {cameras}"
-
-
-def _snapshot(event: Event) -> Picture | None:
-    content = read_file(event.evidence.snapshot, MAX_PICTURE_BYTES)
-    return Picture(f"{event.camera}-{event.id[:8]}.jpg", "image/jpeg", content) if content else None
-
-
-def _clip(event: Event) -> Picture | None:
-    content = read_file(event.evidence.clip, MAX_CLIP_BYTES)
-    return Picture(f"{event.camera}-{event.id[:8]}.mp4", "video/mp4", content) if content else None
-
-
-def is_file(path: str | None) -> bool:
-    """Return whether a file of evidence is there."""
-    try:
-        return bool(path) and Path(path or "").stat().st_size > 0
-    except (OSError, ValueError):
-        return False
-
-
-def read_file(path: str | None, limit: int) -> bytes | None:
-    """Return the content of a file of evidence; None if it is not there, or larger than ``limit`` bytes."""
-    if not path:
-        return None
-    try:
-        file = Path(path)
-        return file.read_bytes() if 0 < file.stat().st_size <= limit else None
-    except (OSError, ValueError):
-        return None

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
+from daemon.alerts.attachments import EvidenceReader
 from daemon.alerts.channels.factory import build_channel
 from daemon.alerts.decider import Decider
 from daemon.alerts.dispatcher import READER, Dispatcher
@@ -162,7 +163,7 @@ class AlertService:
 
     def _settings(self, name: str) -> TargetSettings:
         alerts = self._config.alerts
-        composer = Composer(self.links, alerts.time_zone)
+        composer = Composer(self.links, alerts.time_zone, EvidenceReader(self._config.evidence_folder()))
         return TargetSettings(name, Rules(self._config), composer, alerts.targets[name].pictures)
 
     def _decided(self) -> None:

@@ -4,9 +4,10 @@ import secrets
 from io import BytesIO
 
 from alignment.errors import WatchwordError
+from daemon.alerts.attachments import Picture
 from daemon.alerts.channels.base import DeliveryFailed
 from daemon.alerts.channels.factory import build_channel
-from daemon.alerts.notice import Notice, Picture
+from daemon.alerts.notice import Notice
 from daemon.config import Config
 from workers.clock import Clock, SystemClock
 from workers.events.timestamps import iso

@@ -9,7 +9,7 @@ from datetime import datetime
 import structlog
 
 from daemon.alerts.channels.base import Channel, DeliveryFailed, TargetRefused, TargetSilent
-from daemon.alerts.notice import Composer, is_file
+from daemon.alerts.notice import Composer
 from daemon.alerts.rules import Rules
 from daemon.alerts.store.database import AlertStoreError
 from daemon.alerts.store.queue import MessageQueue
@@ -180,7 +180,7 @@ class TargetWorker:
         if state != "delivered":
             self._queue.drop(message)
             return False
-        if message.kind == "end" or is_file(message.items[0].event.evidence.clip):
+        if message.kind == "end" or self._settings.composer.evidence.has_clip(message.items[0].event):
             return True
         if now > message.created + CLIP_S:
             self._queue.drop(message)

@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 
+from daemon.alerts.attachments import Picture
 from daemon.alerts.channels.base import MESSAGE_STATUS, DeliveryFailed, TargetRefused, TargetSilent, TargetUnreachable
 from daemon.alerts.channels.signing import sign
-from daemon.alerts.notice import Notice, Picture, Subject
+from daemon.alerts.notice import Notice, Subject
 from workers.clock import Clock
 from workers.events.timestamps import iso
 from workers.redaction import RedactedUrl

@@ -60,6 +60,13 @@ class House:
         """Let the event log accept events."""
         self.log.append(events)
 
+    def evidence(self, name: str, content: bytes) -> Path:
+        """Keep a file of evidence of the camera at the door."""
+        path = self.layout.evidence / "door" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
     def rows(self, **wanted: Any) -> list[AlertRow]:
         """Return alerts, oldest first."""
         assert self.service

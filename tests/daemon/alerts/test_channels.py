@@ -15,10 +15,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from daemon.alerts.attachments import Picture
 from daemon.alerts.channels.apprise import AppriseChannel
 from daemon.alerts.channels.base import DeliveryFailed, TargetRefused, TargetSilent, TargetUnreachable
 from daemon.alerts.channels.webhook import WebhookChannel
-from daemon.alerts.notice import Notice, Picture
+from daemon.alerts.notice import Notice
 from daemon.alerts.text import inert, markdown
 from daemon.config.target_urls import TargetUrl, signing_key
 from tests.daemon.alerts.conftest import House, cat
@@ -185,21 +186,24 @@ def test_what_is_said_and_named_reaches_a_webhook_inertly(house: House, hook: Re
 
 
 def test_a_picture_that_is_missing_or_refused_costs_no_message(house: House, hook: Receiver, tmp_path: Path) -> None:
-    picture = tmp_path / "a.jpg"
-    picture.write_bytes(JPEG)
+    picture = house.evidence("a.jpg", JPEG)
+    outside = tmp_path / "outside.jpg"
+    outside.write_bytes(JPEG)
     evidence = cat(1).evidence.model_copy(update={"snapshot": str(picture)})
-    gone = evidence.model_copy(update={"snapshot": str(tmp_path / "none.jpg")})
+    gone = evidence.model_copy(update={"snapshot": str(picture.with_name("none.jpg"))})
+    elsewhere = evidence.model_copy(update={"snapshot": str(outside)})  # only evidence is ever sent
     house.start({"targets": {"hook": {"webhook": hook.url}}, "cooldown": 0})
     house.happen(cat(1, evidence=evidence.model_dump()), cat(2, evidence=gone.model_dump()))
-    house.wait_for("delivered", 2)
-    assert [len(one.json["data"]["attachments"]) for one in hook.got] == [1, 0]
+    house.happen(cat(4, evidence=elsewhere.model_dump()))
+    house.wait_for("delivered", 3)
+    assert [len(one.json["data"]["attachments"]) for one in hook.got] == [1, 0, 0]
     hook.mode = "413"
     house.happen(cat(3, evidence=evidence.model_dump()))
     while not hook.refused:
         threading.Event().wait(0.01)
     hook.mode = "ok"
-    house.wait_for("delivered", 3)
-    assert hook.got[2].json["data"]["attachments"] == []
+    house.wait_for("delivered", 4)
+    assert hook.got[3].json["data"]["attachments"] == []
 
 
 def test_a_server_that_sends_rubbish_or_never_ends_is_survived() -> None:

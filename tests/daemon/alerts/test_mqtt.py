@@ -22,8 +22,7 @@ def to(server: Broker, **settings: Any) -> dict[str, Any]:
 
 
 def test_home_assistant_finds_a_sensor_and_an_image_that_follow_events(house: House, tmp_path: Path) -> None:
-    picture = tmp_path / "a.jpg"
-    picture.write_bytes(b"\xff\xd8\xff a picture")
+    picture = house.evidence("a.jpg", b"\xff\xd8\xff a picture")
     evidence = {**cat(1).evidence.model_dump(), "snapshot": str(picture)}
     with broker(tmp_path / "broker", "me", "pass-word") as server, listening(server) as heard:
         service = house.start(to(server) | {"public_url": "https://x.example", "cooldown": "1h"})
