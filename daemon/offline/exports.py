@@ -23,7 +23,7 @@ EVENT_FIELDS = ("id", "event", "description", "start", "end", "score", "modaliti
 CSV_HEADER = (
     *("file", "id", "event", "description", "start", "end", "score"),
     *MODALITIES,
-    *("over_budget", "words", "snapshot", "explanation"),
+    *("over_budget", "words", "snapshot", "explanation", "clip"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet reads a text that begins so as a formula
 _SPOKEN = 0.5  # share of speech from which an event is about what was said
@@ -90,7 +90,7 @@ def csv_text(tagged: Tagged, header: bool = True) -> str:
         evidence = event.evidence
         row = _event_document(event) | {m: event.modalities.get(m, 0) for m in MODALITIES}
         row |= {"file": tagged.file, "description": " | ".join(event.description), "words": _said(event)}
-        row |= {"snapshot": evidence.snapshot, "explanation": evidence.explanation}
+        row |= {"snapshot": evidence.snapshot, "explanation": evidence.explanation, "clip": evidence.clip}
         row["over_budget"] = "yes" if event.over_budget else "no"
         writer.writerow([_cell(row[column]) for column in CSV_HEADER])
     return out.getvalue()

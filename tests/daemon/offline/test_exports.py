@@ -127,11 +127,17 @@ def spoken(start: float, *said: str, speech: float = 1.0) -> Event:
 
 def test_a_spreadsheet_shows_words_and_calculates_nothing() -> None:
     texts = ("=1+1", "+49 30", "-x", "@here", " help me ", "a-b")
-    pictured = event(9, 10, evidence=EVIDENCE | {"snapshot": "/p/a.jpg", "explanation": "/p/a.png"}, over_budget=True)
+    pictured = event(
+        9,
+        10,
+        evidence=EVIDENCE | {"snapshot": "/p/a.jpg", "explanation": "/p/a.png", "clip": "/p/a.mp4"},
+        over_budget=True,
+    )
     tagged = Tagged("=cmd|'/C calc'!A1.mp4", 9, (*(spoken(n, t) for n, t in enumerate(texts)), pictured))
     rows = list(csv.DictReader(io.StringIO(csv_text(tagged), newline="")))
     assert [r["words"] for r in rows[:-1]] == ["'=1+1", "'+49 30", "'-x", "'@here", "help me", "a-b"]
-    assert (rows[-1]["snapshot"], rows[-1]["explanation"], rows[-1]["over_budget"]) == ("/p/a.jpg", "/p/a.png", "yes")
+    shown = [rows[-1][column] for column in ("snapshot", "explanation", "clip", "over_budget")]
+    assert shown == ["/p/a.jpg", "/p/a.png", "/p/a.mp4", "yes"]
     assert all(r["file"] == f"'{tagged.file}" for r in rows)
     assert not any(cell[:1] in "{[" for row in rows for cell in row.values() if cell)
 

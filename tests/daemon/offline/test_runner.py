@@ -8,6 +8,7 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from daemon.offline.runner import FileResult, OfflineSettings, tag_files
+from tests.support.recording import heard_s
 from workers.errors import SourceInvalid
 from workers.types import EventSpec
 
@@ -42,7 +43,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FileResult]:
         EventSpec("hi", ("a handshake",)),
     )
     files = sorted(folder.iterdir())
-    settings = OfflineSettings(pictures=tmp_path_factory.mktemp("pictures"))
+    settings = OfflineSettings(pictures=tmp_path_factory.mktemp("pictures"), clips=True)
     with capture_logs() as logs:
         found = {r.path.name: r for r in tag_files(files, lambda _: events, settings, lambda *_: None)}
     said = [line["event"] for line in logs if line["log_level"] == "warning"]
@@ -56,6 +57,8 @@ def test_music_is_heard_without_pictures(results: dict[str, FileResult]) -> None
     # a second is heard by the windows that overlap it, and clips have a second
     assert (event.start, event.end) == (pytest.approx(10, abs=1.5), pytest.approx(20, abs=1.5))
     assert event.modalities["sound"] == 1.0
+    with open(str(event.evidence.clip), "rb") as clip:
+        assert heard_s(clip.read()) == pytest.approx(20, abs=11)  # with 5 s before and after it; notes die away
     assert results["music.wav"].duration_s == pytest.approx(30.1, abs=0.2)
 
 

@@ -16,6 +16,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from workers.sources.container import Entry
+from workers.sources.limits import bound_decoder
+from workers.types import MediaLimits
 
 if TYPE_CHECKING:
     AnyPacket = Packet[Any]  # generic in its stubs only
@@ -90,12 +92,12 @@ class OpenTracks:
     video: VideoStream | None
     audio: AudioStream | None
 
-    @property
-    def video_decoder(self) -> VideoCodecContext:
-        """Return the decoder of video, which decodes in the calling thread only."""
+    def video_decoder(self, limits: MediaLimits) -> VideoCodecContext:
+        """Return the decoder of video, which decodes in the calling thread only, and no larger frames."""
         assert self.video is not None
         context = self.video.codec_context
         context.thread_count = 1
+        bound_decoder(context, limits)
         return context
 
     @property

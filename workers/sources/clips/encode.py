@@ -16,7 +16,8 @@ from workers.errors import ClipUnavailable
 from workers.sources.clips.coded import TICKS, CodedPacket, OpenTracks, Recording
 from workers.sources.clips.remux import audio_packets, open_output
 from workers.sources.decode.scaling import FrameScaler
-from workers.types import U8, Areas, FrameSpec
+from workers.sources.limits import DEFAULT_LIMITS, PIXELS_ALLOWANCE_S
+from workers.types import U8, Areas, FrameSpec, MediaLimits
 
 GOP_S = 2.0
 RESTS_S = 0.2  # at most after each frame
@@ -25,12 +26,16 @@ QUALITY = {"preset": "veryfast", "crf": "25", "profile": "main"}  # of libx264
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How frames of a camera may be shown: the longer side at most ``side`` pixels, at most ``fps`` a second."""
+    """How frames of a camera may be shown: the longer side at most ``side`` pixels, at most ``fps`` a second.
+
+    ``limits``: of what is decoded for that.
+    """
 
     side: int
     fps: float = 1000.0
     blur_faces: bool = False
     masks: Areas = ()
+    limits: MediaLimits = DEFAULT_LIMITS
 
 
 class FramePainter:
@@ -58,7 +63,7 @@ def encode(recording: Recording, tracks: OpenTracks, look: Look, since: float, n
     Frames of another size than the first are scaled to it.
     """
     out, video = BytesIO(), recording.video
-    frames = _shown(decoded(video, tracks), since, look.fps)
+    frames = _shown(decoded(video, tracks, look.limits), since, look.fps)
     first = next(frames, None)
     if first is None:
         raise ClipUnavailable("no frame of that time can be decoded", "the camera's video is damaged, or has gaps")
@@ -101,14 +106,21 @@ def _giving_way(frames: Iterator[tuple[float, U8]]) -> Iterator[tuple[float, U8]
         before = time.thread_time()
 
 
-def decoded(packets: Sequence[CodedPacket], tracks: OpenTracks) -> Iterator[tuple[float, VideoFrame]]:
-    """Yield the stream second and frame of each packet that decodes."""
-    decoder = tracks.video_decoder
+def decoded(
+    packets: Sequence[CodedPacket], tracks: OpenTracks, limits: MediaLimits
+) -> Iterator[tuple[float, VideoFrame]]:
+    """Yield the stream second and frame of each packet that decodes; end at the limit of pixels for that time."""
+    decoder = tracks.video_decoder(limits)
+    seconds = packets[-1].t - packets[0].t if packets else 0.0
+    left = limits.max_pixel_rate * (seconds + PIXELS_ALLOWANCE_S)
     for coded in [*packets, None]:
         try:
             frames = decoder.decode(coded.packet() if coded is not None else None)
         except FFmpegError:
             continue
+        left -= max(1, len(frames)) * decoder.width * decoder.height
+        if left < 0:
+            return
         for frame in frames:
             if frame.pts is not None:
                 yield frame.pts / TICKS, frame

@@ -46,7 +46,7 @@ def make_picture(recording: Recording, t: float, camera: CameraSpec, live: bool)
     found = None
     try:
         with open_tracks(recording.tracks) as tracks:
-            for at, frame in decoded(recording.video, tracks):
+            for at, frame in decoded(recording.video, tracks, camera.limits):
                 if found is None or at <= t + SAME_S:
                     found = at, frame
                 if at >= t - SAME_S:
@@ -71,7 +71,7 @@ def look_of(camera: CameraSpec, of_picture: bool = False) -> Look:
     """Return how frames of a camera may be shown."""
     blurred = camera.blur_faces
     side = SIDE if not blurred else BLURRED_PICTURE if of_picture else BLURRED_SIDE
-    return Look(side, BLURRED_FPS if blurred else FPS, blurred, camera.masks)
+    return Look(side, BLURRED_FPS if blurred else FPS, blurred, camera.masks, camera.limits)
 
 
 def _is_encoded(recording: Recording, tracks: OpenTracks, camera: CameraSpec) -> bool:

@@ -11,6 +11,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 
 from workers.sources.clips.coded import TICKS, AnyPacket, CodedPacket, OpenTracks, Recording
+from workers.sources.limits import MAX_HZ, MIN_HZ
 
 AUDIO_KEPT = {"aac", "mp3"}  # what every browser and phone plays in an MP4
 AAC_BITS = 64_000  # a second
@@ -71,7 +72,7 @@ def audio_packets(
     container: OutputContainer, packets: Sequence[CodedPacket], tracks: OpenTracks, base: float
 ) -> list[AnyPacket]:
     """Add a track of audio; return its packets, encoded as AAC unless every player takes them as they are."""
-    if tracks.audio is None or not packets:
+    if tracks.audio is None or not packets or not MIN_HZ <= tracks.audio.codec_context.sample_rate <= MAX_HZ:
         return []
     if tracks.audio.codec_context.name not in AUDIO_KEPT:
         return _as_aac(container, packets, tracks, base)

@@ -55,7 +55,7 @@ from workers.types import (
 
 MAX_READ_ERRORS = 20  # in a row
 AHEAD_S = 10.0  # a server that sends faster than real time (a file over HTTP) is read in real time beyond this
-CLIP_LATE_S = 1.5  # how long a clip waits for the packets at its end
+CLIP_LATE_S, SEGMENT_S = 1.5, 10.0  # how long a clip waits for the packets at its end, which HLS sends in segments
 STEP_S = 5.0  # a larger change of the system clock is a step, not a correction
 
 log = structlog.get_logger(__name__)
@@ -163,7 +163,7 @@ class LiveSource:
         if self._ring is None:
             raise ClipUnavailable("nothing is kept of this camera for clips")
         if not self._stop.is_set():
-            self._ring.wait(end, CLIP_LATE_S)
+            self._ring.wait(end, SEGMENT_S if self._target.playlists else CLIP_LATE_S)
         if (found := self._ring.cut(start, end)) is None:
             raise ClipUnavailable("nothing of that time is kept")
         return found

@@ -18,7 +18,7 @@ from workers.sources.clips.coded import Recording
 from workers.sources.clips.making import make_clip, make_picture
 from workers.sources.live.packet_ring import PacketRing
 from workers.time_note import read_note
-from workers.types import Clip
+from workers.types import Clip, MediaLimits
 
 pytestmark = pytest.mark.timeout(60)
 HALF = ((((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))),)  # the left half
@@ -193,3 +193,17 @@ def test_damaged_packets_cost_no_more_than_themselves(made: Callable[..., Path])
     nothing = [p._replace(data=b"\xff" * len(p.data)) for p in found.packets]
     with pytest.raises(ClipUnavailable):
         make_picture(replace(found, packets=nothing), 5.0, spec(Path("a")), live=True)
+
+
+def test_no_more_is_decoded_than_the_limits_of_the_camera_allow(made: Callable[..., Path]) -> None:
+    path = made("a.mkv", audio=None, size=(640, 360))
+    found = recorded(path).cut(5.0, 8.0)
+    assert found is not None
+    small = MediaLimits(max_pixels=1000)
+    with pytest.raises(ClipUnavailable):
+        make_picture(found, 6.0, spec(path, limits=small), live=True)
+    slow = MediaLimits(
+        max_pixel_rate=10 * 640 * 360 // 33
+    )  # ten frames in the time of the clip and what is allowed for
+    clip = make_clip(found, 4.0, spec(path, masks=HALF, limits=slow), live=True)
+    assert 5 <= len(shown(clip.content)) <= 12
