@@ -28,7 +28,11 @@ class Models(LocalRuntime):
     def __init__(self, settings: ServiceSettings) -> None:
         super().__init__(settings)
         self._log = DecoderLog()
-        self.description: EncoderDescription = self.start()
+        try:
+            self.description: EncoderDescription = self.start()
+        except BaseException:
+            self._log.close()
+            raise
 
     def _open_decoders(self) -> DecoderPool:
         return DecoderPool(ENVIRONMENT, LOGGING, self._log.descriptor)

@@ -52,7 +52,12 @@ class Pipeline:
         folder = writable(evidence)
         self._lease, self._queue = Lease(settings), EventQueue()
         models = self._lease.models
-        source = self._source = PushedSource(camera, models.description.frame_spec, pictures=folder is not None)
+        try:
+            source = PushedSource(camera, models.description.frame_spec, pictures=folder is not None)
+        except WatchwordError:  # no detector of faces
+            self._lease.release()
+            raise
+        self._source = source
         use = Use(models, self._queue, folder, False, lambda *_: source)  # which must not refer to this object
         self._stream: StreamHandle = use.start_stream(camera, specs)
         self._found: dict[str, Event] = {}

@@ -55,7 +55,8 @@ def watch(
     loaded, settings = ModelChoice(config, profile).load()
     source = Input(name, url, fps, audio, zones, masks, blur_faces)
     camera, specs = source.resolve(events, loaded, settings)
-    return Watch(camera, specs, Lease(settings), writable(evidence), on_event)
+    folder = writable(evidence)
+    return Watch(camera, specs, Lease(settings), folder, on_event)
 
 
 class Watch:
