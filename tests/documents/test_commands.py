@@ -131,6 +131,7 @@ def test_a_reader_in_node(place: Place) -> None:
     assert place.run_until("door cat 2026-01-01T00:00:00Z 0.9", script, timeout_s=300)
 
 
+@pytest.mark.long
 def test_your_own_cameras(tmp_path: Path) -> None:
     write_colours(tmp_path / "video.mp4", [("grey", 2), ("red", 3)])
     write_config(

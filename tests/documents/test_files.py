@@ -63,6 +63,7 @@ def test_methods_page_builds_a_method() -> None:
     assert names["optimiser"]
 
 
+@pytest.mark.long
 def test_figures_of_a_benchmark(tmp_path: Path) -> None:
     truth = {"qid": 1, "query": "a cat", "vid": "v", "duration": 10, "relevant_windows": [[2, 6]]}
     truth |= {"relevant_clip_ids": [1, 2], "saliency_scores": [[4, 3, 4], [2, 2, 3]]}

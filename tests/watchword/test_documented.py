@@ -31,6 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_a_file(folder: Path) -> None:
     parcel, cat = run(documented("docs/python.md", "import watchword\n\nfor event"))
     assert re.match(r"someone_talks_about_a_parcel: \d\.\d to \d\.\d s, \d\d%", parcel)
@@ -38,6 +39,7 @@ def test_a_file(folder: Path) -> None:
     assert Path(cat.rpartition(" ")[2]).is_relative_to(folder / "pictures")
 
 
+@pytest.mark.long
 def test_a_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = ["-ss", "5", "-i", "clip.mp4", "-t", "8", "-c", "copy", "-an", "cat.ts"]
     subprocess.run(["ffmpeg", "-v", "error", *cut], check=True)
