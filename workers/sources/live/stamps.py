@@ -4,10 +4,15 @@ A camera that promises 25 frames a second and sends 21 stamps 0.84 s in each sec
 time stamp for ever. The network only adds delay, so the smallest delay (arrival minus time stamp) of some time shows
 the clock behind the time stamps. Time stamps whose smallest delay rises or falls steadily are doubted. What the drift
 of a clock explains, a thousandth, is left to ``Timebase``.
+
+A queue in the network that fills looks like a slow camera while it does. So within seconds only a change is doubted that
+is larger than most queues are, and a doubt ends when the delay is again what it was before it: a queue has emptied, a
+slow clock never catches up.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from typing import NamedTuple
@@ -20,10 +25,13 @@ WINDOW_S, PACKETS = 0.6, 6  # of the shortest time that is judged, at least
 RARE_S, RARE_PACKETS = 4.0, 4  # the same for a few frames a second
 LEVELS = 8  # of times that are judged, each twice as long
 LONGEST_S = 300.0  # that are judged together: `DOUBT_S` is a thousandth of it
-BLOCKS = 5  # that are compared
-DOUBT_S = 0.3  # change of the smallest delay over them
+FEWEST, BLOCKS = 5, 8  # that are compared
+SHORT_S, LONG_S = 4.0, 60.0  # the shortest time that they are compared over; from the long one on queues are emptied
+QUEUE_S, DOUBT_S = 1.2, 0.5  # change of the smallest delay over a shorter time, which a queue may explain, and a longer
 CLEAR = 0.55  # at least so much of the difference between the largest and the smallest
-STEADY = 0.12  # of the change, that each of the steps has at least
+STEADY = 0.45  # of the mean step, that each of the steps has at least
+REFUTED = 0.25  # of the doubted change: a delay that is as near as this to what it was before is no clock's
+RETURN = 0.1  # seconds in a second by which times return to time stamps that were doubted wrongly
 FASTEST = 2.5  # stamp seconds per second: a server that sends a recording as fast as it can, not a camera
 TRUST_S, TRUSTED_S = 0.15, 150.0  # time stamps whose delay changes by less in that time are trusted again
 JUMP_S = 1.5  # more than the time that passed: the clock was set, which says nothing about its rate
@@ -90,6 +98,22 @@ class StampJudge:
         return {name: track.rate for name, track in self._tracks.items() if track.rate is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why time stamps are doubted since ``at``, Unix time: the smallest delay ``was`` so, and changed by ``change``."""
+
+    at: float
+    was: float
+    change: float
+
+    def is_refuted(self, windows: Iterable[_Least]) -> bool:
+        """Return whether the delay is again what it was. One packet shows that no clock is behind a delay that rose."""
+        since = [window.delay - self.was for window in windows if window.at > self.at]
+        if self.change > 0:
+            return bool(since) and since[-1] <= REFUTED * self.change
+        return len(since) >= FEWEST and min(since) >= REFUTED * self.change
+
+
 class _TrackStamps:
     def __init__(self, began: float, rate: float | None = None) -> None:
         self._began = began
@@ -99,8 +123,9 @@ class _TrackStamps:
         self._levels: list[deque[_Least]] = [deque(maxlen=BLOCKS) for _ in range(LEVELS)]
         self._odd: list[_Least | None] = [None] * LEVELS
         self._moved, self._still = NOTHING, 0  # when the time stamps last went on, and the packets since then
-        self._shift = 0.0  # of trusted time stamps
+        self._shift = self._home = 0.0  # of trusted time stamps; what it returns to
         self._base: float | None = None  # of doubted ones: time = arrival + base
+        self._why: _Doubt | None = None
         self._settled = False  # the time stamps run with time again
         self._t = -inf  # the latest time returned
         self.rate = rate  # of doubted time stamps, seconds in a second
@@ -118,12 +143,15 @@ class _TrackStamps:
         if self._settled and not doubted:  # a longer time does not confirm what a shorter one seemed to show
             self._base = self.rate = None
         if self._base is None:
+            most = RETURN * max(step, 0.0)
+            self._shift += min(max(self._home - self._shift, -most), most)
             self._t = stamp + self._shift
             return self._t
         latest = now + self._base
         self._t = max(self._t, min(max(self._t + max(step, 0.0), latest - SLACK_S), latest))
         if self._settled:
             self._base, self.rate, self._shift = None, None, self._t - stamp
+            self._home = self._home if self._why else self._shift
         return self._t
 
     def _step(self, stamp: float, now: float) -> float:
@@ -145,34 +173,54 @@ class _TrackStamps:
 
     def _push(self, level: int, least: _Least, stamp: float) -> None:
         """Add the smallest delay of a window; two windows make one of the next level."""
-        self._levels[level].append(least)
-        if len(self._levels[level]) == BLOCKS:
-            self._judge(list(self._levels[level]), stamp)
+        blocks = self._levels[level]
+        blocks.append(least)
+        if self._base is None:
+            self._judge(list(blocks), stamp)
+        elif level == 0 and self._why and self._why.is_refuted(blocks):
+            self._settled = True
+        elif len(blocks) >= FEWEST and _trusted(blocks):
+            self._settled, self._why = True, None
         odd, self._odd[level] = self._odd[level], least
         if odd is not None and level + 1 < LEVELS:
             self._odd[level] = None
             self._push(level + 1, _joined(odd, least), stamp)
 
     def _judge(self, blocks: list[_Least], stamp: float) -> None:
-        delays = [d.delay for d in blocks]
-        change, span = delays[-1] - delays[0], blocks[-1].at - blocks[0].at
-        if self._base is None and span <= LONGEST_S:
-            jitter = max(d.most for d in blocks) - min(delays)
-            if abs(change) >= max(DOUBT_S, CLEAR * jitter):
-                steady = min((b - a) / change for a, b in pairwise(delays)) >= STEADY
-                if steady and (rate := (span - change) / span) <= FASTEST:
-                    self._doubt(blocks, rate, stamp)
-        elif self._base is not None and span >= TRUSTED_S and max(delays) - min(delays) <= TRUST_S:
-            self._settled = True
+        """Doubt time stamps that run away in the latest of these blocks."""
+        for count in range(FEWEST, len(blocks) + 1):
+            rate = _running_away(blocks[-count:])
+            if rate is not None:
+                self._doubt(blocks[-count:], rate, stamp)
+                return
 
     def _doubt(self, blocks: list[_Least], rate: float, stamp: float) -> None:
         """From now on count by arrival, with the delay of before: at the beginning if it was like this since then."""
         self.rate, oldest = rate, blocks[0]
         since_began = oldest.at - self._began
         delay = oldest.delay
-        if since_began <= PROBED_S + 2 * (blocks[1].at - oldest.at):
+        if since_began <= PROBED_S + blocks[1].at - oldest.at:
             delay -= (1 - rate) * since_began
         self._base = stamp + self._shift - self._x - delay
+        self._why = _Doubt(blocks[-1].at, oldest.delay, blocks[-1].delay - oldest.delay)
+
+
+def _running_away(blocks: Sequence[_Least]) -> float | None:
+    """Return how fast time stamps run, seconds in a second, if these blocks show clearly that it is not with time."""
+    delays = [d.delay for d in blocks]
+    change, span = delays[-1] - delays[0], blocks[-1].at - blocks[0].at
+    jitter = max(d.most for d in blocks) - min(delays)
+    if not SHORT_S <= span <= LONGEST_S or abs(change) < max(QUEUE_S if span < LONG_S else DOUBT_S, CLEAR * jitter):
+        return None
+    steady = min((b - a) / change for a, b in pairwise(delays)) >= STEADY / (len(blocks) - 1)
+    rate = (span - change) / span
+    return rate if steady and rate <= FASTEST else None
+
+
+def _trusted(blocks: Sequence[_Least]) -> bool:
+    """Return whether these blocks show that time stamps run with time."""
+    delays = [d.delay for d in blocks]
+    return blocks[-1].at - blocks[0].at >= TRUSTED_S and max(delays) - min(delays) <= TRUST_S
 
 
 def _joined(a: _Least, b: _Least) -> _Least:
