@@ -153,6 +153,6 @@ def test_quick_start(tmp_path: Path) -> None:
     with (tmp_path / "config.yaml").open("a") as config:
         config.write(f"http: {{port: {port}}}\nruntime: local\nlogs: {{format: json}}\n")
     run_until('"type": "end"', documented("docs/quick-start.md", "$ watchword run"), tmp_path, {}, 500)
-    listed = run_commands(documented("docs/quick-start.md", "$ watchword events list"), tmp_path)
+    listed = run_commands(documented("docs/quick-start.md", "$ watchword events list"), tmp_path, {"COLUMNS": "200"})
     assert "a_cat" in listed.stdout
     assert "someone_talks_about_a_parcel" in listed.stdout
