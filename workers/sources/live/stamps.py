@@ -5,8 +5,8 @@ time stamp for ever. The network only adds delay, so the smallest delay (arrival
 the clock behind the time stamps. Time stamps whose smallest delay rises or falls steadily are doubted. What the drift
 of a clock explains, a thousandth, is left to ``Timebase``.
 
-A queue in the network that fills looks like a slow camera while it does. So within seconds only a change is doubted that
-is larger than most queues are, and a doubt ends when the delay is again what it was before it: a queue has emptied, a
+A queue in the network that fills looks like a slow camera while it does. So within seconds only a change is doubted
+that is larger than most queues are, and a doubt ends when the delay is again what it was before it: a queue empties, a
 slow clock never catches up.
 """
 
@@ -24,9 +24,9 @@ from workers.sources.counters import Counters
 WINDOW_S, PACKETS = 0.6, 6  # of the shortest time that is judged, at least
 RARE_S, RARE_PACKETS = 4.0, 4  # the same for a few frames a second
 LEVELS = 8  # of times that are judged, each twice as long
-LONGEST_S = 300.0  # that are judged together: `DOUBT_S` is a thousandth of it
+LONGEST_S = 300.0  # that are judged together: a thousandth of it, a drift, is less than `DOUBT_S`
 FEWEST, BLOCKS = 5, 8  # that are compared
-SHORT_S, LONG_S = 4.0, 60.0  # the shortest time that they are compared over; from the long one on queues are emptied
+SHORT_S, LONG_S = 3.0, 60.0  # the shortest time that they are compared over; from the long one on queues are emptied
 QUEUE_S, DOUBT_S = 1.2, 0.5  # change of the smallest delay over a shorter time, which a queue may explain, and a longer
 CLEAR = 0.55  # at least so much of the difference between the largest and the smallest
 STEADY = 0.45  # of the mean step, that each of the steps has at least

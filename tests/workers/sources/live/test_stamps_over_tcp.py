@@ -16,7 +16,7 @@ from tests.support.servers import tcp
 pytestmark = pytest.mark.realtime
 
 RATES = {"right": 1.0, "slow": 0.5, "fast": 1.42, "one for all": 0.0}
-SETTLED, COUNT = 88, 112  # pictures, ten a second
+SETTLED, COUNT = 108, 132  # pictures, ten a second
 PROBED_S = 3.0  # FFmpeg looks for the frame rate of time stamps that stand still until the time is up, once
 
 
@@ -36,7 +36,7 @@ def late(stream: bytes, rate: float) -> tuple[dict[int, float], bool]:
         source = live(
             f"tcp://127.0.0.1:{port}", fps=5.0, open_timeout_s=PROBED_S, read_timeout_s=4.0, stall_timeout_s=8.0
         )
-        got = frames(take(source, lambda got: any(number_of(b.frames[0]) >= COUNT - 14 for b in frames(got)), 20.0))
+        got = frames(take(source, lambda got: any(number_of(b.frames[0]) >= COUNT - 14 for b in frames(got)), 25.0))
     assert rate == 0.0 or source.snapshot().reconnects == {}
     return {number_of(b.frames[0]): b.pts_s[0] - sent[number_of(b.frames[0])] for b in got}, (
         source.snapshot().stamps_doubted
