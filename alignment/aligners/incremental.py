@@ -12,6 +12,7 @@ import numpy as np
 
 from alignment.aligners.objects import ObjectSigns
 from alignment.aligners.sounds import heard
+from alignment.aligners.steady import SteadyScores
 from alignment.aligners.utterances import cover, word_bounds
 from alignment.calibration import Platt, Rates
 from alignment.types import F32, F64, MODALITIES, Bools, EventQuery, FeatureWindow, ScoreTrack
@@ -70,7 +71,8 @@ class SlidingScorer:
 
     def __init__(self, queries: Sequence[EventQuery], network: Network, info: AlignerInfo) -> None:
         self._queries, self._network, self._info = queries, network, info
-        self._signs = ObjectSigns(queries)
+        self._signs, self._steady = ObjectSigns(queries), SteadyScores()
+        self._by_look = [i for i, q in enumerate(queries) if not any(q.objects)]  # no detector has a say
         if queries:
             self._prior = np.stack([q.prior for q in queries]).astype(np.float32)  # [Q, 3]
             self._sounds = [q.sound for q in queries]
@@ -86,10 +88,12 @@ class SlidingScorer:
         if not self._queries:
             return ()
         real, spoken = _finite(window.frames) & window.frame_mask, _finite(window.speech)
-        self._read(window, first, real, spoken)
+        known = self._read(window, first, real, spoken)
         covers = cover(window.bounds, window.speech_t) & spoken  # [T, S]
         said = CERTAIN(self._said) * self._prior[:, SPEECH, None]  # [Q, S]
-        seen = self._signs.join(np.where(real, CERTAIN(self._seen), 0).T, window, first).T  # [Q, T]
+        seen = np.where(real, CERTAIN(self._seen), 0)  # [Q, T]
+        seen[self._by_look] = self._steady.hold(seen[self._by_look], window.frames, real, first, known)
+        seen = self._signs.join(seen.T, window, first).T
         parts = np.stack([seen, _on_clips(said, covers), self._heard(window)], -1)
         parts[..., (0, 2)] *= self._prior[:, None, (0, 2)]  # [Q, T, 3]
         p = 1 - (1 - parts).prod(-1)
@@ -98,8 +102,8 @@ class SlidingScorer:
         bounds = word_bounds(window.bounds, window.speech_t, covers, said.T, parts.transpose(1, 0, 2))
         return tuple(ScoreTrack(q.event, p[i], bounds[:, i], shares[i]) for i, q in enumerate(self._queries))
 
-    def _read(self, window: FeatureWindow, first: int, real: Bools, spoken: Bools) -> None:
-        """Request the logits of new clips and changed utterances."""
+    def _read(self, window: FeatureWindow, first: int, real: Bools, spoken: Bools) -> int:
+        """Request the logits of new clips and changed utterances; return of how many clips they were known."""
         keep, begin = self._known(first, real), first - self._first
         whole = WindowDelta(first, np.where(real[:, None], window.frames, 0).astype(np.float32), real)
         if not np.array_equal(window.speech_t, self._said_t):
@@ -110,6 +114,7 @@ class SlidingScorer:
         self._first, self._real = first, real
         if found.said is not None:
             self._said, self._said_t = found.said, window.speech_t
+        return keep
 
     def _known(self, first: int, real: Bools) -> int:
         """Return how many of the window's clips are final: those before the lookahead and before any late frame."""
