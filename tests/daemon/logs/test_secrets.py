@@ -12,6 +12,7 @@ import httpx
 import pytest
 import redis
 
+from tests.support.clocks import wait_until
 from tests.support.daemon import ALWAYS, ENDLESS, running, watchword, write_config
 from tests.support.redis import BINARIES, Server
 from tests.support.servers import closed_port, responding
@@ -24,6 +25,8 @@ PLANTED = {
     "PLANTED_REDIS": "s3wn-redis-pw",
     "PLANTED_TOKEN": "s3wn-token-for-everything",
     "PLANTED_NAMED": "s3wn-token-of-somebody",
+    "PLANTED_HOOK": "s3wn-key-of-a-webhook",
+    "PLANTED_TOPIC": "s3wn-topic",
 }
 LITERAL = "s3wn-in-the-file"  # not by an environment variable
 SEARCHED = re.compile(rb"s3wn", re.IGNORECASE)  # also as a part of an encoded form
@@ -62,7 +65,19 @@ def settings(server: Server, locked: str, **more: Any) -> dict[str, Any]:
         "events": ALWAYS,
         "redis": {"url": f"redis://:{{PLANTED_REDIS}}@127.0.0.1:{server.port}/0"},
         "http": {"port": 0, "token": "{PLANTED_TOKEN}", "tokens": {"ann": {"token": "{PLANTED_NAMED}"}}},
+        "alerts": {"targets": targets()},
     } | more
+
+
+def targets() -> dict[str, Any]:
+    """Targets of alerts that cannot be reached."""
+    nobody = f"127.0.0.1:{closed_port()}"
+    return {
+        "phone": f"ntfy://me:{LITERAL}@{nobody}/{{PLANTED_TOPIC}}",
+        "bot": f"json://{nobody}/{LITERAL}?x={{PLANTED_TOPIC}}",
+        "hook": {"webhook": f"http://{nobody}/{LITERAL}/{{PLANTED_TOPIC}}?k={LITERAL}", "secret": "{PLANTED_HOOK}"},
+        "home": {"mqtt": f"mqtt://me:{LITERAL}@{nobody}"},
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +106,7 @@ def test_nothing_that_a_daemon_puts_out_holds_a_secret(runtime: str, form: str, 
         with running(config, tmp_path) as daemon:
             daemon.wait_for("source_unauthorized")
             daemon.wait_for("source_unreachable")
+            wait_until(lambda: all(waits(daemon.log(), name) for name in targets()), 60)
             url = re.search(r"http://127\.0\.0\.1:\d+", daemon.log())
             assert url
             entries = wait_for_entries(server)
@@ -110,6 +126,11 @@ def test_nothing_that_a_daemon_puts_out_holds_a_secret(runtime: str, form: str, 
     sessions = list(Path("/tmp/ray").glob(f"session_*_{pid}"))
     assert len(sessions) == (runtime == "ray")
     assert [p for s in sessions for p in files_with_secrets(s / "logs")] == []
+
+
+def waits(log: str, target: str) -> bool:
+    """Return whether a log says that alerts for a target wait."""
+    return any("an alert waits" in line and target in line for line in log.splitlines())
 
 
 def wait_for_entries(server: Server) -> list[object]:
@@ -147,6 +168,9 @@ def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
         ("check", "--json", spoilt): 2,
         ("run", spoilt): 2,
         ("schema",): 0,
+        ("alerts", "test", "all", config): 4,
+        ("alerts", "list", config): 0,
+        ("alerts", "test", "nobody", config): 2,
         ("doctor", "--redis", wrong): 1,
         ("events", "list", "--redis", url): 0,
         ("events", "list", config): 0,
