@@ -17,6 +17,11 @@ class Decider:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
 
+    @property
+    def is_idle(self) -> bool:
+        """Return whether there is nobody to decide for."""
+        return not self._rules.has_targets
+
     def decide(self, record: Record, to: Decisions, now: float) -> tuple[SuppressReason, ...]:
         """Decide about one revision, and write it down; return the reasons of what is suppressed now."""
         event, routes = record.event, self._rules.routes(record.event.camera, record.event.event)

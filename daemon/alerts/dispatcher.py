@@ -84,6 +84,9 @@ class Dispatcher:
         records = self._view.after(self._cursor, BATCH)
         if not records:
             return False
+        if self._decider.is_idle:  # nothing to write down; the cursor is, when the event log is let go
+            self._cursor = records[-1].seq
+            return True
         reasons: list[str] = []
         with self._session.changing() as connection:
             decisions = Decisions(connection)
@@ -142,6 +145,8 @@ class Dispatcher:
                 Decisions(connection).set_cursor(0)
             self._cursor = self._acknowledged = 0
         elif self._cursor != self._acknowledged:
+            with self._session.changing() as connection:
+                Decisions(connection).set_cursor(self._cursor)
             with suppress(WatchwordError):  # it is tried again, and holds back no event
                 self._acknowledge(READER, self._cursor)
                 self._acknowledged = self._cursor

@@ -45,6 +45,11 @@ class Rules:
         """Return the time zone of quiet times and messages; None: that of this machine."""
         return self._alerts.time_zone
 
+    @property
+    def has_targets(self) -> bool:
+        """Return whether anything can be alerted at all."""
+        return bool(self._alerts.targets)
+
     def routes(self, camera: str, event: str) -> tuple[Route, ...]:
         """Return the ways of an event; none for one that is not configured any more."""
         key = camera, event

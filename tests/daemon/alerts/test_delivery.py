@@ -151,3 +151,21 @@ def test_alerts_of_a_target_that_is_gone_are_dead_letters(house: House, hook: Re
     house.happen(cat(3))
     wait_until(lambda: any(row.attempts for row in house.rows(target="other", state="pending")))
     assert len(house.rows(target="hook")) == 1
+
+
+def test_what_happens_while_there_is_no_target_is_not_alerted_later(house: House, hook: Receiver) -> None:
+    service = house.start({})
+    house.happen(cat(1))
+    wait_until(lambda: house.log.waiting("alerts").waiting == 0)
+    assert service.snapshot() is None
+    house.start(hooks(hook=hook.url))
+    house.happen(cat(2))
+    house.wait_for("delivered")
+    assert hook.events == [cat(2).id]
+    service = house.start({})
+    house.happen(cat(3))
+    wait_until(lambda: house.log.waiting("alerts").waiting == 0)
+    service.apply(house.config(hooks(hook=hook.url)))  # the configuration was changed while the daemon runs
+    house.happen(cat(4))
+    house.wait_for("delivered", 2)
+    assert hook.events[-1] == cat(4).id
