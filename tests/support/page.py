@@ -24,7 +24,7 @@ ENDLESS = "synthetic://pattern?seconds=3600&width=640&height=360&fps=5&pace=1"
 LAMP = (("grey", 3), ("red", 4), ("grey", 3))  # what the camera `lamp` shows again and again
 RULES = {
     "red": {"describe": "a red picture", "merge_gap": "1s"},
-    "blue": {"describe": "a blue picture", "threshold": 0.5},
+    "blue": {"describe": "a blue picture", "threshold": 0.5, "alert": {"to": []}},
     "strange": {"describe": f"a purple picture {MARKUP}"},
 }
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -7,12 +7,20 @@ import pytest
 
 from tests.support.page import CHROMIUM, ENDLESS, LAMP, RULES, Site, chromium, logged_in, sent_for_ever, stored_events
 from tests.support.pipelines import write_colours
+from tests.support.receivers import Receiver, receiver
 
 ROLLS = {"pre": "2s", "post": "2s"}
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def hook() -> Iterator[Receiver]:
+    """What receives the site's alerts."""
+    with receiver() as hook:
+        yield hook
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[Site]:
     """A daemon with a camera that never ends, one that is away, and stored events."""
     folder = tmp_path_factory.mktemp("site")
     for name in ("inbox", "done"):
@@ -24,7 +32,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "lamp": {"url": lamp, "audio": False, "events": ["red"]},
             "away": {"url": "rtsp://127.0.0.1:9/none"},
         }
-        site = Site(folder, cameras=cameras, events=RULES, uploads={"folder": "inbox", "done": "done"}, evidence=ROLLS)
+        sections = {"uploads": {"folder": "inbox", "done": "done"}, "evidence": ROLLS}
+        alerts = {"targets": {"hook": {"webhook": hook.url}}, "public_url": "http://cameras.test"}
+        site = Site(folder, cameras=cameras, events=RULES, alerts=alerts, **sections)
         site.start()
         yield site
         site.stop()

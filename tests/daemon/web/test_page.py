@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.page import MARKUP, PHONE, TOKEN, WAIT_MS, Site, titled, until
+from tests.support.receivers import Receiver
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]
@@ -125,6 +126,25 @@ def test_the_clip_plays_from_the_chart_and_boxes_can_be_switched_off(site: Site,
     until(page, f"{picture}.naturalWidth > 0 && {picture}.src.includes('overlay=1')")
     page.get_by_label("Boxes and zone").uncheck()
     until(page, f"{picture}.complete && {picture}.naturalWidth > 0 && {picture}.src.includes('overlay=0')")
+
+
+def test_alerts_of_an_event_and_of_all(site: Site, visit: Visit, hook: Receiver) -> None:
+    """The link in a message opens the event, which says that it was delivered; mutes and targets are under Rules."""
+    alert = hook.wait(1, WAIT_MS / 1000)[0].json["data"]["alerts"][0]
+    link = alert["links"]["event"]
+    assert link == f"http://cameras.test/events/{alert['event']['id']}"
+    page = visit(site, link.removeprefix("http://cameras.test"))
+    row = page.locator("li").filter(has=page.get_by_text("hook", exact=True))
+    row.get_by_text("delivered").wait_for()
+    page.get_by_role("button", name="Mute this for an hour").click()
+    page.get_by_text("events are recorded all the same").wait_for()
+    page.locator("#nav").get_by_text("Rules").click()
+    page.locator("li").filter(has=page.get_by_text("lamp · red")).get_by_role("button", name="Unmute").click()
+    page.get_by_text("lamp · red").wait_for(state="detached")
+    target = page.locator("li").filter(has=page.get_by_role("button", name="Send a test"))
+    target.get_by_text("works · ").wait_for()
+    target.get_by_role("button").click()
+    target.get_by_text("It has arrived.").wait_for()
 
 
 def test_an_event_that_is_not_there(site: Site, visit: Visit) -> None:

@@ -14,6 +14,7 @@ import { timeline } from "../parts/timeline.js";
 /** @typedef {import("../core/types.js").Alert} Alert */
 
 const CHART_PX = 230;
+const SOON_MS = 3000; // by then an alert is decided, and mostly delivered
 
 /** @type {import("../core/router.js").View} */
 export function eventView(root, { name: id }) {
@@ -37,11 +38,16 @@ export function eventView(root, { name: id }) {
     h("div", { class: "one-event" }, media.element, h("div", { class: "stack" }, chart, facts, alerts, details)),
   );
   let revision = -1;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
 
   async function load() {
     try {
       const found = await get(place, { signal: abort.signal });
-      draw(found.event, found.alerts ?? []);
+      const fresh = found.event.revision !== revision;
+      draw(found.event, found.alerts);
+      clearTimeout(timer);
+      if (fresh || found.alerts.some((/** @type {Alert} */ alert) => alert.state === "pending")) timer = setTimeout(load, SOON_MS);
     } catch (error) {
       if (abort.signal.aborted) return;
       if (error instanceof ApiError && error.status === 404) {
@@ -55,6 +61,8 @@ export function eventView(root, { name: id }) {
    * @param {Alert[]} sent
    */
   function draw(event, sent) {
+    drawAlerts(alerts, event, sent, load);
+    if (event.revision === revision) return; // what is read or focused stays as it is
     revision = event.revision;
     title.textContent = event.event;
     document.title = `${event.event} · ${whence(event)} – Watchword`;
@@ -72,7 +80,6 @@ export function eventView(root, { name: id }) {
     media.update(event);
     fill(chart, timeline(event, CHART_PX, event.evidence.clip ? (at) => media.seek(at) : undefined));
     fill(facts, ...factsOf(event));
-    drawAlerts(alerts, event, sent, load);
     fill(details, h("summary", {}, t.event.details), detailsOf(event, place));
   }
 
@@ -81,6 +88,7 @@ export function eventView(root, { name: id }) {
   load();
   return () => {
     abort.abort();
+    clearTimeout(timer);
     media.stop();
     end();
     resumed();
