@@ -14,7 +14,13 @@ import pytest
 import yaml
 
 from daemon.observability.metrics import render_metrics
-from daemon.observability.snapshot import DaemonSnapshot, EncoderSnapshot, SpeechSnapshot
+from daemon.observability.snapshot import (
+    AlertsSnapshot,
+    DaemonSnapshot,
+    EncoderSnapshot,
+    SpeechSnapshot,
+    TargetSnapshot,
+)
 from tests.support.camera_status import camera_status
 from tests.support.processes import process
 from tests.support.servers import free_port, http, start
@@ -53,6 +59,9 @@ def busy_daemon(seconds: int) -> DaemonSnapshot:
         EncoderSnapshot(model),
         speech=SpeechSnapshot(),
         publisher=SinkSnapshot(spool_oldest_s=1.0),
+        alerts=AlertsSnapshot(
+            {"phone": TargetSnapshot(True, seconds, 0, 0, 0, 0.0, histogram.snapshot())}, {"cooldown": seconds}
+        ),
     )
 
 
