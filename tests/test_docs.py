@@ -21,6 +21,7 @@ from daemon.cli import COMMANDS
 from daemon.config.base import Section
 from daemon.config.loader import load_config
 from daemon.config.schema import Config
+from daemon.http.limits import LIMITS
 from tests.support.documents import documented
 from workers.events.schema import event_schema
 from workers.publish.embedded.server import EmbeddedServer
@@ -99,6 +100,12 @@ def test_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
     config = load_config(file, {"WATCHWORD_DOOR_PASSWORD": "secret"})
     assert list(config.cameras) == list(yaml.safe_load(text)["cameras"])
+
+
+def test_operations_page_has_the_limits_of_every_class_of_route() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (\d+) \| (\d+) \| (\d+) \|$", _text(ROOT / "docs/operations.md"), re.M)
+    told = {name: (int(burst), float(per_s), int(most)) for name, burst, per_s, most in rows}
+    assert told == {kind.value: (limit.burst, limit.per_s, limit.most_open) for kind, limit in LIMITS.items()}
 
 
 def test_events_page_has_exactly_the_fields_of_an_event() -> None:
