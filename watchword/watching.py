@@ -10,7 +10,8 @@ import structlog
 
 from alignment.errors import WatchwordError
 from daemon.observability.camera_state import CameraState
-from daemon.service.supervisor import SupervisedCamera, Supervisor
+from daemon.service.supervised_camera import SupervisedCamera
+from daemon.service.supervisor import Supervisor
 from watchword.logs import route_logs
 from watchword.models import Lease, Use
 from watchword.queue import EventQueue

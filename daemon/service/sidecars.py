@@ -10,7 +10,7 @@ from daemon.offline.exports import FORMATS, ExportError, Tagged, render, write_a
 from daemon.offline.media_files import encodable
 from daemon.offline.runner import warnings_of, watched_s
 from daemon.privacy.upload_data import sidecar
-from daemon.service.supervisor import SupervisedCamera
+from daemon.service.supervised_camera import SupervisedCamera
 
 log = structlog.get_logger()
 

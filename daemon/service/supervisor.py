@@ -6,8 +6,7 @@ at all is not tried again. A stream is *stuck* if it makes no progress for sever
 is up: it is asked to stop, killed at a deadline, and restarted. ``daemon.observability.camera_state`` has the states.
 """
 
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
@@ -15,6 +14,7 @@ from alignment.errors import WatchwordError
 from daemon.observability.camera_state import CameraState, IllegalTransition, check_transition, running_state
 from daemon.observability.snapshot import CameraStatus
 from daemon.runtime.base import StreamHandle, StreamStarter
+from daemon.service.supervised_camera import RESTARTS, SupervisedCamera
 from workers.backoff import Backoff
 from workers.clock import Clock, PollTimer, SystemClock
 from workers.errors import ModelUnavailable, ServiceLost, SourceError
@@ -23,7 +23,6 @@ from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
-RESTARTS = 5
 BUDGET_S = 60.0
 RETRY_S = 10.0  # the longest wait while an outage is young: after an outage of a minute, streams run within 15 s
 DEGRADED_RETRY_S = 60.0  # the longest wait after ten minutes of outage; in between, a tenth of its duration
@@ -33,69 +32,6 @@ RULES_DEADLINE_S = 60.0  # what a stream may decide by its former rules, in stre
 START_DEADLINE_S = 300.0  # for opening, once; models may have to be loaded before
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class SupervisedCamera:
-    """One camera: its specification, its state, its running attempt (``handle``), and its history."""
-
-    spec: CameraSpec
-    events: tuple[EventSpec, ...]
-    backoff: Backoff
-    rounds: PollTimer
-    outage: PollTimer
-    state: CameraState = CameraState.STARTING
-    handle: StreamHandle | None = None
-    snapshot: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))  # counters: of all attempts
-    before: StreamSnapshot = field(default_factory=lambda: StreamSnapshot(""))  # of those before the running one
-    retry_at: float = 0.0  # monotonic; of a camera without a handle whose state is not final
-    restarts: int = 0
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
-    degraded_at: float | None = None  # monotonic
-    ordered: str = ""  # hash of the configuration whose rules its running stream was ordered to take up
-    ordered_at: float = 0.0  # stream second up to which it had decided by then
-    leave_by: float | None = None  # monotonic deadline of a camera that is changed or removed
-    successor: tuple[CameraSpec, tuple[EventSpec, ...]] | None = None  # of a camera that is changed
-    stop_by: float | None = None  # monotonic deadline of a stuck stream that was asked to stop
-    attempts: int | None = None  # how often its source may fail, its process die or get stuck; None: without limit
-    deaths: int = 0
-    retired: bool = False  # no longer wanted: asked to end, and not restarted
-    warned: frozenset[str] = frozenset()  # of what will not be found: said once, not with every attempt
-    idle_s: float = 0.0  # without progress, by the supervisor's own clock: those of other processes may be stepped
-    unseen_s: float = 0.0  # without a frame, or sound where there is no video
-    seen: float | None = None  # frames, or the time of the last sound, so far
-
-    @property
-    def name(self) -> str:
-        """Return the camera's name."""
-        return self.spec.name
-
-    @property
-    def degraded(self) -> bool:
-        """Return whether the restart budget is used up."""
-        return self.degraded_at is not None
-
-    @property
-    def done(self) -> bool:
-        """Return whether the camera has ended, or failed for good."""
-        return self.state.is_final
-
-    @property
-    def tried(self) -> bool:
-        """Return whether its source was opened, or failed to open."""
-        return self.state is not CameraState.STARTING or self.snapshot.error is not None
-
-    @property
-    def status(self) -> CameraStatus:
-        """Return what health checks and metrics show of the camera."""
-        return CameraStatus(self.snapshot, self.state, self.idle_s, self.unseen_s, self.restarts, self.degraded)
-
-    def notice(self) -> None:
-        """Measure how long the camera has given nothing, also between attempts."""
-        passed, source = self.outage.passed(), self.snapshot.source
-        seen = source.frames_sampled if source.has_video else source.last_sound_wall
-        self.unseen_s = self.unseen_s + passed if seen in (None, 0, self.seen) else 0.0
-        self.seen = seen
 
 
 class Supervisor:

@@ -22,7 +22,8 @@ from daemon.privacy.store import remove_files
 from daemon.privacy.upload_data import SIDECARS, UploadRecords, WatchedUpload, sidecar
 from daemon.service.inbox import SCAN_S, Inbox
 from daemon.service.sidecars import results_of, write_sidecars
-from daemon.service.supervisor import SupervisedCamera, Supervisor
+from daemon.service.supervised_camera import SupervisedCamera
+from daemon.service.supervisor import Supervisor
 from workers.clock import Clock, SystemClock
 from workers.events.erasures import Scope
 from workers.redaction import RedactedUrl

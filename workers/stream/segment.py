@@ -185,10 +185,9 @@ class Segment:
         zones: Sequence[ZoneAnswer] = (),
     ) -> list[SpanChange]:
         """Add frames: times [N], features [N, D], objects [N, M, 8]. ``behind``: defer less important events."""
-        by_zone = {zone.areas: zone for zone in zones}
-        unseen = ZoneAnswer(np.full_like(features, np.nan), None)  # a zone that is younger than the request
-        answers = (ZoneAnswer(features, detections), *(by_zone.get(areas, unseen) for areas in self._zones))
-        for window, seen in zip(self._windows, answers, strict=True):
+        for window, seen in zip(
+            self._windows, (ZoneAnswer(features, detections), *self._in_zones(zones, features)), strict=True
+        ):
             found = [None] * len(t) if seen.detections is None else list(seen.detections)
             for when, feature, objects in zip(t, seen.features, found, strict=True):
                 late = not window.add_frame(float(when), feature, objects)
@@ -258,6 +257,12 @@ class Segment:
         window = self._windows[zone].features()
         inside = (window.bounds[:, 1] > span.start) & (window.bounds[:, 0] < span.end)
         return np.asarray(window.frames[window.frame_mask & inside])
+
+    def _in_zones(self, zones: Sequence[ZoneAnswer], features: F32) -> list[ZoneAnswer]:
+        """Return what each zone shows; frames that were requested before it was one show nothing of it."""
+        by_areas = {zone.areas: zone for zone in zones}
+        unseen = ZoneAnswer(np.full_like(features, np.nan), None)
+        return [by_areas.get(areas, unseen) for areas in self._zones]
 
     def _advance(self, final: bool = False, behind: bool = False) -> list[SpanChange]:
         """Decide on the window: the most important events, and the others unless they are deferred."""

@@ -13,7 +13,7 @@ from alignment.errors import WatchwordError
 from daemon.http.access import Principal
 from daemon.observability.health import health, ready
 from daemon.observability.metrics import render_metrics
-from daemon.observability.snapshot import CameraStatus, DaemonSnapshot
+from daemon.observability.snapshot import CameraStatus, DaemonSnapshot, UploadsSnapshot
 from tests.support.clocks import FakeClock
 from tests.support.events import make_event
 from workers.events.event import Event
@@ -50,7 +50,10 @@ def filled(kind: Any, word: str, keys: str) -> Any:
 def snapshot() -> DaemonSnapshot:
     """Return a snapshot with every field filled. In what cameras share, a text in a collection counts as a name."""
     shared = filled(DaemonSnapshot, "shared", HIDDEN)
-    return replace(shared, cameras=tuple(filled(CameraStatus, name, name) for name in ("door", HIDDEN)))
+    uploads = filled(UploadsSnapshot, "uploads", "uploads")  # whose names are those of files, for who may see uploads
+    return replace(
+        shared, uploads=uploads, cameras=tuple(filled(CameraStatus, name, name) for name in ("door", HIDDEN))
+    )
 
 
 def shown(seen: DaemonSnapshot) -> dict[str, str]:

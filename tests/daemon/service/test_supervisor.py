@@ -6,9 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.observability.camera_state import CameraState
+from daemon.service.supervised_camera import RESTARTS
 from daemon.service.supervisor import (
     DEGRADED_RETRY_S,
-    RESTARTS,
     RETRY_S,
     RULES_DEADLINE_S,
     START_DEADLINE_S,
