@@ -30,6 +30,7 @@ class ReadDescription(BaseModel):
     text: str
     read_as: str
     problem: str | None = Field(description="Why it will not be found, or not as it is meant; null: it will.")
+    note: str | None = Field(default=None, description="Where it will be found: only near the camera, for example.")
 
 
 class Reading(BaseModel):

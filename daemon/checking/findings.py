@@ -47,6 +47,12 @@ def _descriptions(config: Config, judge: DescriptionJudge) -> Iterator[Finding]:
     yield from (("", text, "") for text in dict.fromkeys(texts))
 
 
+def notes(config: Config, judge: DescriptionJudge) -> tuple[str, ...]:
+    """Return where described events will be found: what is no mistake, but good to know."""
+    specs = dict.fromkeys(spec for events in watched(config).values() for spec in events)
+    return tuple(dict.fromkeys(f"event {spec.name!r}: {j.note}" for spec in specs for j in judge(spec) if j.note))
+
+
 def _models(config: Config) -> Iterator[Finding]:
     options = config.models.encoder_options()
     if not PROFILES[options.profile].installed_whole:

@@ -43,7 +43,8 @@ def check(
 ) -> None:
     """Validate a configuration, and show which events each camera watches for.
 
-    Files are opened always. Warnings say which events will not be found, and what would work.
+    Files are opened always. Warnings say which events will not be found, and what would work. Notes say which will be
+    found only near the camera.
     """
     try:
         loaded = load_config(config)
@@ -55,13 +56,16 @@ def check(
     register_secrets(loaded.secrets())
     with exit_on_error():
         from daemon.checking.descriptions import DescriptionJudge
-        from daemon.checking.findings import findings  # loads what would slow down `--help`
+        from daemon.checking.findings import findings, notes  # loads what would slow down `--help`
 
         opened, judge = _opened(loaded, connect), DescriptionJudge(loaded)
         warnings = (*loaded.warnings, *findings(config, loaded, judge, opened))
+        said = notes(loaded, judge)
     _tell(warnings, "warning: ")
+    for note in said:
+        typer.echo(f"note: {printable(note)}", err=True)
     if as_json:
-        _write_json(_summary(loaded, judge, warnings, opened))
+        _write_json(_summary(loaded, judge, warnings, opened) | {"notes": said})
     else:
         console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
         console.print(_inputs_table(config, loaded), _events_table(loaded, judge), sep="\n")

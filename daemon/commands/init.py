@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from alignment.errors import ExitCode
 from alignment.file_io import replacing
-from daemon.commands.exits import exit_on_error
+from daemon.commands.exits import exit_on_error, names_of
 from daemon.config import ConfigError
 from daemon.config.errors import UnusableSetting
 from daemon.drafting.draft import BUDGET, CameraDraft, Draft, EventDraft
@@ -24,9 +24,6 @@ from daemon.logs.setup import register_secrets, scrub
 from daemon.offline.tagging import specs_of_texts
 from workers.sources.url import LIVE_PROTOCOLS
 from workers.types import EventSpec
-
-if TYPE_CHECKING:
-    from daemon.checking.inputs import Opened
 
 # They stand in for what is not yet known.
 ANY_CAMERA = CameraDraft("any", "any.mp4")
@@ -57,7 +54,8 @@ def init(
 ) -> None:
     """Write a first configuration: asks four questions, or reads that of Frigate.
 
-    A question is not asked if its option is given.
+    A question is not asked if its option is given. A camera that does not open is written all the same, with a comment
+    that says why; the exit code is 3 then, unless you have confirmed it.
     """
     if from_frigate and (url or events):
         raise typer.BadParameter("takes cameras and events from the file", param_hint="--from-frigate")
@@ -69,7 +67,7 @@ def init(
             ask = not yes and from_frigate is None
             if from_frigate:
                 draft = valid_cameras(read_frigate(from_frigate), config)
-                _try_cameras(draft, config, connect)
+                draft = _tried(draft, config, connect)
                 _judge(draft.events, config)
             else:
                 camera = _camera(url, config, connect)
@@ -77,6 +75,10 @@ def init(
             draft = _destination(draft, redis or (None if ask else draft.redis), config)
             draft = _budget(draft, false_alerts or (None if ask else BUDGET), config)
             _write(draft, config)
+            closed = [camera.name for camera in draft.cameras if camera.doubt is not None]
+            if closed and (from_frigate or url):
+                _say(f"written, but not opened: {names_of(closed)}; watchword check --connect {config} tries again")
+                raise typer.Exit(ExitCode.INPUT_UNREADABLE)
     except typer.Abort:
         asked = sys.stdin.isatty()  # else there was nobody to answer
         _say("nothing was written" + ("" if asked else "; without a terminal use --url and --event"))
@@ -100,10 +102,9 @@ def _camera(given: str | None, path: Path, connect: bool) -> CameraDraft:
         if given is None and (problem := _problem(draft, path)):
             _say(problem)
             continue
-        opened = _try_cameras(draft, path, connect)
-        failed = any(each.error for each in opened)
-        if given or not failed or typer.confirm("Take it all the same?", default=False, err=True):
-            return camera
+        (tried,) = _tried(draft, path, connect).cameras
+        if given or tried.doubt is None or typer.confirm("Take it all the same?", default=False, err=True):
+            return tried
 
 
 def _events(given: Sequence[str] | None, path: Path) -> tuple[EventDraft, ...]:
@@ -146,21 +147,22 @@ def _budget(draft: Draft, given: str | None, path: Path) -> Draft:
         _say(problem)
 
 
-def _try_cameras(draft: Draft, path: Path, connect: bool) -> Sequence["Opened"]:
-    """Open the cameras whose variables are set, and say what each sends."""
+def _tried(draft: Draft, path: Path, connect: bool) -> Draft:
+    """Open the cameras whose variables are set, say what each sends, and return why some do not open."""
     config = config_of(draft, path)
     register_secrets(config.secrets())
     ready = {c.name for c in draft.cameras if not any(unset_variables(replace(draft, cameras=(c,))))}
     cameras = [camera for camera in config.camera_specs() if camera.name in ready]
     if not connect or not cameras:
-        return ()
+        return draft
     from daemon.checking.inputs import open_inputs  # loads FFmpeg
 
-    opened = []
+    doubts: dict[str, str] = {}
     for each in open_inputs(cameras, config.limits.limits()):
-        opened.append(each)
         _say(scrub(str(each)))
-    return opened
+        if each.error is not None:
+            doubts[each.camera] = scrub(each.error.message.removeprefix(f"{each.camera}: "))
+    return replace(draft, cameras=tuple(replace(c, doubt=doubts.get(c.name)) for c in draft.cameras))
 
 
 def _judge(events: Sequence[EventDraft], path: Path) -> bool:
@@ -170,7 +172,7 @@ def _judge(events: Sequence[EventDraft], path: Path) -> bool:
     judge, doubtful = DescriptionJudge(config_of(Draft((ANY_CAMERA,), ANY), path)), False
     for event in events:
         for judgement in judge(EventSpec(event.name, (event.describe,), modalities=event.modalities or None)):
-            _say(judgement.problem or f"{judgement.text!r} is read as {judgement.read_as!r}")
+            _say(judgement.remark or f"{judgement.text!r} is read as {judgement.read_as!r}")
             doubtful |= judgement.problem is not None
     return doubtful
 

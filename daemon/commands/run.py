@@ -12,12 +12,11 @@ from rich.text import Text
 from alignment.errors import ExitCode
 from daemon.commands.events.tables import upload_of
 from daemon.commands.exits import exit_on_error, names_of
-from daemon.config import load_config
+from daemon.config import Config, load_config
 from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
 from daemon.logs.setup import configure_logs, register_secrets
 from workers.events.event import Event
-from workers.state_layout import StateLayout
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +47,7 @@ def run(
     if once and outcome.events and not as_json:
         first = outcome.events[0].id[:10]
         typer.echo(
-            f"\npictures: {StateLayout(loaded.state_dir).evidence}\n"
+            f"\npictures: {_pictures(loaded)}\n"
             f"why an event was reported: watchword events show {first} {config} --explain\n"
             'your own video: watchword tag VIDEO --event "a person at the door"',
             err=True,
@@ -62,6 +61,12 @@ def run(
         raise typer.Exit(ExitCode.INPUT_UNREADABLE)
     if not outcome.flushed:
         raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def _pictures(config: Config) -> str:
+    """Return where the pictures of events are: a folder, or a URL."""
+    folder = config.evidence_folder()
+    return str(folder.local.resolve()) if folder.remote is None else folder.remote.shown
 
 
 def show(events: tuple[Event, ...], as_json: bool) -> None:

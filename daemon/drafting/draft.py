@@ -10,7 +10,7 @@ BUDGET = "1/day"  # false alerts of each event, unless another number is asked f
 
 @dataclass(frozen=True, slots=True)
 class CameraDraft:
-    """One camera. ``events`` None: all of them; ``comments`` stand above its URL.
+    """One camera. ``events`` None: all of them; ``comments`` stand above its URL, and why it did not open (``doubt``).
 
     ``zones`` are areas of its frame; ``in_zones`` names the events that are looked for in them only.
     """
@@ -21,6 +21,7 @@ class CameraDraft:
     comments: tuple[str, ...] = ()
     zones: tuple[tuple[str, Polygon], ...] = ()
     in_zones: tuple[str, ...] = ()
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def _cameras(draft: Draft) -> Iterator[str]:
 def _camera(camera: CameraDraft, commented: bool) -> Iterator[str]:
     yield f"  {camera.name}:"
     yield from (_comment(comment, "    # ") for comment in camera.comments)
+    if camera.doubt is not None:
+        yield _comment(f"It did not open when this was written: {camera.doubt}", "    # ")
     yield f"    url: {_text(camera.url)}"
     if camera.zones:
         yield "    zones:              # areas: corners as shares of width and height, from the upper left"

@@ -4,8 +4,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import typer
 from starlette.datastructures import Headers
+from typer.testing import CliRunner
 
+from daemon.commands.check import check
 from daemon.config import load_config
 from daemon.http.access import Access, Principal
 
@@ -24,6 +27,20 @@ def test_shipped_configuration_is_valid(path: Path) -> None:
     config = load_config(path, ENV)
     assert config.warnings == ()
     assert config.cameras or config.uploads
+
+
+@pytest.mark.timeout(120)  # may load the text model
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_configuration_passes_a_strict_check(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the lite profile is not installed")
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    app = typer.Typer()
+    app.command()(check)
+    done = CliRunner().invoke(app, ["--strict", str(path)])
+    others = [line for line in done.stderr.splitlines() if "the TLS file /etc/" not in line]  # we ship no certificates
+    assert not [line for line in others if line.startswith("warning")], done.output
+    assert done.exit_code == 0 or len(others) < len(done.stderr.splitlines()), done.output
 
 
 def test_home_camera() -> None:

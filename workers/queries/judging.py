@@ -25,11 +25,20 @@ COUNTED = "persons, vehicles and animals are counted"
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How one description of an event is read, and why it will not be found, or not as it is meant; None: it will."""
+    """How one description of an event is read, and why it will not be found, or not as it is meant; None: it will.
+
+    ``note`` says where it will be found.
+    """
 
     text: str
     read_as: str
     problem: str | None = None
+    note: str | None = None
+
+    @property
+    def remark(self) -> str | None:
+        """The problem, or else the note."""
+        return self.problem or self.note
 
 
 def judge(spec: EventSpec, profile: str, hears: bool = True, nearest: Nearest | None = None) -> tuple[Judgement, ...]:
@@ -44,8 +53,8 @@ def judge(spec: EventSpec, profile: str, hears: bool = True, nearest: Nearest | 
 def query_warnings(
     spec: EventSpec, profile: str, hears: bool = True, nearest: Nearest | None = None
 ) -> tuple[str, ...]:
-    """Return which descriptions of an event cannot be detected as they are meant, and why; empty if all can be."""
-    found = [j.problem for j in judge(spec, profile, hears, nearest) if j.problem]
+    """Return which descriptions of an event cannot be detected as they are meant, or not everywhere, and why."""
+    found = [j.remark for j in judge(spec, profile, hears, nearest) if j.remark]
     return tuple(f"event {spec.name!r}: {p}" for p in (*found, *_unread_contrasts(spec, PROFILES.get(profile))))
 
 
@@ -65,7 +74,8 @@ def _judge(
         return Judgement(text, "nothing", f"{english.problem}; {english.remedy}")
     judged = _judge_english(english.text, spec, profile, hears, nearest)
     read_as = "" if english.text == text else f"{text!r} is read as {english.text!r}: "
-    return Judgement(text, judged.read_as, read_as + judged.problem if judged.problem else None)
+    problem, note = (read_as + said if said else None for said in (judged.problem, judged.note))
+    return Judgement(text, judged.read_as, problem, note)
 
 
 def _judge_english(
@@ -84,7 +94,8 @@ def _judge_english(
         return Judgement(text, _content(text, meant), problem)
     names = nearest(text) if nearest and not is_unjudged(reading) else None
     read_as = _resembled(text, reading, names) if names else _content(text, meant)
-    return Judgement(text, read_as, next(_of_look(text, reading, names), None))
+    problem = next(_of_look(text, reading, names), None)
+    return Judgement(text, read_as, problem, None if problem else _of_size(text, reading, names))
 
 
 def _of_audio(text: str, spec: EventSpec, meant: Sequence[Modality], hears: bool) -> Iterator[str]:
@@ -131,8 +142,8 @@ def _of_look(text: str, reading: Reading, names: Names | None) -> Iterator[str]:
     elif reading.objects and reading.colours:
         what = f"the colour is not judged, and any {reading.objects[0][0]} may be reported"
         yield f"{text!r}: {what}; try {objects!r}, or {ACTIONS}"
-    elif (unsure := unsure_objects(reading)) and not (reading.rest and names and known):
-        yield f"{text!r}: a {unsure[0]} is found only where it is large in the frame; try a camera that is nearer to it"
+    elif _is_unsure(reading, names):
+        return  # a note says where it is found
     elif not reading.objects and reading.number > 1:
         yield f"{text!r}: things of this kind are not counted, and one may be reported; {COUNTED}"
     elif reading.objects and reading.rest and not known:
@@ -142,11 +153,24 @@ def _of_look(text: str, reading: Reading, names: Names | None) -> Iterator[str]:
             f"{text!r} is not known; what looks like its nearest names ({', '.join(names.nearest)}) may be reported; "
             f"use one of these names if it is meant, {_heard(reading)}or {ACTIONS}"
         )
-    elif names and not SMALL.isdisjoint(names.kinds):
-        yield f"{text!r}: in play it is small, and is found only where it is large in the frame; try a nearer camera"
     elif names and (made := DEPICTED.search(text)) and made[0].lower() not in names.nearest[0].split():
         what = f"things are known from photographs, and a {made[0].lower()} one is seldom recognised"
         yield f"{text!r}: {what}; {ACTIONS}"
+
+
+def _is_unsure(reading: Reading, names: Names | None) -> bool:
+    """Return whether a description depends on things of which detectors are rarely sure, and no name of it is known."""
+    return bool(unsure_objects(reading)) and not (reading.rest and names and names.known)
+
+
+def _of_size(text: str, reading: Reading, names: Names | None) -> str | None:
+    """Return that a thing is found only where it is near."""
+    if _is_unsure(reading, names):
+        thing = unsure_objects(reading)[0]
+        return f"{text!r}: a {thing} is found only where it is large in the frame; a camera that is nearer finds more"
+    if names and not SMALL.isdisjoint(names.kinds):
+        return f"{text!r}: in play it is small, and is found only where it is large in the frame"
+    return None
 
 
 def _beyond(text: str, reading: Reading, names: Names | None) -> str:

@@ -124,3 +124,20 @@ def test_frigates_cameras_are_tried_and_their_passwords_wanted(
     config = load_config(here / "config.yaml", {"FRIGATE_PASSWORD": "geheim"})
     assert config.cameras["door"].url.reveal() == "rtsp://viewer:geheim@10.0.0.5/1"
     assert [e.describe for e in config.event_specs()] == [("a person",), ("a car",)]
+
+
+def test_what_does_not_open_is_written_with_the_reason_and_the_exit_code_says_so(here: Path) -> None:
+    done = run("--yes", "--url", "rtsp://viewer:geheim@127.0.0.1:9/1", "--event", "a dog")
+    assert done.exit_code == 3, done.output
+    assert "written, but not opened: camera; watchword check --connect config.yaml tries again" in done.stderr
+    text = (here / "config.yaml").read_text()
+    assert "# It did not open when this was written: rtsp://***@127.0.0.1:9/1 cannot be reached" in text
+    assert load_config(here / "config.yaml").cameras["camera"].url.reveal() == "rtsp://viewer:geheim@127.0.0.1:9/1"
+    assert "geheim" not in done.output
+
+
+def test_what_was_taken_all_the_same_ends_well(here: Path) -> None:
+    answers = ["gone.mp4", "y", "a dog", "", "embedded", "none"]
+    done = run(answers=answers)
+    assert done.exit_code == 0, done.output
+    assert "gone.mp4 does not exist" in (here / "config.yaml").read_text()

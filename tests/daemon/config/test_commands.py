@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from alignment.spans.budget import Budget
+from daemon.checking import descriptions
 from daemon.commands.check import check
 from daemon.commands.run import run as run_daemon
 from daemon.commands.schema import schema
@@ -248,6 +249,17 @@ def test_strict_fails_on_a_warning(run: Run, write: Callable[[str], Path], descr
     assert bool(done.stderr) == bool(code)
 
 
+def test_what_is_found_only_near_the_camera_is_a_note_which_strict_allows(
+    run: Run, write: Callable[[str], Path]
+) -> None:
+    path = write("cameras: {a: {url: 'rtsp://h/1'}}\nevents: {x: {describe: a backpack}}\n")
+    done = run("check", path, "--strict")
+    assert done.exit_code == 0
+    assert done.stderr.startswith("note: event 'x': 'a backpack': a backpack is found only where it is large")
+    found = json.loads(run("check", path, "--json").stdout)
+    assert (found["warnings"], len(found["notes"])) == ([], 1)
+
+
 def test_what_is_unknown_is_shown_with_its_nearest_names(run: Run, write: Callable[[str], Path]) -> None:
     path = write("cameras: {a: {url: 'rtsp://h/1'}}\nevents: {fire: {describe: fire}, lock: {describe: a padlock}}\n")
     done = run("check", path)
@@ -266,6 +278,7 @@ def test_the_text_model_is_loaded_only_for_what_no_detector_judges(
         raise ModelUnavailable("the text model is not installed", "pip install it")
 
     monkeypatch.setattr("workers.encoders.sentences.minilm.minilm_path", missing)
+    descriptions._lite_names.cache_clear()  # another test may have loaded it
     cameras = "cameras: {a: {url: 'rtsp://h/1'}}\n"
     assert run("check", write(cameras + "events: {x: {describe: [two people, a red car, nobody]}}")).stderr == ""
     done = run("check", write(cameras + "events: {x: {describe: [a padlock, an empty room]}}"))
