@@ -19,7 +19,6 @@ from daemon.alerts.text import markdown
 from daemon.config.target_urls import quiet_apprise
 from workers.redaction import RedactedUrl
 
-LIMIT_S = 90.0  # for one message, with its files
 HIGH = 8  # priority of an event from which on services that know priorities are given a high one
 # Services that show Markdown whatever they are told: texts are escaped for them.
 _MARKDOWN = frozenset(
@@ -57,7 +56,6 @@ class AppriseChannel:
             body_format=apprise.NotifyFormat.MARKDOWN if is_markdown else apprise.NotifyFormat.TEXT,
             notify_type=apprise.NotifyType.WARNING if notice.priority >= HIGH else apprise.NotifyType.INFO,
             attach=_files(notice) if service.attachment_support else None,
-            timeout=LIMIT_S,
             log_level=logging.DEBUG,
         )
         if not result:
@@ -95,8 +93,11 @@ def _service(url: RedactedUrl, high: bool) -> Any:
 
 
 def _instance(raw: str) -> Any:
-    # no icons: phones would fetch them from elsewhere
-    asset = apprise.AppriseAsset(app_id="Watchword", app_desc="Watchword", app_url="", image_url_mask="")
+    # No icons: phones would fetch them from elsewhere. No time limit but those of sockets: with one, apprise sends in
+    # threads that all targets share, so that a few which stall would hold up the others, and the end of the daemon.
+    asset = apprise.AppriseAsset(
+        app_id="Watchword", app_desc="Watchword", app_url="", image_url_mask="", service_timeout=0
+    )
     service = apprise.Apprise.instantiate(raw, asset=asset)
     if service is not None:
         service.request_rate_per_sec = 0  # several seconds between two messages; a service that minds says so

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
@@ -23,7 +24,7 @@ from daemon.alerts.notice import Notice
 from daemon.alerts.text import inert, markdown
 from daemon.config.target_urls import TargetUrl, signing_key
 from tests.daemon.alerts.conftest import House, cat
-from tests.support.receivers import Receiver
+from tests.support.receivers import Receiver, receiver
 from tests.support.servers import free_port
 from workers.clock import SystemClock
 
@@ -217,3 +218,18 @@ def test_a_server_that_sends_rubbish_or_never_ends_is_survived() -> None:
         with pytest.raises(TargetSilent):
             webhook(f"http://127.0.0.1:{server.server_address[1]}").send(NOTICE)
         server.shutdown()
+
+
+def test_services_that_stall_hold_up_neither_others_nor_the_end(house: House, hook: Receiver) -> None:
+    with receiver() as stalled:
+        stalled.mode = "stall"
+        slow = {f"slow{n}": f"ntfy://127.0.0.1:{stalled.port}/a?rto=30" for n in range(40)}
+        service = house.start({"targets": slow | {"phone": f"ntfy://127.0.0.1:{hook.port}/b"}})
+        house.happen(cat(1))
+        stalled.wait(40)  # each has a thread of its own
+        house.wait_for("delivered", target="phone")
+        began = time.monotonic()
+        service.stop(1.0)
+        assert time.monotonic() - began < 10
+        names = {thread.name for thread in threading.enumerate() if not thread.daemon}
+        assert not [name for name in names if "ThreadPool" in name], "the interpreter would wait for them"
