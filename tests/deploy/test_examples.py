@@ -64,7 +64,8 @@ def test_shared_server() -> None:
     neighbour = access.identify(Headers({"authorization": f"Bearer {TOKENS['WATCHWORD_NEIGHBOUR_TOKEN']}"}), None)
     assert neighbour == Principal("neighbour", frozenset({"health"}), frozenset({"front_door"}))
     assert set(TOKENS.values()) <= config.secrets()
-    assert access.identify(Headers({"remote-user": "ann"}), ip_address("10.0.0.2")) == Principal("ann", frozenset({"health", "metrics"}))
+    ann = Principal("ann", frozenset({"health", "metrics"}))
+    assert access.identify(Headers({"remote-user": "ann"}), ip_address("10.0.0.2")) == ann
     assert access.identify(Headers({"remote-user": "ann"}), ip_address("10.0.0.3")) is None
 
 
