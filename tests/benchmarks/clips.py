@@ -37,8 +37,8 @@ MASK = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
 
 def encode(video: str, to: Path) -> Path:
     """Write what a camera sends: a minute with a key frame every two seconds."""
-    video_options = "-c:v libx264 -preset superfast -g 50 -bf 0 -x264-params nal-hrd=cbr -b:v 4M -minrate 4M -maxrate 4M -bufsize 4M"
-    coded = shlex.split(f"{video_options} -c:a aac -f mpegts")
+    rate = "-x264-params nal-hrd=cbr -b:v 4M -minrate 4M -maxrate 4M -bufsize 4M"
+    coded = shlex.split(f"-c:v libx264 -preset superfast -g 50 -bf 0 {rate} -c:a aac -f mpegts")
     source = ["-stream_loop", "-1", "-i", video] if video else ["-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25"]
     sound = ["-f", "lavfi", "-i", "sine"]
     size = ["-vf", "scale=1920:1080,fps=25,noise=alls=10:allf=t", "-map", "0:v", "-map", "1:a", "-t", "60"]
