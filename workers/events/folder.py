@@ -45,7 +45,7 @@ class EvidenceFolder:
         base = str(self.local) if self.remote is None else self.remote.shown
         name = location.removeprefix(f"{base}/")
         parts = name.split("/")
-        inside = location != name and not any(part in ("", ".", "..") or part.startswith(".") for part in parts)
+        inside = location != name and not any(not part or part.startswith(".") or "\0" in part for part in parts)
         return name if inside and CAMERA_NAME.fullmatch(parts[0]) else None
 
     def path_of(self, location: str) -> Path | None:
@@ -67,9 +67,13 @@ class EvidenceFolder:
         return self.remote.open(name) if self.remote is not None and name is not None else None
 
     def files(self, camera: str = "*") -> Iterator[Path]:
-        """Yield the local files of a camera, in folders of days and files, or without as earlier versions wrote."""
+        """Yield the local files of a camera, in folders of days and files, or without as earlier versions wrote.
+
+        Links are not followed: what they lead to is not evidence.
+        """
         for pattern in (NAME, f"{NAME}/{NAME}"):
-            yield from (path for path in self.local.glob(f"{camera}/{pattern}") if path.is_file())
+            found = self.local.glob(f"{camera}/{pattern}")
+            yield from (path for path in found if path.is_file() and not path.is_symlink())
 
 
 class RemoteFolder:

@@ -64,6 +64,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "evidence/cam").mkdir(parents=True)
     (tmp_path / "evidence/cam/x.jpg").symlink_to(secret)
     assert folder.path_of(str(tmp_path / "evidence/cam/x.jpg")) is None
+    assert [*folder.files()] == []  # it would be uploaded
 
 
 @pytest.fixture
