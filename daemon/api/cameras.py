@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from daemon.api.editing import Entry, IfMatch, Written, config_errors, require_all_cameras, store_of, write
@@ -88,7 +89,7 @@ def one_camera(name: str, principal: Viewer, api: Api) -> Camera:
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "The frame is the same."}},
 )
-def latest_frame(
+async def latest_frame(
     name: str,
     principal: Viewer,
     api: Api,
@@ -100,7 +101,7 @@ def latest_frame(
     """Return the latest analysed frame as a JPEG, masked and blurred as it is analysed; a new one once a second."""
     if not principal.sees(name) or name not in api.config().cameras:
         raise not_found("camera")
-    picture = api.frames.picture(name, width)
+    picture = api.frames.fresh(name, width) or await run_in_threadpool(api.frames.picture, name, width)
     if picture is None:
         raise ApiError(404, "no_frame", "the camera has given no frame yet; ask again", {"retry-after": "2"})
     headers = {"etag": picture.etag, "x-frame-unix": f"{picture.wall:.3f}"}

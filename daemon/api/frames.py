@@ -40,6 +40,13 @@ class FrameCache:
         self._fetch, self._clock = fetch, clock or SystemClock()
         self._held: defaultdict[str, _Held] = defaultdict(_Held)
 
+    def fresh(self, camera: str, width: int | None = None) -> Picture | None:
+        """Return the picture that ``picture`` would return if that is known already, without waiting; else None."""
+        held = self._held.get(camera)
+        if held is None or held.frame is None or self._clock.monotonic() >= held.until:
+            return None
+        return held.pictures.get(_width(held.frame, width))
+
     def picture(self, camera: str, width: int | None = None) -> Picture | None:
         """Return the latest frame of a camera that exists, at least ``width`` wide where the frame is; None without.
 
@@ -49,14 +56,20 @@ class FrameCache:
         with held.mutex:
             now = self._clock.monotonic()
             if now >= held.until:
-                held.frame, held.pictures, held.until = None, {}, now + FRESH_S
+                held.frame, held.pictures = None, {}
+                held.until = now + FRESH_S
                 held.frame = self._fetch(camera)
             if held.frame is None:
                 return None
-            chosen = next((w for w in WIDTHS if width is not None and width <= w < held.frame.width), None)
+            chosen = _width(held.frame, width)
             if chosen not in held.pictures:
                 held.pictures[chosen] = _picture(held.frame, chosen)
             return held.pictures[chosen]
+
+
+def _width(frame: LatestFrame, wanted: int | None) -> int | None:
+    """Return the width in which a frame is given; None: as it is."""
+    return next((w for w in WIDTHS if wanted is not None and wanted <= w < frame.width), None)
 
 
 def _picture(frame: LatestFrame, width: int | None) -> Picture:

@@ -7,6 +7,7 @@ what it missed from the log.
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ LASTS_S = 900.0  # of one stream: its viewer comes back, and is authenticated ag
 COMMENT_S = 15.0  # a comment says to proxies and to the page that the connection lives
 PAGE = 200  # revisions read at once
 QUEUE = 500  # messages that wait for one viewer before it is dropped
+FRAMES_PER_S = 50  # that all pages together should request: about 3 % of a core
 COMMENT = b": alive\n\n"
 
 log = structlog.get_logger()
@@ -34,7 +36,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One server-sent event, and by what viewers filter it; ``seq`` 0: not of the event log."""
+    """One server-sent event, and by what viewers filter it; ``seq`` 0: not of the event log.
+
+    Without a camera it is for everybody.
+    """
 
     data: bytes
     camera: str
@@ -54,6 +59,8 @@ class Viewer:
 
     def wants(self, message: Message) -> bool:
         """Return whether the viewer may and wants to see a message."""
+        if not message.camera:
+            return True
         if not self.principal.sees(message.camera) or self.camera not in (None, message.camera):
             return False
         return not message.seq or self.event in (None, message.event)
@@ -92,6 +99,7 @@ class EventTail:
             return
         self._viewers.add(viewer)  # from here on nothing is missed; what is read below as well is skipped
         try:
+            yield self._pace().data
             for message in self._cameras():
                 if viewer.wants(message):
                     yield message.data
@@ -124,7 +132,7 @@ class EventTail:
             self._loop = asyncio.get_running_loop()
             self._seen = await asyncio.to_thread(self._log.last)
             if self._task is None or self._task.done():  # another viewer was faster
-                self._states = {message.camera: message.data for message in self._cameras()}
+                self._states = {message.camera: message.data for message in (self._pace(), *self._cameras())}
                 self._task = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
@@ -132,7 +140,7 @@ class EventTail:
         while self._viewers and not self._is_closed:
             try:
                 await self._offer_new()
-                self._offer_cameras()
+                self._offer_changes()
             except EventLogError as error:
                 log.warning("the event log cannot be followed at present", code=error.code, error=str(error))
                 await asyncio.sleep(5 * POLL_S)
@@ -145,12 +153,18 @@ class EventTail:
                     viewer.offer(message)
             self._seen = messages[-1].seq  # the daemon that owns the log never begins it anew while it runs
 
-    def _offer_cameras(self) -> None:
-        for message in self._cameras():
+    def _offer_changes(self) -> None:
+        for message in (self._pace(), *self._cameras()):
             if self._states.get(message.camera) != message.data:
                 self._states[message.camera] = message.data
                 for viewer in self._viewers:
                     viewer.offer(message)
+
+    def _pace(self) -> Message:
+        """Return how often a page should request frames, so that many pages together cost little."""
+        cameras = sum(status.name != UPLOADS for status in self._snapshot().cameras)
+        every_s = max(1, math.ceil(len(self._viewers) * cameras / FRAMES_PER_S))
+        return Message(f'event: pace\ndata: {{"frame_every_s": {every_s}}}\n\n'.encode(), "")
 
     def _read(self, after: int) -> list[Message]:
         return [revision(record) for record in self._log.after(after, PAGE)]

@@ -58,6 +58,7 @@ def test_what_happens_comes_at_once_and_what_was_missed_first(serve: Serve) -> N
     served = serve()
     served.log.append([make_event(n) for n in range(3)])
     with streaming(served) as sent:
+        assert next(sent) == ("pace", None, {"frame_every_s": 1})
         assert [next(sent)[2]["cameras"][0]["name"] for _ in range(2)] == ["door", "bedroom"]
         served.log.append([make_event(3)])
         assert revisions(sent, 1) == [(4, "0003")]
@@ -106,7 +107,7 @@ def test_filters_and_scopes_hold_for_what_was_missed_and_for_what_comes(serve: S
         served.log.append([make_event(99)])
         assert revisions(door, 1) == [(9, "0063")]
         served.snapshot = DaemonSnapshot()
-        assert not any(True for _ in closing_soon(served, nothing))
+        assert {kind for kind, _, _ in closing_soon(served, nothing)} == {"pace"}
 
 
 def replace_id(event: Any, number: int) -> Any:
@@ -210,8 +211,9 @@ def test_a_slow_viewer_is_dropped_and_costs_a_bounded_queue(start: Start, monkey
         slow, quick = Viewer(Principal("slow")), Viewer(Principal("quick"))
         slow.waiting, quick.waiting = asyncio.Queue(6), asyncio.Queue(6)
         unread, stream = shared.follow(slow, None), shared.follow(quick, None)
-        assert (await anext(unread)).startswith(b"event: cameras")
-        assert (await anext(stream)).startswith(b"event: cameras")
+        for one in (unread, stream):
+            assert (await anext(one)).startswith(b"event: pace")
+            assert (await anext(one)).startswith(b"event: cameras")
         for number in range(20):
             await asyncio.to_thread(log.append, [make_event(number)])
             assert await seqs(stream, 1) == [number + 1]
@@ -248,6 +250,28 @@ def test_a_stream_is_kept_alive_and_ends_after_its_time(start: Start, monkeypatc
         return [data async for data in shared.follow(Viewer(Principal("ann")), None)]
 
     sent = asyncio.run(run())
-    assert sent[0].startswith(b"event: cameras")
-    assert set(sent[1:]) == {tail.COMMENT}
-    assert len(sent) > 2
+    assert sent[0].startswith(b"event: pace")
+    assert sent[1].startswith(b"event: cameras")
+    assert set(sent[2:]) == {tail.COMMENT}
+    assert len(sent) > 3
+
+
+def test_many_pages_are_told_to_request_frames_less_often(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "FRAMES_PER_S", 2)
+    _, shared = start()
+
+    async def run() -> None:
+        first = shared.follow(Viewer(Principal("ann")), None)
+        assert b'"frame_every_s": 1}' in await anext(first)
+        await anext(first)
+        others = [shared.follow(Viewer(Principal("bob")), None) for _ in range(4)]
+        for other in others:
+            await anext(other)
+        async for data in first:
+            assert data.startswith(b"event: pace")
+            if b'"frame_every_s": 3}' in data:
+                break
+        for one in (first, *others):
+            await one.aclose()
+
+    asyncio.run(run())

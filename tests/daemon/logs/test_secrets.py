@@ -28,6 +28,7 @@ PLANTED = {
     "PLANTED_HOOK": "s3wn-key-of-a-webhook",
     "PLANTED_TOPIC": "s3wn-topic",
 }
+API = ("openapi.json", "me", "cameras", "cameras/down", "cameras/down/config", "rules", "events", "alerts", "health")
 LITERAL = "s3wn-in-the-file"  # not by an environment variable
 SEARCHED = re.compile(rb"s3wn", re.IGNORECASE)  # also as a part of an encoded form
 
@@ -91,9 +92,12 @@ def asked(url: str) -> Iterator[str]:
     with httpx.Client(base_url=url, trust_env=False) as http:
         for token in (PLANTED["PLANTED_TOKEN"], PLANTED["PLANTED_NAMED"], PLANTED["PLANTED_NAMED"] + "x"):
             http.headers["authorization"] = f"Bearer {token}"
-            for path in ("/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", f"/{token}"):
+            for path in ("/healthz", "/readyz", "/metrics", f"/{token}", *(f"/api/v1/{p}" for p in API)):
                 answer = http.get(path)
                 yield f"{answer.headers} {answer.text}"
+            yield http.post("/api/v1/session", json={"token": f"{token}{LITERAL}"}).text
+            yield http.post("/api/v1/session", json={"token": [token, LITERAL]}).text
+            yield http.put("/api/v1/cameras/x", json={"url": f"rtsp://u:{LITERAL}@"}, headers={"if-match": token}).text
 
 
 @pytest.mark.parametrize(

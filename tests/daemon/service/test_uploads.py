@@ -4,6 +4,7 @@ import os
 import resource
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -122,7 +123,9 @@ def test_what_cannot_be_read_is_set_aside(inbox: Inbox) -> None:
     inbox.steps()
     assert (inbox.done / "failed" / "a.mp4").exists()
     assert inbox.uploads.failed == {CAMERA: f"1 file(s), first a.mp4: {SourceInvalid('no media')}"}
-    assert inbox.uploads.snapshot().failed == 1
+    snapshot = inbox.uploads.snapshot()
+    assert [name for name, error in snapshot.errors if error.startswith("no media")] == ["failed/a.mp4"]
+    assert replace(snapshot, errors=()) == UploadsSnapshot(failed=1)
 
 
 def test_no_file_is_overwritten(inbox: Inbox) -> None:

@@ -4,12 +4,16 @@ import { address } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { dateTime } from "../core/format.js";
 import { t, worded } from "../core/i18n.js";
-import { connection } from "../core/stream.js";
+import { connection, listen } from "../core/stream.js";
 
 /** @typedef {import("../core/types.js").Camera} Camera */
 
-const EVERY_MS = 1000; // the daemon encodes a picture at most once a second
+let every = 1000; // ms; the daemon encodes a picture at most once a second, and says so where many pages look at it
 const SLOWEST_MS = 15_000;
+
+listen("pace", (/** @type {{frame_every_s: number}} */ pace) => {
+  every = 1000 * Math.max(1, pace.frame_every_s);
+});
 
 /** @type {Record<string, string>} */
 const TONES = { up: "good", starting: "now", ended: "", stopping: "", reconnecting: "warn", stalled: "warn", backing_off: "warn", degraded: "bad", failed: "bad" };
@@ -40,7 +44,7 @@ export class LivePicture {
     this.stopped = false;
     this.wanted = false; // there is a picture to ask for
     this.moving = false; // and new ones come
-    this.wait = EVERY_MS;
+    this.wait = every;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.observer = new IntersectionObserver(([entry]) => {
@@ -95,7 +99,7 @@ export class LivePicture {
       next.alt = this.image.alt;
       this.image.replaceWith(next);
       this.image = next;
-      this.wait = EVERY_MS;
+      this.wait = every;
       this.element.classList.add("seen");
     } catch {
       this.wait = Math.min(SLOWEST_MS, this.wait * 2); // no frame yet, or nobody there; the state says why
