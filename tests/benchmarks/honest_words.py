@@ -50,7 +50,7 @@ def foretold(annotations: Path, predictions: Path, nearest: Nearest) -> list[For
 
 def _problem(text: str, nearest: Nearest) -> str | None:
     (judgement,) = judge(EventSpec("e", (text,)), "lite", nearest=nearest)
-    return judgement.problem
+    return judgement.remark  # what is found only near the camera is told, too
 
 
 def _rate(name: str, of: Sequence[Foretold]) -> str:

@@ -20,6 +20,8 @@ ACTIONS = "for actions and attributes use `models: {profile: open_clip}`"
 # How things are shown or made that a network knows from photographs of the real ones.
 DEPICTED = re.compile(r"\b(?:cartoon|drawn|painted|animated|sketched|carved|inflatable|plush|stuffed|toy)\b", re.I)
 SMALL = frozenset({"a ball"})  # kinds of things that are small in most frames
+# What is compared is the subject of a sentence, and these are none.
+NO_SUBJECT = re.compile(r"\b(?:nothing|nobody|no[ -]one|none|nowhere)\b", re.I)
 COUNTED = "persons, vehicles and animals are counted"
 
 
@@ -116,6 +118,9 @@ def _of_audio(text: str, spec: EventSpec, meant: Sequence[Modality], hears: bool
             f"{text!r} is taken for a sound ({heard}), and '{' '.join(colours)}' is not looked for; "
             f"describe what is seen in another event, or set `modalities: [vision]`"
         )
+    elif meant == ("speech",) and (nothing := NO_SUBJECT.search(said_content(text))):
+        what = f"what is said is compared by its subject, and {nothing[0].lower()!r} is none"
+        yield f"{text!r}: {what}; say what it is about ('the printer is broken' for 'nothing works')"
     elif spec.zones and {*meant} != {"vision"}:
         what = "what is said or heard has no place in the frame, and the event's zone does not restrict it"
         yield f"{text!r}: {what}; describe it in another event, without a zone"

@@ -141,3 +141,13 @@ def test_what_is_heard_and_what_is_seen_are_told_apart(
 ) -> None:
     (found,) = judge(EventSpec("e", (text,), modalities=modalities), "lite")
     assert (says or "None") in str(found.problem)
+
+
+@pytest.mark.parametrize("text", ["someone complains that nothing works", "a man says that nobody has called"])
+def test_speech_about_nothing_has_no_subject_to_compare(text: str) -> None:
+    assert "is none; say what it is about" in str(judged(text)[1])
+
+
+@pytest.mark.parametrize("text", ["someone says ask not what your country can do for you", "someone says no to a deal"])
+def test_speech_with_a_subject_is_compared(text: str) -> None:
+    assert judged(text)[1] is None
