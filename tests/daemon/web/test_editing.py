@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.page import PHONE, Site, titled, until
+from tests.support.page import ENDLESS, PHONE, Site, titled, until
 from tests.support.pipelines import write_colours
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
@@ -103,6 +103,26 @@ def test_a_zone_is_drawn_by_pointer_and_by_keyboard(site: Site, visit: Visit) ->
     assert [[round(x, 1), round(y, 1)] for x, y in corners] == [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.5, 0.7]]
     page.select_option("#zone-which", "gate")
     assert page.locator("circle.corner").count() == 4
+
+
+def test_a_camera_is_added_and_removed(site: Site, visit: Visit) -> None:
+    page = visit(site, "/", **PHONE)
+    page.get_by_role("link", name="Add a camera").click()
+    titled(page, "Add a camera")
+    page.fill("#camera-name", "second")
+    page.fill("#camera-url", "nonsense://nowhere")
+    page.get_by_role("button", name="Add a camera").click()
+    page.get_by_role("alert").get_by_text("cameras.second.url").first.wait_for()
+    page.fill("#camera-url", ENDLESS)
+    page.get_by_label("Listen, too").uncheck()
+    page.get_by_role("button", name="Add a camera").click()
+    titled(page, "second")
+    page.locator("main .picture.seen").wait_for()
+    assert written(site)["cameras"]["second"] == {"url": ENDLESS, "audio": False}
+    page.get_by_role("button", name="Remove the camera").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove the camera").click()
+    titled(page, "Live")
+    assert "second" not in written(site)["cameras"]
 
 
 def test_an_upload_shows_its_progress_its_tags_and_its_results(site: Site, visit: Visit, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import { eventsView } from "./views/events.js";
 import { healthView } from "./views/health.js";
 import { liveView } from "./views/live.js";
 import { drawLogin } from "./views/login.js";
+import { newCameraView } from "./views/new_camera.js";
 import { ruleView } from "./views/rule.js";
 import { rulesView } from "./views/rules.js";
 import { uploadsView } from "./views/uploads.js";
@@ -32,6 +33,7 @@ const VIEWS = [
 ];
 
 route(/^\/(?:login)?$/, liveView);
+route(/^\/cameras\/\+new$/, newCameraView);
 route(/^\/cameras\/([^/]+)$/, cameraView);
 route(/^\/events$/, eventsView);
 route(/^\/events\/([^/]+)$/, eventView);

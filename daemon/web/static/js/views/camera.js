@@ -4,10 +4,14 @@ import { ApiError, get } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { dateTime, short } from "../core/format.js";
 import { inWords, t } from "../core/i18n.js";
+import { mayEdit } from "../core/me.js";
+import { go } from "../core/router.js";
 import { listen } from "../core/stream.js";
+import { ask } from "../parts/asking.js";
 import { cameraState, errorInWords, LivePicture } from "../parts/camera_card.js";
 import { bars } from "../parts/charts.js";
 import { Feed } from "../parts/feed.js";
+import { refusedChange, write } from "../parts/saving.js";
 import { ZoneDrawing } from "../parts/zone_drawing.js";
 
 /** @typedef {import("../core/types.js").Camera} Camera */
@@ -25,6 +29,7 @@ export function cameraView(root, { name }) {
   const scores = h("section", {});
   const feed = new Feed({ camera: name }, { limit: LATEST, more: false });
   const zones = h("details", {}, h("summary", {}, t.zones.title));
+  const remove = h("button", { class: "bad", type: "button", on: { click: askToRemove } }, t.camera.remove);
   /** @type {ZoneDrawing | null} */
   let drawing = null;
   /** @type {Camera | null} */
@@ -42,7 +47,7 @@ export function cameraView(root, { name }) {
     h(
       "div",
       { class: "live" },
-      h("div", { class: "stack" }, picture.element, scores, facts, zones),
+      h("div", { class: "stack" }, picture.element, scores, facts, mayEdit() && zones, mayEdit() && h("p", {}, remove)),
       h("section", { class: "stack" }, h("h2", {}, t.live.latest), feed.element, h("p", {}, h("a", { href: `/events?camera=${encodeURIComponent(name)}` }, t.live.all))),
     ),
   );
@@ -56,6 +61,18 @@ export function cameraView(root, { name }) {
       if (abort.signal.aborted) return;
       const gone = failure instanceof ApiError && failure.status === 404;
       fill(error, h("p", { class: "box bad", role: "alert" }, gone ? t.live.gone : inWords(failure)));
+    }
+  }
+
+  async function askToRemove() {
+    if (!(await ask(t.camera.removeAsk(name), t.camera.removeKeeps, t.camera.remove))) return;
+    const place = `/cameras/${encodeURIComponent(name)}`;
+    try {
+      const { version } = await get(`${place}/config`);
+      await write("DELETE", place, version);
+      go("/");
+    } catch (failure) {
+      fill(error, refusedChange(failure));
     }
   }
 

@@ -3,6 +3,7 @@
 import { get } from "../core/api.js";
 import { h, fill, keyed } from "../core/dom.js";
 import { inWords, t } from "../core/i18n.js";
+import { mayEdit } from "../core/me.js";
 import { connection, listen } from "../core/stream.js";
 import { CameraCard } from "../parts/camera_card.js";
 import { Feed } from "../parts/feed.js";
@@ -22,7 +23,7 @@ export function liveView(root) {
   const feed = new Feed({}, { limit: LATEST, more: false });
   fill(
     root,
-    h("div", { class: "head" }, h("h1", {}, t.nav.live)),
+    h("div", { class: "head" }, h("h1", {}, t.nav.live), mayEdit() && h("a", { class: "button", href: "/cameras/+new" }, t.camera.add)),
     h(
       "div",
       { class: "live" },

@@ -6,6 +6,7 @@ import { inWords, t, worded } from "../core/i18n.js";
 import { mayEdit } from "../core/me.js";
 import { go } from "../core/router.js";
 import { say } from "../core/say.js";
+import { ask } from "../parts/asking.js";
 import { drawReading } from "../parts/reading.js";
 import { conflictNotice, isConflict, refusedChange, write } from "../parts/saving.js";
 import { StoredPreview } from "../parts/stored.js";
@@ -266,25 +267,8 @@ class RuleEditor {
     await this.change("PUT", name, this.written());
   }
 
-  askToRemove() {
-    const dialog = h(
-      "dialog",
-      { "aria-labelledby": "remove-title" },
-      h("h2", { id: "remove-title" }, t.rule.removeAsk(this.name)),
-      h("p", {}, t.rule.removeKeeps),
-      h(
-        "form",
-        { method: "dialog", class: "row" },
-        h("button", { value: "" }, t.cancel),
-        h("button", { class: "bad", value: "remove" }, t.rule.remove),
-      ),
-    );
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      if (dialog.returnValue === "remove") this.change("DELETE", this.name);
-    });
-    this.element.append(dialog);
-    dialog.showModal();
+  async askToRemove() {
+    if (await ask(t.rule.removeAsk(this.name), t.rule.removeKeeps, t.rule.remove)) await this.change("DELETE", this.name);
   }
 
   /**
