@@ -17,6 +17,8 @@ VIEWS = {
     "/events/0001cafe": ".chart .line",
     "/rules": ".rule",
     "/rules/blue": ".rule-form .chart",
+    "/rules/+new": "#describe",
+    "/cameras/+new": "#camera-url",
     "/cameras/pattern": ".picture.seen",
     "/uploads": ".drop",
     "/health": ".spark",
