@@ -22,7 +22,7 @@ from workers.publish.log.view import LogView
 READER = "alerts"  # its name in the event log
 BATCH = 64
 LOOK_S = 0.05  # between two looks whether the event log was written to
-READ_S = 1.0  # between two looks into it without that
+READ_S = 0.25  # between two looks into it without that: the time of a file has steps of some milliseconds
 AGAIN_S = 2.0
 ACKNOWLEDGE_S = 5.0  # between two messages to the event log that says up to where it may let go
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -68,7 +69,7 @@ class TargetWorker:
         self._suppressed: Counter[str] = Counter()
         self._latency = Histogram(LATENCIES)
         self._error = ""
-        self._unsettled: Message | None = None  # delivered, but the outbox could not be told
+        self._unsettled: Callable[[], None] | None = None  # writes what became of a message, once there is room
         self._changed = threading.Condition()
         self._poked = self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"alerts-{settings.name}", daemon=True)
@@ -125,6 +126,9 @@ class TargetWorker:
             with self._changed:
                 self._changed.wait_for(lambda: self._poked or self._stopping, max(0.0, wait_s) * self._pace)
                 self._poked = False
+        with suppress(AlertStoreError):  # the next start takes the message for one that may have arrived
+            if self._unsettled is not None:
+                self._unsettled()
         self._channel.close()
 
     def step(self) -> float:
@@ -198,6 +202,12 @@ class TargetWorker:
             self._channel.send(notice)
         except DeliveryFailed as error:
             self._failed(message, error)
+        except AlertStoreError:
+            self._failed(message, TargetSilent("alerts cannot be written"))
+            raise
+        except Exception:  # a bug, perhaps of a library: whether it was sent, nobody knows
+            log.exception("an alert failed unexpectedly, and is tried again", target=settings.name)
+            self._failed(message, TargetSilent("an unexpected error, which the log describes"))
         else:
             self._arrived(message)
 
@@ -213,12 +223,13 @@ class TargetWorker:
                 captured = captured_at(item.event)
                 if captured is not None:
                     self._latency.observe(max(0.0, now - captured))
-        self._settle(message)
+        at = self._clock.wall()
+        self._settle(lambda: self._queue.delivered(message, at))
 
-    def _settle(self, message: Message) -> None:
-        """Write down that a message has arrived; as long as that is not possible, nothing else is sent."""
-        self._unsettled = message
-        self._queue.delivered(message, self._clock.wall())
+    def _settle(self, write: Callable[[], None]) -> None:
+        """Write down what became of a message; as long as that is not possible, nothing else is sent."""
+        self._unsettled = write
+        write()
         self._unsettled = None
 
     def _failed(self, message: Message, error: DeliveryFailed) -> None:
@@ -238,7 +249,8 @@ class TargetWorker:
         if error.blames_target and not is_its_own:
             due = message.due  # it stays the first
         plain = isinstance(error, TargetRefused) and not error.blames_target
-        self._queue.failed(message, error.message, due, isinstance(error, TargetSilent), plain)
+        silent = isinstance(error, TargetSilent)
+        self._settle(lambda: self._queue.failed(message, error.message, due, silent, plain))
 
     def _leave_alone(self, wait_s: float) -> float:
         wait_s = wait_s or self._backoff.failed()
@@ -246,7 +258,7 @@ class TargetWorker:
         return wait_s
 
     def _bury(self, message: Message, error: str) -> None:
-        self._queue.bury(message, error)
+        self._settle(lambda: self._queue.bury(message, error))
         self._counts["dead"] += 1
         log.error("an alert was given up: it is a dead letter", target=self._settings.name, error=error)
 

@@ -47,15 +47,19 @@ class MessageQueue:
             self._bury(connection, targets)
 
     def next_due(self, target: str, now: float) -> Message | None:
-        """Return the message that is due longest, with its events; None: none is due."""
-        wanted = "AND target = ? AND (due <= ? OR created > ?) ORDER BY due, rowid LIMIT 1"
+        """Return the message that is due longest, with its events; None: none is due.
+
+        Not one that is being sent, perhaps by the worker before.
+        """
+        wanted = "AND NOT in_flight AND target = ? AND (due <= ? OR created > ?) ORDER BY due, rowid LIMIT 1"
         for row in self._session.rows(f"{_PENDING} {wanted}", (target, now, now + CLOCK_SET_S)):
             return self._whole(row)
         return None
 
     def due_at(self, target: str) -> float | None:
         """Return when the next message of a target is due, Unix seconds; None: none waits."""
-        (row,) = self._session.rows("SELECT min(due) FROM messages WHERE state = 'pending' AND target = ?", (target,))
+        sql = "SELECT min(due) FROM messages WHERE state = 'pending' AND NOT in_flight AND target = ?"
+        (row,) = self._session.rows(sql, (target,))
         return None if row[0] is None else float(row[0])
 
     def begin(self, message: Message) -> None:

@@ -1,5 +1,6 @@
 """A house with alerts: an event log that a test writes to, and the service that reads it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,21 @@ from workers.state_layout import StateLayout
 
 EVENTS = {"cat": {"describe": "a cat"}, "dog": {"describe": "a dog"}, "fire": {"describe": "a fire", "priority": 9}}
 CAMERAS = {name: {"url": f"rtsp://host/{name}"} for name in ("door", "yard")}
+
+
+class SteppedClock:
+    """Time that runs as it does, and that a test can advance."""
+
+    ahead = 0.0
+
+    def wall(self) -> float:
+        return time.time() + self.ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 class House:

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.daemon.alerts.conftest import House, cat, ended
+from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
 from tests.support.receivers import Receiver
 
@@ -38,19 +38,7 @@ def test_a_second_message_follows_with_the_clip(house: House, hook: Receiver) ->
 def test_a_clip_of_what_was_not_alerted_is_not_sent_and_one_that_never_comes_is_given_up(
     house: House, hook: Receiver
 ) -> None:
-    class Late:
-        ahead = 0.0
-
-        def wall(self) -> float:
-            return time.time() + self.ahead
-
-        def monotonic(self) -> float:
-            return time.monotonic() + self.ahead
-
-        def sleep(self, seconds: float) -> None:
-            time.sleep(seconds)
-
-    clock = Late()
+    clock = SteppedClock()
     service = house.start({"targets": {"hook": {"webhook": hook.url}}, "cooldown": "1h"}, clock)
     clip = house.evidence("a.mp4", MP4)
     first = cat(1, evidence=cat(1).evidence.model_copy(update={"clip": str(clip.with_name("never.mp4"))}).model_dump())

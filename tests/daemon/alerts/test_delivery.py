@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from daemon.alerts.channels.webhook import WebhookChannel
+from daemon.alerts.notice import Notice
 from daemon.alerts.store.database import NAME
 from tests.daemon.alerts.conftest import House, cat, ended
 from tests.support.clocks import wait_until
@@ -169,3 +171,33 @@ def test_what_happens_while_there_is_no_target_is_not_alerted_later(house: House
     house.happen(cat(4))
     house.wait_for("delivered", 2)
     assert hook.events[-1] == cat(4).id
+
+
+def test_a_target_that_is_changed_while_it_receives_gets_no_message_twice(house: House, hook: Receiver) -> None:
+    hook.mode = "late"
+    service = house.start(hooks(hook=f"{hook.url}/a"))
+    house.happen(cat(1))
+    hook.wait(1)
+    service.apply(house.config(hooks(hook=f"{hook.url}/b")))
+    house.happen(cat(2))
+    hook.wait(2)
+    hook.release()
+    house.wait_for("delivered", 2)
+    assert [(one.path, one.events) for one in hook.got] == [("/a", [cat(1).id]), ("/b", [cat(2).id])]
+
+
+def test_a_channel_that_fails_unexpectedly_loses_nothing(
+    house: House, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, failures = WebhookChannel.send, iter(range(2))
+
+    def failing(channel: WebhookChannel, notice: Notice) -> None:
+        if next(failures, None) is not None:
+            raise RuntimeError("a bug")
+        send(channel, notice)
+
+    monkeypatch.setattr(WebhookChannel, "send", failing)
+    house.start(hooks(hook=hook.url))
+    house.happen(cat(1))
+    house.wait_for("delivered")
+    assert hook.got[0].json["data"]["possible_duplicate"]

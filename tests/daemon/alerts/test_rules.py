@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from daemon.alerts.rules import Rules, is_quiet
-from tests.daemon.alerts.conftest import House, cat, ended
+from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
 from tests.support.receivers import Receiver
 
@@ -61,10 +61,14 @@ def test_a_cooldown_begins_with_a_delivered_alert_only(house: House, hook: Recei
 
 
 def test_an_event_of_a_dead_letter_starts_no_cooldown(house: House, hook: Receiver) -> None:
+    clock = SteppedClock()
     hook.mode = "413"
-    house.start({**to(hook), **LONG, "retry_for": "500ms"})
+    house.start(to(hook) | LONG, clock)
     house.happen(cat(1))
+    wait_until(lambda: bool(hook.refused))
+    clock.ahead = 90_000.0
     house.wait_for("dead")
+    clock.ahead = 0.0
     hook.mode = "ok"
     house.happen(cat(2))
     assert house.wait_for("delivered")[0].event_id == cat(2).id
