@@ -49,6 +49,7 @@ class Rule(BaseModel):
     """One rule."""
 
     name: str
+    enabled: bool
     config: dict[str, Any] = Field(description="The entry as it is written.")
     cameras: tuple[str, ...] = Field(description="Where it is looked for; `uploads`: in files that are uploaded.")
     reading: Reading
@@ -126,7 +127,14 @@ def _rules(config: Config, data: dict[str, Any], principal: Principal) -> Iterat
         if cameras or principal.cameras is None:
             reading = _reading(name, config, judge)
             entry = data["events"][name]
-            yield Rule(name=name, config=entry, cameras=cameras, reading=reading, warnings=_warnings(reading))
+            yield Rule(
+                name=name,
+                enabled=config.events[name].enabled,
+                config=entry,
+                cameras=cameras,
+                reading=reading,
+                warnings=_warnings(reading),
+            )
 
 
 def _cameras_of(rule: str, config: Config) -> Iterator[str]:

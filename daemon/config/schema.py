@@ -97,10 +97,11 @@ class Config(Section):
 
         An event with a zone is looked for only on cameras that have it, and not in files, which have no zones.
         """
+        enabled = {name: event for name, event in self.events.items() if event.enabled}
         if camera is None:
-            return tuple(resolve(name, event, None) for name, event in self.events.items() if event.zone is None)
+            return tuple(resolve(name, event, None) for name, event in enabled.items() if event.zone is None)
         watched = self.cameras[camera]
-        names = watched.event_names(tuple(self.events))
+        names = [name for name in watched.event_names(tuple(self.events)) if name in enabled]
         zones = {name: watched.zones_of(name, self.events[name].zone) for name in names}
         return tuple(
             resolve(name, self.events[name], watched.override(name), areas)

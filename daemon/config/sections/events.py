@@ -67,6 +67,7 @@ class EventConfig(EventRule):
     describe: Descriptions = Field(
         description="The event in plain words. Several wordings make detection more reliable."
     )
+    enabled: bool = Field(default=True, description="False: the event is kept here, and not looked for.")
 
 
 class EventOverride(EventRule):

@@ -34,7 +34,8 @@ def test_rules_say_where_they_apply_and_how_they_are_read(serve: Serve) -> None:
     assert rules["cat"]["config"] == {"describe": ["a cat", "a grey picture"], "min_duration": "2s"}
     reading = rules["cat"]["reading"]
     assert [one["text"] for one in reading["descriptions"]] == ["a cat", "a grey picture"]
-    assert reading["descriptions"][1] == {"text": "a grey picture", "read_as": "a grey picture", "problem": None}
+    grey = reading["descriptions"][1]
+    assert (grey["text"], grey["read_as"], grey["problem"]) == ("a grey picture", "a grey picture", None)
     assert (reading["min_duration_s"], reading["modalities"], reading["priority"]) == (2.0, ["vision"], 5)
     (warning,) = rules["cat"]["warnings"]
     assert warning.startswith("colour understands colours by name")
@@ -55,6 +56,15 @@ def test_a_rule_is_added_replaced_and_removed(serve: Serve) -> None:
     assert answer.status_code == 200
     assert set(on_disk(served)["events"]) == {"blue", "undressing"}
     assert served.taken_over == 3
+
+
+def test_a_rule_is_switched_off_and_on_again(serve: Serve) -> None:
+    served = serve()
+    client = served.client()
+    for enabled, cameras in ((False, []), (True, ["door", "uploads"])):
+        assert put(client, "rules/red", CONFIG["events"]["red"] | {"enabled": enabled}).status_code == 200
+        rule = client.get("rules/red").json()
+        assert (rule["enabled"], rule["cameras"]) == (enabled, cameras)
 
 
 def test_a_rule_that_is_removed_leaves_the_cameras_that_list_it(serve: Serve) -> None:

@@ -28,9 +28,11 @@ def until(check: Callable[[], Any], timeout_s: float = 90) -> Any:
     return found
 
 
-def test_a_page_works_on_a_running_daemon_while_redis_is_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.long])])
+def test_a_page_works_on_a_running_daemon_while_redis_is_away(runtime: str, tmp_path: Path) -> None:
     config = write_config(
         tmp_path,
+        runtime=runtime,
         cameras={"hall": {"url": ENDLESS}, "yard": {"url": ENDLESS}},
         events=ALWAYS,
         redis={"url": f"redis://127.0.0.1:{closed_port()}/0"},
