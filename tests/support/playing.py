@@ -1,6 +1,6 @@
 """A file played to the decoder of live streams, packet by packet, so that nothing waits."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,16 @@ SCALE = FrameScaler(FrameSpec(48, 32, "squash"))
 
 
 def play(
-    path: Path, fps: float, skip: int = 0, jump: tuple[int, int] = (0, 0), start: float = 0.0
+    path: Path,
+    fps: float,
+    skip: int = 0,
+    jump: tuple[int, int] = (0, 0),
+    start: float = 0.0,
+    lost: Collection[int] = (),
 ) -> tuple[list[tuple[int, Sampled]], int]:
     """Feed a file as if it were live; return the samples with the time (ms) of the packet that released each, and
     the number of frames decoded. ``jump``: the first packet whose time stamps are so many seconds later; ``start``: the
-    stream second of the first."""
+    stream second of the first; ``lost``: packets that do not arrive."""
     counters = Counters()
     spec = camera(path, fps=fps)
     media = Media(spec, parse_target(RedactedUrl(str(path))))
@@ -35,7 +40,7 @@ def play(
     got: list[tuple[int, Sampled]] = []
     packets: Iterable[Any] = media.packets()
     for n, packet in enumerate(packets):
-        if n < skip or packet is None:
+        if n < skip or n in lost or packet is None:
             continue
         if jump[1] and n >= jump[0]:
             packet.pts += round(jump[1] / packet.time_base)

@@ -22,12 +22,12 @@ from workers.types import CameraSpec, EventSpec
 GREY_S, RED_S = 3.0, 3.0  # the camera shows grey and red by turns
 
 
-def make_scenes(path: Path, seconds: float) -> Path:
-    """Write an MP4 file of the scenes, with a key frame a second."""
+def make_scenes(path: Path, seconds: float, gop: int = 10) -> Path:
+    """Write an MP4 file of the scenes: ten frames a second, every ``gop``-th a key frame."""
     period = GREY_S + RED_S
     turn = f"between(mod(t,{period}),{GREY_S},{period})"
     made = f"color=0xC81E1E:s=64x48:r=10,format=yuv420p,hue=s='if({turn},1,0)'"
-    quick = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "10")
+    quick = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", str(gop))
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", made, "-t", str(seconds), *quick, path], check=True)
     return path
 

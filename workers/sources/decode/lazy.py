@@ -74,7 +74,8 @@ class LazyDecoder:
         self._open = []
         out = self._awaited.take() + self._decode(needed(self._held))
         if self._awaited.missing:
-            out += self._awaited.take(self._decoder.drain())
+            # What comes only now stands in for nothing: after a lost key frame it shows the scene before it, unmarked.
+            out += self._awaited.take(self._decoder.drain(), exactly=True)
         self._decoder.reset()
         if missing := self._awaited.missing:  # they failed to decode: the next frame is sampled instead
             self._grid.rewind(min(e.t for e in missing))

@@ -11,6 +11,7 @@ from av.packet import Packet
 
 from tests.support.media import every, make_video, number_of
 from tests.support.playing import SCALE, play
+from tests.support.remote import make_scenes
 from workers.sources.container import Entry
 from workers.sources.counters import Counters
 from workers.sources.decode.packets import Grid, PacketDecoder, PlainDecoder
@@ -88,3 +89,12 @@ def test_endless_gop_stays_bounded_and_right(tmp_path: Path, monkeypatch: pytest
     options = {"x264-params": "keyint=infinite:scenecut=0:bframes=2"}
     got, _ = play(make_video(tmp_path / "a.ts", every(40, 200), options=options, gop=9999), fps=0.5)
     assert [number_of(SCALE(s.frame)) for _, s in got] == [0, 50, 100, 150]
+
+
+@pytest.mark.parametrize("lost", [(30,), (30, 40), (31,), (60,), (29, 30, 31)])
+def test_after_a_lost_key_frame_no_sample_shows_the_scene_before(tmp_path: Path, lost: tuple[int, ...]) -> None:
+    path = make_scenes(tmp_path / "scenes.mp4", 9)  # grey, red, grey, for three seconds each
+    got, _ = play(path, fps=2.0, lost=lost)
+    red = {round(s.t, 1): bool(np.ptp(SCALE(s.frame)[16, 24].astype(int)) > 60) for _, s in got}
+    assert [t for t, is_red in red.items() if is_red != (t % 6 >= 3)] == []
+    assert len(got) >= 18 - 2 * len(lost)
