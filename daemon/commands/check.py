@@ -69,6 +69,8 @@ def check(
     else:
         console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
         console.print(_inputs_table(config, loaded), _events_table(loaded, judge), sep="\n")
+        if loaded.alerts.targets:
+            console.print(_targets_table(loaded))
         for each in opened if connect else ():
             typer.echo(printable(scrub(str(each))))
     if connect and any(each.error for each in opened):
@@ -121,6 +123,7 @@ def _summary(
         "ok": True,
         "config_hash": config_hash(config),
         "watches": watches,
+        "targets": _targets(config),
         "problems": [],
         "warnings": [asdict(w) for w in warnings],
         "opened": {each.camera: _opened_document(each) for each in opened},
@@ -136,6 +139,28 @@ def _opened_document(opened: "Opened") -> dict[str, Any]:
         return {"sends": None, "error": opened.error.code, "message": scrub(str(opened.error))}
     sends = {k: v for k, v in asdict(opened.sends).items() if k != "key"} if opened.sends else None
     return {"sends": sends, "error": None}
+
+
+def _targets(config: Config) -> dict[str, dict[str, Any]]:
+    """Return where each target of alerts is, without secrets, and which events of which cameras it gets."""
+    from daemon.alerts.channels.factory import watched_pairs
+    from daemon.config.sections.alerts import address
+
+    found = {}
+    for name, target in config.alerts.targets.items():
+        gets: dict[str, list[str]] = {}
+        for camera, event in watched_pairs(config, name):
+            gets.setdefault(camera, []).append(event)
+        found[name] = {"url": str(address(target)), "gets": gets}
+    return found
+
+
+def _targets_table(config: Config) -> Table:
+    table = Table(*(Column(name, overflow="fold") for name in ("target", "url", "alerts of")))
+    for name, target in _targets(config).items():
+        gets = "; ".join(f"{camera}: {', '.join(events)}" for camera, events in target["gets"].items())
+        table.add_row(*map(Text, (name, target["url"], gets or "nothing")))
+    return table
 
 
 def _inputs_table(path: Path, config: Config) -> Table:

@@ -21,6 +21,7 @@ NAME = "outbox.db"
 ASIDE = "damaged.db"
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 VERSION = 1
+CHECKPOINTS, CHECKPOINT_S = 50, 0.1  # tries to empty the write-ahead log, while others read for moments
 
 # ``alerts``: one row for each event and target. ``messages``: what is sent; several alerts may share a message. The
 # ``subject`` is the event id of an end or a clip, and the name of the event that others must have to join a group.
@@ -121,10 +122,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 def rewrite(connection: sqlite3.Connection) -> None:
     """Write the whole file anew, without a byte of what was deleted; raise ``sqlite3.Error``."""
-    try:
-        connection.execute("VACUUM")
-    finally:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.execute("VACUUM")
+    for _ in range(CHECKPOINTS):
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            return
+        time.sleep(CHECKPOINT_S)
+    raise sqlite3.OperationalError("another process is reading it")
 
 
 def store_error(folder: Path, error: sqlite3.Error | OSError) -> AlertStoreError:

@@ -72,12 +72,6 @@ class AlertStore:
         found = self._rows(f"{_SELECT} WHERE substr(alerts.id, 1, ?) = ?", len(id_or_prefix), id_or_prefix)
         return [row for row in found if row.id == id_or_prefix] or found
 
-    def suppressed(self) -> dict[str, int]:
-        """Return how many alerts that are kept were suppressed, by reason."""
-        with reading(self._folder) as connection:
-            sql = "SELECT reason, count(*) FROM alerts WHERE state = 'suppressed' GROUP BY reason"
-            return dict(connection.execute(sql).fetchall()) if connection else {}
-
     def replay(self, row: AlertRow, now: float, retry_s: float = DEFAULT_RETRY_S) -> None:
         """Send an alert again that was delivered, suppressed or given up, in a message of its own.
 

@@ -1,7 +1,6 @@
 """The messages that wait, as those who deliver them see the outbox."""
 
 import sqlite3
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -131,11 +130,6 @@ class MessageQueue:
         since = "min(CASE WHEN kind IN ('digest', 'clip') THEN due ELSE created END)"
         sql = f"SELECT target, count(*), {since} FROM messages WHERE state = 'pending' GROUP BY target"
         return {str(target): Depth(int(n), float(since)) for target, n, since in self._session.rows(sql)}
-
-    def counts(self) -> Counter[tuple[str, str]]:
-        """Return how many alerts there are by target and state."""
-        sql = "SELECT target, state, count(*) FROM alerts GROUP BY target, state"
-        return Counter({(str(target), str(state)): int(n) for target, state, n in self._session.rows(sql)})
 
     def _whole(self, row: Row) -> Message:
         identity, _, kind, *_ = row

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.alerts.store.database import AlertStoreError, open_database, rewrite, store_error, transaction
+from daemon.alerts.store.database import AlertStoreError, open_database, store_error, transaction
 
 Row = tuple[Any, ...]
 
@@ -44,14 +44,6 @@ class Session:
         with self._mutex:
             try:
                 return self._connection.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                raise store_error(self._folder, error) from error
-
-    def rewrite(self) -> None:
-        """Write the file anew, without a byte of what was deleted."""
-        with self._mutex:
-            try:
-                rewrite(self._connection)
             except sqlite3.Error as error:
                 raise store_error(self._folder, error) from error
 

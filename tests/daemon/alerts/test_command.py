@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from daemon.commands.alerts import app
+from daemon.commands.check import app as check
 from tests.daemon.alerts.conftest import House, cat
 from tests.support.receivers import Receiver, receiver
 
@@ -83,3 +84,20 @@ def test_a_configuration_with_mistakes_is_refused(house: House, args: list[str])
     assert code == 2
     assert "nosuch" in output
     assert SECRET not in output
+
+
+def test_check_says_what_each_target_gets(house: House) -> None:
+    path = house.folder / "config.yaml"
+    cameras = {"door": {"url": "rtsp://h/a"}, "yard": {"url": "rtsp://h/b", "alert": {"to": []}}}
+    events = {"red": {"describe": "a red picture"}, "blue": {"describe": "a blue picture", "alert": {"to": "phone"}}}
+    targets = {"phone": f"ntfy://{SECRET}", "hook": {"webhook": f"https://h.example/{SECRET}", "cameras": "yard"}}
+    sections = {"models": {"profile": "colour"}, "cameras": cameras, "events": events, "alerts": {"targets": targets}}
+    path.write_text(yaml.safe_dump(sections, sort_keys=False))
+    done = CliRunner().invoke(check, [str(path), "--json"])
+    assert json.loads(done.stdout)["targets"] == {
+        "phone": {"url": "ntfy://***", "gets": {"door": ["red", "blue"], "yard": ["blue"]}},
+        "hook": {"url": "https://h.example/***", "gets": {}},
+    }
+    shown = CliRunner().invoke(check, [str(path)])
+    assert "door: red, blue; yard: blue" in shown.stdout
+    assert SECRET not in shown.output

@@ -13,7 +13,7 @@ import pytest
 
 from daemon.alerts.store.database import NAME, AlertStoreError
 from daemon.alerts.store.erasing import AlertEraser
-from daemon.alerts.store.history import AlertStore
+from daemon.alerts.store.history import AlertQuery, AlertStore
 from daemon.alerts.store.session import Session
 from tests.daemon.alerts.conftest import House, SteppedClock, cat
 from tests.support.clocks import wait_until
@@ -244,7 +244,7 @@ def test_killed_at_any_moment_every_event_that_was_accepted_is_alerted(house: Ho
 def test_history_of_a_folder_without_alerts_is_empty(tmp_path: Path) -> None:
     store = AlertStore(tmp_path)
     assert store.of_event("x") == []
-    assert store.suppressed() == {}
+    assert store.page(AlertQuery(), 9) == store.mutes(0.0) == []
     with pytest.raises(AlertStoreError):
         store.mute("door", "cat", 1.0)
     assert not list(tmp_path.iterdir())
@@ -257,4 +257,4 @@ def test_a_later_version_of_the_outbox_is_not_touched(house: House) -> None:
     with pytest.raises(AlertStoreError, match="another version"):
         Session(house.layout.alerts).rows("SELECT 1")
     with pytest.raises(AlertStoreError, match="another version"):
-        AlertStore(house.layout.alerts).suppressed()
+        AlertStore(house.layout.alerts).of_event("x")
