@@ -107,6 +107,7 @@ def test_a_zone_is_drawn_by_pointer_and_by_keyboard(site: Site, visit: Visit) ->
 
 def test_a_camera_is_added_and_removed(site: Site, visit: Visit) -> None:
     page = visit(site, "/", **PHONE)
+    titled(page, "Live")
     page.get_by_role("link", name="Add a camera").click()
     titled(page, "Add a camera")
     page.fill("#camera-name", "second")

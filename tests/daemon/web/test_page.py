@@ -42,6 +42,14 @@ def test_log_in_by_token_and_out_again(site: Site, visit: Visit) -> None:
     page.wait_for_selector("#token")
 
 
+def test_a_page_that_did_not_arrive_whole_is_loaded_again(site: Site, visit: Visit) -> None:
+    page = visit(site, "/health")
+    page.route("**/js/views/rule.js", lambda route: route.abort(), times=2)  # preloading asks first
+    page.goto("/events")
+    page.get_by_text("The page did not arrive whole").wait_for()
+    titled(page, "Events")
+
+
 def test_cameras_show_pictures_that_change_and_say_in_words_what_is_wrong(site: Site, visit: Visit) -> None:
     page = visit(site, "/")
     card = page.locator(".camera").filter(has_text="pattern")
@@ -100,12 +108,13 @@ def test_one_event_by_its_link(site: Site, visit: Visit) -> None:
 
 
 def ended_with_clip(site: Site) -> str:
-    """Wait for an event of the lamp that has ended; return its id."""
+    """Wait for an event of the lamp that has ended and whose clip is there; return its id."""
     deadline = time.monotonic() + WAIT_MS / 1000
     with site.client() as client:
         while time.monotonic() < deadline:
             for event in client.get("/api/v1/events", params={"event": "red", "camera": "lamp"}).json()["events"]:
-                if event["type"] == "end" and event["evidence"]["clip"]:
+                place = f"/api/v1/events/{event['id']}/clip.mp4"
+                if event["type"] == "end" and client.get(place, headers={"range": "bytes=0-0"}).status_code == 206:
                     return str(event["id"])
             time.sleep(0.2)
     raise AssertionError(site.daemon.log())
