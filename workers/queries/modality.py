@@ -87,6 +87,8 @@ _SEEN_AFTER = re.compile(
     re.I,
 )
 
+_ANY_KIND = re.compile(r"^(?:an?|any|some|one) (?:kind|sort|type)s? of (?:an? )?(?=\w)", re.I)  # "any kind of dog"
+
 
 def modality_of(text: str) -> Modality:
     """Return the modality of a description; "vision" if no rule matches."""
@@ -108,7 +110,7 @@ def seen_content(text: str) -> str:
     for frame in (_SEEN_BEFORE, _SEEN_AFTER):
         while (shorter := frame.sub("", bare)) != bare and shorter:
             bare = shorter
-    return bare or text
+    return _ANY_KIND.sub("a ", bare) or text
 
 
 def said_content(text: str) -> str:

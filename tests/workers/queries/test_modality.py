@@ -91,3 +91,8 @@ def test_wordings_without_content_stay_as_they_are(text: str) -> None:
     for function in (seen_content, said_content):
         assert function(text) == text or function(text).strip()
     assert modality_of(text) in ("vision", "speech", "sound")
+
+
+@pytest.mark.parametrize("text", ["any kind of dog", "some sort of dog", "there is a type of dog", "a kind of a dog"])
+def test_any_kind_of_a_thing_is_that_thing(text: str) -> None:
+    assert seen_content(text) == "a dog"
