@@ -28,7 +28,7 @@ LASTS_S = 900.0  # of one stream: its viewer comes back, and is authenticated ag
 COMMENT_S = 15.0  # a comment says to proxies and to the page that the connection lives
 PAGE = 200  # revisions read at once
 QUEUE = 500  # messages that wait for one viewer before it is dropped
-FRAMES_PER_S = 50  # that all pages together should request: about 3 % of a core
+FRAMES_PER_S = 25  # that all pages together should request: about 2 % of a core
 COMMENT = b": alive\n\n"
 
 log = structlog.get_logger()

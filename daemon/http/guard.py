@@ -138,7 +138,8 @@ class Guard:
         if principal is None and self._is_public(scope["method"], scope["path"]):
             return VISITOR
         if principal is None:
-            if client and not self._failures.take(client) and self._failures.wait(client):
+            guessed = "authorization" in headers  # who sends nothing, or an old cookie, guesses no token
+            if client and guessed and not self._failures.take(client) and self._failures.wait(client):
                 log.warning("too many wrong credentials: requests of this client are refused for now", client=client)
             raise HTTPException(401, "token_required", {"www-authenticate": "Bearer"})
         if self._access.is_open and _host_name(headers.get("host", "")) not in LOOPBACK:

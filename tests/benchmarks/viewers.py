@@ -1,6 +1,6 @@
 """What viewers cost the daemon: CPU of the HTTP server with pages that follow events and look at frames.
 
-    python -m tests.benchmarks.viewers [--viewers 50] [--cameras 4] [--events-per-s 1] [--frames-every 10]
+    python -m tests.benchmarks.viewers [--viewers 50] [--cameras 4] [--events-per-s 1]
 
 Runs the real server and event log in this process, and the viewers in another one. Prints the CPU of the server's
 process in per cent of one core: without viewers, with streams only, and with streams and frames as a page fetches them.
@@ -8,6 +8,7 @@ process in per cent of one core: without viewers, with streams only, and with st
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import resource
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import skimage.data
 
 from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, is_open_route
@@ -38,27 +40,29 @@ from workers.stream.snapshot import StreamSnapshot
 from workers.types import FrameBatch
 
 
-async def look(url: str, cameras: int, frames_every: float, seconds: float) -> tuple[int, int]:
+async def look(url: str, cameras: int, with_frames: bool, seconds: float) -> tuple[int, int]:
     """Follow the stream and fetch frames as one page does; return how many messages and frames came."""
-    messages = frames = 0
+    messages, frames, every_s = 0, 0, 1.0
     end = time.monotonic() + seconds
     async with httpx.AsyncClient(
         base_url=url, timeout=30, limits=httpx.Limits(max_connections=6), verify=False
     ) as http:
 
         async def follow() -> None:
-            nonlocal messages
+            nonlocal messages, every_s
             async with http.stream("GET", "/api/v1/stream") as answer:
                 async for line in answer.aiter_lines():
                     messages += line.startswith("event: revision")
+                    if line.startswith('data: {"frame_every_s"'):
+                        every_s = json.loads(line[6:])["frame_every_s"]
 
         following = asyncio.create_task(follow())
         await asyncio.sleep(np.random.uniform(0, 1))
         while time.monotonic() < end:
-            if frames_every:
+            if with_frames:
                 for number in range(cameras):
                     frames += (await http.get(f"/api/v1/cameras/cam{number}/frame.jpg?width=320")).status_code == 200
-            await asyncio.sleep(min(frames_every or 1.0, max(0.0, end - time.monotonic())))
+            await asyncio.sleep(min(every_s, max(0.0, end - time.monotonic())))
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
@@ -66,10 +70,10 @@ async def look(url: str, cameras: int, frames_every: float, seconds: float) -> t
 
 
 def watch(
-    url: str, viewers: int, cameras: int, frames_every: float, seconds: float, out: "multiprocessing.Queue"
+    url: str, viewers: int, cameras: int, with_frames: bool, seconds: float, out: "multiprocessing.Queue"
 ) -> None:
     async def all_viewers() -> list[tuple[int, int]]:
-        return await asyncio.gather(*(look(url, cameras, frames_every, seconds) for _ in range(viewers)))
+        return await asyncio.gather(*(look(url, cameras, with_frames, seconds) for _ in range(viewers)))
 
     out.put(asyncio.run(all_viewers()))
 
@@ -79,7 +83,6 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=50)
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--events-per-s", type=float, default=1.0)
-    parser.add_argument("--frames-every", type=float, default=10.0)
     parser.add_argument("--only", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
@@ -114,7 +117,7 @@ def main() -> None:
 
         def happen() -> None:
             """Let cameras give a frame a second, and the log accept events."""
-            picture = np.random.default_rng(0).integers(0, 255, (1, 256, 448, 3)).astype(np.uint8)
+            picture = np.asarray(skimage.data.astronaut())[None, 100:356, 32:480].copy()  # a photograph
             number, due = 0, 0.0
             while not stop.wait(0.1):
                 for camera, holder in holders.items():
@@ -126,14 +129,14 @@ def main() -> None:
 
         threading.Thread(target=happen, daemon=True).start()
         runs = (
-            ("no viewers", 0, 0.0),
-            ("streams", options.viewers, 0.0),
-            ("streams and frames", options.viewers, options.frames_every),
+            ("no viewers", 0, False),
+            ("streams", options.viewers, False),
+            ("streams and frames", options.viewers, True),
         )
-        for label, viewers, frames_every in runs[options.only :]:
+        for label, viewers, with_frames in runs[options.only :]:
             out: multiprocessing.Queue = multiprocessing.get_context("spawn").Queue()
             if viewers:
-                arguments = (server.url, viewers, options.cameras, frames_every, options.seconds, out)
+                arguments = (server.url, viewers, options.cameras, with_frames, options.seconds, out)
                 process = multiprocessing.get_context("spawn").Process(target=watch, args=arguments)
                 process.start()
                 while len(services.tail._viewers) < viewers:
