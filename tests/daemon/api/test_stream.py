@@ -157,11 +157,11 @@ async def seqs(stream: AsyncIterator[bytes], count: int) -> list[int]:
     return found
 
 
-def test_the_log_is_read_once_for_all_viewers(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_revision_is_read_and_written_once_for_all_viewers(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     log, shared = start()
     log.append([make_event(0)])
-    read, after = [], LogView.after
-    monkeypatch.setattr(LogView, "after", lambda self, seq, limit: read.append(seq) or after(self, seq, limit))
+    written, revision = [], tail.revision
+    monkeypatch.setattr(tail, "revision", lambda record: written.append(record.seq) or revision(record))
 
     async def run() -> None:
         async def view() -> list[int]:
@@ -175,7 +175,7 @@ def test_the_log_is_read_once_for_all_viewers(start: Start, monkeypatch: pytest.
         assert await asyncio.gather(*viewers) == [[2, 3, 4]] * 50
 
     asyncio.run(run())
-    assert len(read) < 20
+    assert written == [2, 3, 4]
 
 
 def test_nothing_is_missed_or_sent_twice_while_events_come(start: Start) -> None:
