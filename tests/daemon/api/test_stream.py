@@ -169,7 +169,8 @@ def test_each_revision_is_read_and_written_once_for_all_viewers(start: Start, mo
                 return await seqs(stream, 3)
 
         viewers = [asyncio.create_task(view()) for _ in range(50)]
-        await asyncio.sleep(0.2)
+        while len(shared._viewers) < 50:
+            await asyncio.sleep(0.01)
         for number in (1, 2, 3):
             await asyncio.to_thread(log.append, [make_event(number)])
         assert await asyncio.gather(*viewers) == [[2, 3, 4]] * 50
@@ -232,7 +233,8 @@ def test_without_viewers_nothing_is_read(start: Start, monkeypatch: pytest.Monke
     async def run() -> None:
         async with aclosing(shared.follow(Viewer(Principal("ann")), None)) as stream:
             await anext(stream)
-        await asyncio.sleep(0.1)
+        while shared._task and not shared._task.done():
+            await asyncio.sleep(0.01)
         monkeypatch.setattr(LogView, "after", lambda self, seq, limit: read.append(seq) or [])
         await asyncio.to_thread(log.append, [make_event(0)])
         await asyncio.sleep(0.2)
