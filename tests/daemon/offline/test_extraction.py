@@ -125,7 +125,7 @@ def test_faces_are_hidden_in_files_as_they_are_in_cameras(extractor: Extractor, 
     assert found.features is not None
     assert kept.features is not None
     assert np.abs(found.features.window.frames - kept.features.window.frames).max() > 0.01
-    (snapshot,) = tmp_path.glob("*/*.jpg")
+    (snapshot,) = tmp_path.glob("*/*/*.jpg")
     with Image.open(snapshot) as picture:
         assert faces_in(np.asarray(picture)) == 0
         assert faces_in(np.asarray(Image.fromarray(data.astronaut()).resize(picture.size))) == 1
