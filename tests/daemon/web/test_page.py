@@ -120,6 +120,7 @@ def ended_with_clip(site: Site) -> str:
     raise AssertionError(site.daemon.log())
 
 
+@pytest.mark.long
 def test_the_clip_plays_from_the_chart_and_boxes_can_be_switched_off(site: Site, visit: Visit) -> None:
     page = visit(site, f"/events/{ended_with_clip(site)}")
     video = "document.querySelector('video')"
