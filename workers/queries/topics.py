@@ -13,15 +13,18 @@ import hashlib
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alignment.lexicon import topics
 from alignment.types import F32
 from alignment.vectors import unit_rows
-from workers.encoders.sentences.minilm import MiniLM
 from workers.errors import ModelUnavailable
 from workers.queries.modality import said_content
+
+if TYPE_CHECKING:  # it imports torch, which reading descriptions does without
+    from workers.encoders.sentences.minilm import MiniLM
 
 FILE = "topics.safetensors"
 ALIKE = 0.45  # cosine of a description with one of a topic's, from which it is about that topic
@@ -59,7 +62,7 @@ def _topics() -> tuple[F32, "np.ndarray[tuple[int], np.dtype[np.int64]]", F32]:
     return described, np.repeat(np.arange(len(sizes)), sizes), said
 
 
-def embed_topics(text: MiniLM) -> dict[str, F32]:
+def embed_topics(text: "MiniLM") -> dict[str, F32]:
     """Return the rows of all descriptions, without "someone says", and the mean row of what is said of each topic."""
     described = text.encode([said_content(d) for t in topics() for d in t.descriptions])
     said = np.stack([text.encode(t.sentences).mean(axis=0) for t in topics()])
@@ -75,6 +78,8 @@ def digest() -> str:
 def main() -> None:
     """Write the file beside this module."""
     from safetensors.numpy import save_file
+
+    from workers.encoders.sentences.minilm import MiniLM
 
     halves = {name: rows.astype(np.float16) for name, rows in embed_topics(MiniLM()).items()}
     save_file(halves, Path(__file__).with_name(FILE), {"texts": digest()})

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from daemon.cli import COMMANDS, app
+from tests.support.pipelines import RED_TWICE, write_colours
 
 HEAVY = {"PIL", "av", "fastapi", "matplotlib", "numpy", "psutil", "pydantic", "ray", "redis", "structlog", "torch"}
 LOADED = """
@@ -60,3 +63,25 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert done.exit_code == 0
     assert done.output == f"watchword {version('watchword')}\n"
+
+
+@pytest.mark.process
+def test_a_run_without_models_loads_no_torch(tmp_path: Path) -> None:
+    """Loading it takes longer than all the rest."""
+    config = tmp_path / "config.yaml"
+    video = write_colours(tmp_path / "colours.mp4", RED_TWICE)
+    settings = {
+        "redis": {"url": "embedded"},
+        "runtime": "local",
+        "models": {"profile": "colour"},
+        "speech": {"enabled": False},
+        "http": {"port": 0},
+        "cameras": {"c": {"url": str(video)}},
+        "events": {"red": {"describe": "red"}},
+    }
+    config.write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-c", LOADED, "run", str(config), "--once", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert '"event": "red"' in done.stdout or '"event":"red"' in done.stdout
+    assert "fastapi" in done.stderr.splitlines()[-1].split()
+    assert "torch" not in done.stderr.splitlines()[-1].split()
