@@ -51,7 +51,8 @@ def run_until(text: str, script: str, folder: Path, env: dict[str, str], timeout
     """See ``Place.run_until``."""
     out = folder / "output.txt"
     with out.open("w") as printed:
-        command = ["sh", "-e", "-c", script]
+        # whoever runs the tests as a background job has Ctrl-C ignored
+        command = ["env", "--default-signal=INT", "sh", "-e", "-c", script]
         done = subprocess.Popen(
             command, cwd=folder, env=environment(env), stdout=printed, stderr=subprocess.STDOUT, process_group=0
         )

@@ -225,8 +225,8 @@ def studio() -> Iterator[Studio]:
     nothing about the camera's clock.
     """
     made = Studio()
-    late = patch.object(buffering, "STANDING_S", inf), patch.object(stamps, "DOUBT_S", inf)
-    with tcp(made.serve) as made.port, late[0], late[1]:
+    late = patch.multiple(stamps, QUEUE_S=inf, DOUBT_S=inf)
+    with tcp(made.serve) as made.port, patch.object(buffering, "STANDING_S", inf), late:
         yield made
 
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import pytest
@@ -162,12 +163,14 @@ def test_another_codec_is_noticed_and_followed(codec: str, place: Studio) -> Non
         with suppress(OSError):  # it may be left before all is sent
             camera.send(encoded(scenes(CUT, CUT + 6), codec=codec, stamp_s=CUT), blindly=True)
         camera.wait_for_hangup()
+        left.set()
 
     def goes_on(camera: Camera) -> None:
+        assert left.wait(20)  # until then the clock is moved there
         camera.clock.now = max(camera.clock.now, began + CUT + 6)
         rest(CUT + 6, codec=codec)(camera)
 
-    began = SettableClock().now
+    began, left = SettableClock().now, Event()
     got = place.watch(changes, goes_on)
     assert sum(got.source.failures.values()) == 1
     assert [o[0] for o in got.occurrences()] == ["red", "blue", "red"]
