@@ -40,9 +40,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[S
         site.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One Chromium for all tests of a worker."""
+    """One Chromium for the tests of a file.
+
+    While Playwright runs, an event loop counts as running in this thread: no other test could call ``asyncio.run``.
+    """
     pytest.importorskip("playwright.sync_api", reason="needs playwright, an extra of development")
     if CHROMIUM is None:
         pytest.skip("needs chromium: apt install chromium")
