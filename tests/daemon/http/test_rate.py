@@ -107,6 +107,25 @@ def test_who_guesses_tokens_is_not_listened_to_for_a_while() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("headers", [{}, {"cookie": "watchword_session=of-a-session-that-ended"}])
+def test_who_sends_no_token_guesses_none(headers: dict[str, str]) -> None:
+    """A page left open whose session ended must not lock out the users behind its address."""
+
+    async def run() -> None:
+        clock = FakeClock()
+        asker = client(AWAY, clock, token=TOKEN)
+        for _ in range(3 * guard.FAILURES[0]):
+            assert (await asker.get("/", headers=headers)).status_code == 401
+        assert await _statuses(asker, 1, TOKEN) == [200]
+        assert await _statuses(asker, guard.FAILURES[0] + 1, "a-wrong-token") == [401] * guard.FAILURES[0] + [429]
+        clock.now += 60
+        for _ in range(guard.REQUESTS[0]):  # not counted as guesses, but as requests
+            assert (await asker.get("/", headers=headers)).status_code == 401
+        assert (await asker.get("/", headers=headers)).status_code == 429
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "127.8.8.8"])
 def test_this_machine_is_never_locked_out(address: str) -> None:
     async def run() -> None:
