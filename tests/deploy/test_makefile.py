@@ -50,11 +50,13 @@ TESTS = "python -m pytest --numprocesses=3 --dist=loadgroup --no-loadscope-reord
 def test_check_runs_every_linter_and_the_tests(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     install(venv, ".installed-run", ".installed-dev")
-    ours = [c.removeprefix(f"{venv}/bin/") for c in planned(venv, "check") if c.startswith(f"{venv}/bin/")]
+    commands = planned(venv, "check")
+    ours = [c.removeprefix(f"{venv}/bin/") for c in commands if c.startswith(f"{venv}/bin/")]
     assert sorted(ours) == sorted([*LINTERS, TESTS])
+    assert any("tsc --project tsconfig.json" in c for c in commands)
 
 
-@pytest.mark.parametrize("failing", ["", "ruff", "mypy", "lint-imports", "python"])
+@pytest.mark.parametrize("failing", ["", "ruff", "mypy", "lint-imports", "tsc", "python"])
 def test_linters_run_beside_the_tests_whose_summary_is_last(tmp_path: Path, failing: str) -> None:
     """Every program is a script that says when it runs; that of the tests waits for the last linter to begin."""
     venv, began = tmp_path / "venv", tmp_path / "began"
@@ -62,7 +64,8 @@ def test_linters_run_beside_the_tests_whose_summary_is_last(tmp_path: Path, fail
     scripts = {
         "ruff": "echo ruff says so",
         "mypy": "echo mypy says so",
-        "lint-imports": f"touch {began}; echo lint-imports says so",
+        "lint-imports": "echo lint-imports says so",
+        "tsc": f"touch {began}; echo tsc says so",
         "python": f"until [ -e {began} ]; do sleep 0.05; done; sleep 0.3; echo 3 passed",
     }
     for name, script in scripts.items():
@@ -71,14 +74,14 @@ def test_linters_run_beside_the_tests_whose_summary_is_last(tmp_path: Path, fail
     for stamp in (".installed-run", ".installed-dev"):
         (venv / stamp).touch()
     command = ["make", f"VENV={venv}", "check"]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=9, env={"PATH": os.environ["PATH"]}, check=False
-    )
+    path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"  # `tsc` is a program of the system, not of the venv
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=9, env={"PATH": path}, check=False)
+    linters = scripts.keys() - {"python"}
     assert (done.returncode != 0) == bool(failing)
     assert done.stdout.rstrip().endswith("3 passed"), done.stdout
-    for name in ("ruff", "mypy", "lint-imports"):
+    for name in linters:
         assert f"{name} says so" in done.stdout
-    if failing in ("ruff", "mypy", "lint-imports"):
+    if failing in linters:
         assert "Error 1" in done.stdout[: done.stdout.index("3 passed")]
 
 
