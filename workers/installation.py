@@ -5,9 +5,22 @@ program is installed as editable, its package hides ours altogether.
 """
 
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 OURS = "watchword"  # the distribution
 PACKAGES = ("watchword", "daemon", "workers", "alignment")
+
+
+def hidden() -> set[str]:
+    """Return our packages in whose place Python finds others, without importing them.
+
+    With an editable installation that is no error in itself: modules of ours are still found in another's package, and
+    the program would run without what it reads from its own folders.
+    """
+    ours = Path(__file__).resolve().parents[1]
+    origins = {package: spec.origin for package in PACKAGES if (spec := find_spec(package))}
+    return {package for package, origin in origins.items() if origin and ours not in Path(origin).resolve().parents}
 
 
 def intruders() -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.doctor import examine
-from workers.installation import intruders, remedy
+from workers.installation import hidden, intruders, remedy
 from workers.redaction import RedactedUrl
 
 
@@ -27,6 +27,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_nothing_is_in_the_way_here() -> None:
     assert intruders() == {}
+    assert hidden() == set()
+
+
+@pytest.mark.usefixtures("site")
+def test_a_package_found_in_the_place_of_ours_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an editable installation, where nothing fails: our modules are found in the other package."""
+    monkeypatch.delitem(sys.modules, "daemon")
+    assert hidden() == {"daemon"}
 
 
 @pytest.mark.parametrize("listed", [True, False])
