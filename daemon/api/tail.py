@@ -98,12 +98,12 @@ class EventTail:
         if self._is_closed:
             return
         self._viewers.add(viewer)  # from here on nothing is missed; what is read below as well is skipped
+        upto = self._seen
         try:
             yield self._pace().data
             for message in self._cameras():
                 if viewer.wants(message):
                     yield message.data
-            upto = self._seen
             last = upto if after is None or after > upto else after  # a higher number is of another log
             while last < upto and (missed := await asyncio.to_thread(self._read, last)):
                 last = missed[-1].seq
@@ -130,8 +130,11 @@ class EventTail:
         """Begin to follow, with the first viewer."""
         if self._task is None or self._task.done():
             self._loop = asyncio.get_running_loop()
-            self._seen = await asyncio.to_thread(self._log.last)
-            if self._task is None or self._task.done():  # another viewer was faster
+            seen = await asyncio.to_thread(self._log.last)
+            if (
+                self._task is None or self._task.done()
+            ):  # otherwise another viewer was faster, and has been offered more
+                self._seen = seen
                 self._states = {message.camera: message.data for message in (self._pace(), *self._cameras())}
                 self._task = asyncio.create_task(self._follow())
 

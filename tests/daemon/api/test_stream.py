@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -200,6 +201,55 @@ def test_nothing_is_missed_or_sent_twice_while_events_come(start: Start) -> None
         await write()
         for got in await asyncio.gather(*viewers):
             assert got == list(range(1, total + 1))
+
+    asyncio.run(run())
+
+
+def test_viewers_that_come_at_once_do_not_move_each_others_place(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of them starts the tail; what a slower one read of the log by then is old."""
+    log, shared = start()
+    last, asked, may = LogView.last, threading.Semaphore(0), threading.Event()
+
+    def slow(view: LogView) -> int:
+        number = last(view)
+        asked.release()
+        assert may.wait(60)
+        return number
+
+    async def run() -> None:
+        async def view(count: int) -> list[int]:
+            async with aclosing(shared.follow(Viewer(Principal("ann")), None)) as stream:
+                return await seqs(stream, count)
+
+        monkeypatch.setattr(LogView, "last", slow)
+        second = asyncio.create_task(view(1))
+        await asyncio.to_thread(asked.acquire)
+        monkeypatch.setattr(LogView, "last", last)
+        first = asyncio.create_task(view(2))
+        while shared._task is None:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(log.append, [make_event(0)])
+        while shared._seen < 1:
+            await asyncio.sleep(0.01)
+        may.set()
+        while len(shared._viewers) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(log.append, [make_event(1)])
+        assert await asyncio.gather(first, second) == [[1, 2], [2]]
+
+    asyncio.run(run())
+
+
+def test_what_happens_while_a_viewer_is_told_the_cameras_comes_after_them(start: Start) -> None:
+    log, shared = start()
+
+    async def run() -> None:
+        async with aclosing(shared.follow(Viewer(Principal("ann")), None)) as stream:
+            assert (await anext(stream)).startswith(b"event: pace")
+            await asyncio.to_thread(log.append, [make_event(0)])
+            while shared._seen < 1:
+                await asyncio.sleep(0.01)
+            assert await seqs(stream, 1) == [1]
 
     asyncio.run(run())
 
