@@ -131,9 +131,7 @@ class EventTail:
         if self._task is None or self._task.done():
             self._loop = asyncio.get_running_loop()
             seen = await asyncio.to_thread(self._log.last)
-            if (
-                self._task is None or self._task.done()
-            ):  # otherwise another viewer was faster, and has been offered more
+            if self._task is None or self._task.done():  # else another viewer was faster: the tail may be further
                 self._seen = seen
                 self._states = {message.camera: message.data for message in (self._pace(), *self._cameras())}
                 self._task = asyncio.create_task(self._follow())

@@ -120,9 +120,8 @@ def test_a_remote_folder_is_searched_erased_and_expired_as_well(tmp_path: Path, 
     data.remove(items)
     assert {f.name.rpartition("-")[2][:6] for f in folder.remote.files("door")} == {"cafe02"}
     assert all(p.exists() for p in waiting)
-    assert (
-        data.expire(Limits(time.time() + 60)) == 6
-    )  # what is there was written now, long after this file was imported
+    later = time.time() + 60  # not NOW: what is far away was written just now, long after this file was imported
+    assert data.expire(Limits(later)) == 6
     assert folder.remote.files() == []
 
 
