@@ -48,9 +48,10 @@ function row(alert, changed) {
     alert.possible_duplicate ? t.alerts.twice : "",
     at === null ? "" : dateTime(at),
   ];
-  const status = h("span", { class: "small", role: "status" });
+  const status = h("span", { class: "small" }); // drawn anew soon: what it says is read out by `say`
   const again = async () => {
     status.textContent = await tried(() => send("POST", `/alerts/${encodeURIComponent(alert.id)}/replay`), t.alerts.replayed);
+    say(status.textContent);
     changed();
   };
   const done = alert.state === "dead" || alert.state === "suppressed";
@@ -73,7 +74,6 @@ function row(alert, changed) {
 async function tried(action, done) {
   try {
     await action();
-    say(done);
     return done;
   } catch (error) {
     return inWords(error);
@@ -132,9 +132,10 @@ function targetRow(target) {
  * @param {() => void} changed
  */
 function muteRow(one, changed) {
-  const status = h("span", { class: "small", role: "status" });
+  const status = h("span", { class: "small" }); // drawn anew soon: what it says is read out by `say`
   const end = async () => {
     status.textContent = await tried(() => send("POST", "/mutes", { json: { camera: one.camera, event: one.event, seconds: 0 } }), "");
+    say(status.textContent);
     changed();
   };
   const what = [one.camera, one.event || t.feed.allEvents].join(" · ");
