@@ -16,6 +16,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # A test with a marker may take so many times the limit: `timeout` in pyproject.toml, `--timeout=…` on a busy machine.
 LIMITS = {"ray": 12, "process": 6, "realtime": 6, "long": 60}
 GROUPS = ("realtime", "ray")
+RERUN = ("realtime", "ray", "process")  # on a machine that others use, too
 NICENESS = 5
 
 
@@ -24,7 +25,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Give every test its time limit and its group; put the groups that take longest first.
 
     A group runs on one worker. Tests that wait in real time are one group, which leaves its core to other workers;
-    those that start Ray are another, for two of them would fill both cores.
+    those that start Ray are another, for two of them would fill both cores. Tests that depend on the time or on other
+    programs are run once more if they fail; pytest's summary counts these reruns.
     """
     usual_s = float(config.getoption("timeout") or config.getini("timeout"))
     for item in items:
@@ -33,6 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(times * usual_s))
         if group := next((name for name in GROUPS if item.get_closest_marker(name)), None):
             item.add_marker(pytest.mark.xdist_group(group))
+        if any(item.get_closest_marker(name) for name in RERUN):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     order = (*GROUPS, "process")
     items.sort(key=lambda item: next((n for n, name in enumerate(order) if item.get_closest_marker(name)), len(order)))
 

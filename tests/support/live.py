@@ -31,7 +31,7 @@ from workers.clock import SystemClock
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
 from workers.sources.live import buffer as buffering
-from workers.sources.live import stamps
+from workers.sources.live import first_packet, stamps
 from workers.sources.live.source import LiveSource
 from workers.sources.url import parse_target
 from workers.stream.pipeline import StreamPipeline
@@ -226,7 +226,8 @@ def studio() -> Iterator[Studio]:
     """
     made = Studio()
     late = patch.multiple(stamps, QUEUE_S=inf, DOUBT_S=inf)
-    with tcp(made.serve) as made.port, patch.object(buffering, "STANDING_S", inf), late:
+    quick = patch.object(first_packet, "WAITED_S", inf)  # the clock moves while packets are read that came before
+    with tcp(made.serve) as made.port, patch.object(buffering, "STANDING_S", inf), late, quick:
         yield made
 
 

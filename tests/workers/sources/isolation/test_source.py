@@ -41,7 +41,14 @@ def isolated(pool: DecoderPool, url: str | Path, **changes: Any) -> Source:
 
 
 def decoders() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if any("isolation.process" in part for part in p.cmdline())]
+    return [p for p in psutil.Process().children() if any("isolation.process" in part for part in command_of(p))]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.ZombieProcess:  # of another test, in the same worker
+        return []
 
 
 def frames_of(source: Source) -> np.ndarray:
