@@ -140,6 +140,13 @@ class EventLogFull(EventLogError):
     remedy = "make Redis reachable again, free disk space, or raise the size limit"
 
 
+class IndexDamaged(WatchwordError):
+    """A shard of the index is damaged, or is no shard."""
+
+    code = "index_damaged"
+    remedy = "remove the file: what it held cannot be searched any more; everything else can"
+
+
 class ClusterUnreachable(WatchwordError):
     """The Ray cluster to join does not respond, or this machine is not one of its nodes."""
 

@@ -61,6 +61,11 @@ class StateLayout:
         return self.root / "alerts"
 
     @property
+    def index(self) -> Path:
+        """Return where lies what streams saw and heard, ``CAMERA/SHARD``, for searching and trying rules."""
+        return self.root / "index"
+
+    @property
     def uploads(self) -> Path:
         """Return the file that says which uploads were watched when, and where they are now."""
         return self.root / "uploads.jsonl"
@@ -73,4 +78,4 @@ class StateLayout:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Return the sub-folders of every state folder; ``privacy`` is made where it is first needed."""
-        return (self.event_log, self.budgets, self.evidence, self.redis, self.alerts)
+        return (self.event_log, self.budgets, self.evidence, self.redis, self.alerts, self.index)

@@ -9,12 +9,12 @@ from workers.detectors.classes import COLOURED
 from workers.detectors.colour_share import colour_shares
 from workers.detectors.detector import Detections as FrameDetections
 from workers.detectors.detector import Detectors
+from workers.items import MOST_OBJECTS
 from workers.models.device import lasting
 from workers.services.batcher import BatcherSnapshot, FrameBatcher
 from workers.services.scheduler import DEFAULT_CONTEXT, RequestContext
 from workers.types import U8
 
-MOST = 32  # objects of a frame that are kept, the surest first
 BATCH = 8  # frames of a pass
 
 
@@ -44,12 +44,12 @@ class DetectorService:
 
 
 def rows_of(found: FrameDetections) -> Detections:
-    """Return the ``MOST`` surest objects as rows f32[M, 8]; the best of a class has the frame's score of that class."""
+    """Return the surest objects as rows f32[M, 8]; the best of a class has the frame's score of that class."""
     rows = np.column_stack([found.classes, found.logits, found.boxes])
     classes, best = np.unique(found.classes, return_index=True)  # boxes are in order, the best first
     rows[best, 1] = np.maximum(rows[best, 1], found.scores[classes])
-    kept = rows[np.argsort(-rows[:, 1], kind="stable")[:MOST]]
-    padded = np.full((MOST, 8), -np.inf, np.float32)
+    kept = rows[np.argsort(-rows[:, 1], kind="stable")[:MOST_OBJECTS]]
+    padded = np.full((MOST_OBJECTS, 8), -np.inf, np.float32)
     padded[: len(kept), : kept.shape[1]] = kept
     return padded
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from alignment.types import SpanChange
 from alignment.windows import ClipWindow
 from workers.clock import Clock
+from workers.items import FrameAnswer, FramesDropped, SegmentEnd, Transcript
 from workers.services.clients import EncoderDescription
 from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
-from workers.stream.embedding import FrameAnswer, FramesDropped, Transcript
-from workers.stream.requests import Item, SegmentEnd
+from workers.stream.requests import Item
 from workers.stream.segment import Segment
 from workers.stream.snapshot import StreamSnapshot
 from workers.stream.stream_rules import StreamRules

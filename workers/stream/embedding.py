@@ -10,10 +10,11 @@ import numpy as np
 import structlog
 
 from alignment.errors import WatchwordError
-from alignment.types import F32, F64, Detections
+from alignment.types import F32, Detections
 from workers.areas import standing_in
 from workers.clock import Clock
 from workers.errors import Overloaded, ServiceLost, ServiceUnresponsive
+from workers.items import FrameAnswer, FramesDropped, Transcript, ZoneAnswer
 from workers.services.clients import DetectorClient, EncoderClient, SpeechClient, result_of
 from workers.telemetry import Histogram
 from workers.types import Areas, FrameBatch, Utterance, VoicedChunk
@@ -25,56 +26,12 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneAnswer:
-    """What frames show within one zone: ``features`` f32[N, D], and the objects f32[N, M, 8] that stand in it."""
-
-    features: F32
-    detections: Detections | None
-    areas: Areas = ()  # the zone; empty: the whole frame
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """Who is asked what of a frame: its features and those of its ``zones``, and objects where there is a detector."""
 
     encoder: EncoderClient
     detector: DetectorClient | None = None
     zones: tuple[Areas, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FrameAnswer:
-    """Frames with their features: times ``pts_s`` [N] in stream seconds, ``features`` f32[N, D], objects [N, M, 8]."""
-
-    segment: int
-    pts_s: F64
-    features: F32
-    detections: Detections | None = None  # None: no event asks for objects
-    zones: tuple[ZoneAnswer, ...] = ()
-
-    @property
-    def start_s(self) -> float:
-        """Return the stream second of the first frame."""
-        return float(self.pts_s[0])
-
-
-@dataclass(frozen=True, slots=True)
-class FramesDropped:
-    """Frames of a live stream without features. ``overload``: the encoder had no time for them."""
-
-    segment: int
-    start_s: float
-    overload: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """The utterances of a voiced chunk, with their sentences embedded as f32[S, D']; both may be empty."""
-
-    segment: int
-    start_s: float
-    utterances: tuple[Utterance, ...]
-    features: F32
 
 
 class Embedder:

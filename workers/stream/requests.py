@@ -13,31 +13,14 @@ from dataclasses import dataclass, replace
 
 from alignment.errors import WatchwordError
 from workers.audio.analyser import AnalysedAudio, AudioAnalyser
+from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd, StreamItem, Transcript
 from workers.sources.base import Source
-from workers.stream.embedding import Embedder, FrameAnswer, FramesDropped, Transcript
+from workers.stream.embedding import Embedder
 from workers.stream.stream_rules import StreamRules
-from workers.types import AudioChunk, FrameBatch, SoundTags
+from workers.types import AudioChunk, FrameBatch
 
 FILE_IN_FLIGHT = 4  # batches of frames and voiced chunks that were requested and not yet yielded
 STOP_S = 10.0  # how long a reader may take to stop
-
-
-@dataclass(frozen=True, slots=True)
-class AudioAnalysed:
-    """Audio was analysed up to ``end_s``. No utterance that is still to come starts before ``settled_s``."""
-
-    segment: int
-    start_s: float
-    end_s: float
-    settled_s: float
-    tags: SoundTags | None
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentEnd:
-    """All of this segment has been yielded."""
-
-    segment: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +38,7 @@ class _SourceEnd:
     error: WatchwordError | None
 
 
-Item = FrameAnswer | FramesDropped | Transcript | AudioAnalysed | SegmentEnd | StreamRules
+Item = StreamItem | StreamRules
 _Message = Item | _Speech | _SourceEnd
 
 

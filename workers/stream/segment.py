@@ -15,7 +15,7 @@ from alignment.aligners.explanation import Explanation, explain
 from alignment.spans.tracker import SpanTracker
 from alignment.types import F32, F64, MODALITIES, Detections, FeatureWindow, ScoreTrack, Span, SpanChange
 from alignment.windows import ClipWindow
-from workers.stream.embedding import ZoneAnswer
+from workers.items import ZoneAnswer
 from workers.stream.rules import RuleSet
 from workers.types import Areas, SoundTags, Utterance
 

@@ -72,6 +72,7 @@ def test_is_made_for_its_owner_alone(tmp_path: Path) -> None:
             "events",
             "budgets",
             "evidence",
+            "index",
             "redis",
         }
         assert {mode(p) for p in (root, *layout.folders)} == {0o700}

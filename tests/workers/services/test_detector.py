@@ -7,7 +7,8 @@ from skimage import data
 
 from workers.detectors.classes import NAMES
 from workers.detectors.detector import Detections
-from workers.services.detector import MOST, DetectorService, coloured, rows_of
+from workers.items import MOST_OBJECTS
+from workers.services.detector import DetectorService, coloured, rows_of
 from workers.types import U8
 
 PERSON, CAT, CAR = (NAMES.index(name) for name in ("person", "cat", "car"))
@@ -23,7 +24,7 @@ def test_objects_of_a_batch_come_in_order_of_its_frames() -> None:
     service = DetectorService()
     rows = service.detect(np.stack([picture("astronaut"), picture("chelsea"), picture("coins")])).result(30)
     service.close()
-    assert rows.shape == (3, MOST, 8)
+    assert rows.shape == (3, MOST_OBJECTS, 8)
     kinds = [{int(kind) for kind, logit, *_ in frame if logit >= 0} for frame in rows]
     assert PERSON in kinds[0]
     assert CAT in kinds[1]
@@ -45,8 +46,8 @@ def found(objects: list[tuple[int, float]], scores: dict[int, float]) -> Detecti
 
 
 def test_the_surest_objects_are_kept_best_first() -> None:
-    rows = rows_of(found([(PERSON, float(i)) for i in range(MOST + 5)], {}))
-    assert rows[:, 1].tolist() == [float(i) for i in range(MOST + 4, 4, -1)]
+    rows = rows_of(found([(PERSON, float(i)) for i in range(MOST_OBJECTS + 5)], {}))
+    assert rows[:, 1].tolist() == [float(i) for i in range(MOST_OBJECTS + 4, 4, -1)]
 
 
 def test_a_frame_without_objects_has_no_rows() -> None:

@@ -14,8 +14,9 @@ from tests.support.clocks import FakeClock, wait_until
 from tests.support.pipelines import ColourEncoder, done
 from workers.audio.analyser import AnalysedAudio
 from workers.errors import ModelUnavailable, Overloaded, ServiceDied, ServiceLost, SourceTimeout
-from workers.stream.embedding import Embedder, FrameAnswer, FramesDropped, Transcript
-from workers.stream.requests import FILE_IN_FLIGHT, AudioAnalysed, Item, Requests, SegmentEnd
+from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd, Transcript
+from workers.stream.embedding import Embedder
+from workers.stream.requests import FILE_IN_FLIGHT, Item, Requests
 from workers.types import U8, AudioChunk, FrameBatch, SourceItem, Utterance, VoicedChunk
 
 

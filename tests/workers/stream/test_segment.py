@@ -11,7 +11,7 @@ from alignment.calibration import Platt, SimilarityCalibration
 from alignment.spans.tracker import SpanRule
 from alignment.types import EventQuery, FeatureWindow, ScoreTrack, SpanChange
 from alignment.windows import ClipWindow
-from workers.stream.embedding import ZoneAnswer
+from workers.items import ZoneAnswer
 from workers.stream.rules import RuleSet
 from workers.stream.segment import MAX_DEFERRED, Segment
 from workers.types import Utterance
