@@ -15,7 +15,7 @@ import numpy as np
 import structlog
 
 from alignment.spans.allowance import AllowanceState
-from alignment.spans.budget import BudgetState
+from alignment.spans.budget import Budget, BudgetState
 from alignment.spans.scene_change import SceneMonitor, SceneState
 from alignment.types import F32, F64
 from workers.clock import Clock
@@ -96,10 +96,8 @@ class BudgetStore:
         """Add frames: stream seconds [N], features f32[N, D]. After a change of scene, switch budgets to that scene."""
         if not self._rule_set.budgets:
             return
-        for changed in filter(None, map(self.scenes.observe, map(float, t), features)):
-            log.info("scene changed", camera=self._camera, scene=changed[0], known=not changed[1])
-            for budget in self._rule_set.budgets.values():
-                budget.enter_scene(*changed)
+        for scene, new in follow_scene(self.scenes, self._rule_set.budgets, t, features):
+            log.info("scene changed", camera=self._camera, scene=scene, known=not new)
 
     def save(self, force: bool = False) -> None:
         """Send the document to be kept, at most once in ``SAVE_EVERY_S`` unless forced."""
@@ -158,6 +156,18 @@ class BudgetStore:
         self.scenes = SceneMonitor(scene)
         keys = self._keys.events
         self.look_alikes.restore({event: names[key] for event, key in keys.items() if key in names})
+
+
+def follow_scene(
+    scenes: SceneMonitor, budgets: Mapping[str, Budget], t: F64, features: F32
+) -> tuple[tuple[int, bool], ...]:
+    """Show frames to the monitor, and switch budgets with the scene; return the changes (``SceneMonitor.observe``)."""
+    found = []
+    for changed in filter(None, map(scenes.observe, map(float, t), features)):
+        found.append(changed)
+        for budget in budgets.values():
+            budget.enter_scene(*changed)
+    return tuple(found)
 
 
 def read_saved(path: Path) -> tuple[dict[str, BudgetState], dict[str, str]]:

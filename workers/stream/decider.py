@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from alignment.types import SpanChange
-from alignment.windows import ClipWindow
 from workers.clock import Clock
 from workers.items import FrameAnswer, FramesDropped, SegmentEnd, Transcript
 from workers.services.clients import EncoderDescription
@@ -11,13 +10,13 @@ from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
 from workers.stream.requests import Item
 from workers.stream.segment import Segment
+from workers.stream.segments import Segments, StreamShape
 from workers.stream.snapshot import StreamSnapshot
 from workers.stream.stream_rules import StreamRules
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceInfo
 
 BEHIND = 0.5  # of the time between frames: a live stream whose hop took longer defers its less important events
-BRIDGE_S = 5.0  # how far a live clip may reach where frames were dropped between two: unseen is not gone
 
 
 class Decider:
@@ -34,10 +33,11 @@ class Decider:
         clock: Clock,
     ) -> None:
         self.late = 0  # frames whose features came when audio after them had already left the window
-        self._camera, self._info, self._encoder = camera, info, encoder
+        self._camera, self._info = camera, info
         self._rules, self._rule_set, self._budgets = rules, rules.rule_set, budgets
         self._announcer, self._clock = announcer, clock
-        self._segments: dict[int, Segment] = {}
+        shape = StreamShape(info, camera.hop_s, camera.fps == "keyframes", encoder.dims)
+        self._segments = Segments(shape, rules.rule_set, rules.aligner)
         self._seconds = {"align": Histogram(), "publish": Histogram()}
         self._behind = False  # whether the latest hop took too long
         self._scoring = False
@@ -56,7 +56,7 @@ class Decider:
         if isinstance(item, SegmentEnd):
             self._finish(item.segment)
             return
-        segment = self._segment(item.segment, item.start_s)
+        segment = self._segments.begin(item.segment, item.start_s)
         if isinstance(item, FramesDropped):
             if item.overload:  # it waits, it is not stalled
                 self._progress_wall = self._clock.wall()
@@ -74,7 +74,7 @@ class Decider:
 
     def finish(self) -> None:
         """Close the spans of all segments and publish the ends."""
-        for number in list(self._segments):
+        for number in self._segments.numbers:
             self._finish(number)
 
     def snapshot(self, state: StreamSnapshot, waits: bool) -> StreamSnapshot:
@@ -88,7 +88,7 @@ class Decider:
             latency=self._announcer.latency.snapshot(),
             events=dict(self._announcer.counts),
             suppressed=dict(self._announcer.suppressed),
-            scores={event: p for s in list(self._segments.values()) for event, p in s.scores.items()},
+            scores={event: p for s in self._segments.open for event, p in s.scores.items()},
             thresholds=self._rule_set.thresholds(),
             budgets={event: b.per_hour for event, b in budgets.items()},
             budget_alerts={event: b.observed_per_hour for event, b in budgets.items()},
@@ -104,9 +104,9 @@ class Decider:
         if isinstance(item, Transcript):
             if self._announcer.results is not None:
                 self._announcer.results.add_utterances(item.utterances)
-            return segment.add_utterances(item.utterances, item.features)
+            return self._segments.add(item)
         assert not isinstance(item, FramesDropped | SegmentEnd | StreamRules)
-        changes = segment.add_audio(item.end_s, item.settled_s, item.tags, self._info.has_video)
+        changes = self._segments.add(item)
         if not self._info.has_video:
             self._position_s = item.end_s
         return changes
@@ -115,45 +115,28 @@ class Decider:
         began, late = self._clock.monotonic(), segment.late
         with self._seconds["align"].time():
             self._budgets.add_frames(item.pts_s, item.features)
-            changes = segment.add_frames(item.pts_s, item.features, item.detections, self._behind, item.zones)
+            changes = self._segments.add(item, self._behind)
         self.late += segment.late - late
         self._behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
         self._position_s = float(item.pts_s[-1])
         return changes
-
-    def _segment(self, number: int, start_s: float) -> Segment:
-        """Return the state of a segment; it begins where its first item does."""
-        if number not in self._segments:
-            live = self._info.live
-            stands = not live and self._camera.fps != "keyframes"  # between key frames there are others
-            reach_s = BRIDGE_S if live else 0.0
-            window, *zones = (
-                ClipWindow(self._camera.hop_s, *self._encoder.dims, reach_s=reach_s, stands=stands)
-                for _ in (None, *self._rule_set.zones)
-            )
-            segment = Segment(f"{self._info.key}/{number}", self._rule_set, self._rules.aligner, window, live, zones)
-            segment.start_at(start_s)
-            self._segments[number] = segment
-        return self._segments[number]
 
     def _change_rules(self, rules: StreamRules) -> None:
         """Close what other rules found; events whose definition stays keep their open spans and their budgets."""
         before, self._rules = self._rules, rules
         kept = rules.unchanged(before)
         if rules.rule_set is not before.rule_set:
-            for segment in self._segments.values():
+            for segment in self._segments.open:
                 self._announcer.announce(segment.close_others(kept), segment)
             known, budgets = self._rule_set.budgets, rules.rule_set.budgets
             same = {name: known[name] if name in kept else budget for name, budget in budgets.items()}
             self._rule_set = replace(rules.rule_set, budgets=same)
             self._budgets.change(self._rule_set, rules.keys, kept)
-            for segment in self._segments.values():
-                segment.change_rules(self._rule_set, rules.aligner, kept)
+            self._segments.change_rules(self._rule_set, rules.aligner, kept)
         self._announcer.change_rules(rules.specs, rules.order.config_hash)
 
     def _finish(self, number: int) -> None:
-        """Close the spans of a segment; the only segment of a file ends where the file does."""
-        segment = self._segments.pop(number, None)
-        if segment is not None:
-            end_s = None if self._info.live or number else self._info.duration_s
-            self._announcer.announce(segment.finish(end_s), segment)
+        closed = self._segments.finish(number)
+        if closed is not None:
+            segment, changes = closed
+            self._announcer.announce(changes, segment)

@@ -63,7 +63,16 @@ def build_rule_set(
 
     ``view``: the part of the camera's frames that the encoder sees.
     """
-    queries = encoder.build_queries(specs)
+    return rule_set_of(specs, encoder.build_queries(specs), rates, view)
+
+
+def rule_set_of(
+    specs: Sequence[EventSpec],
+    queries: tuple[EventQuery, ...],
+    rates: Rates = SIMILARITY_STRAYS_PER_HOUR,
+    view: Box = WHOLE,
+) -> RuleSet:
+    """Return the rules of events whose descriptions are embedded as ``queries``; new budgets have learned nothing."""
     stated = {s.name: s.max_false_alerts_per_hour for s in specs if s.threshold is None}
     budgets = {name: Budget(per_hour, rates) for name, per_hour in stated.items() if per_hour is not None}
     rules = tuple(span_rule(s, q, rates) for s, q in zip(specs, queries, strict=True))
