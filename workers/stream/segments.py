@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from alignment.aligners.base import Aligner
 from alignment.types import SpanChange
 from alignment.windows import ClipWindow
-from workers.stream.embedding import FrameAnswer, Transcript
-from workers.stream.requests import AudioAnalysed
+from workers.items import AudioAnalysed, FrameAnswer, Transcript
 from workers.stream.rules import RuleSet
 from workers.stream.segment import Segment
 from workers.types import SourceInfo
