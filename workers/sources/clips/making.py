@@ -31,7 +31,7 @@ def make_clip(recording: Recording, start: float, camera: CameraSpec, live: bool
     first, last = min(p.t for p in recording.packets), max(p.t for p in recording.packets)
     try:
         with open_tracks(recording.tracks) as tracks:
-            if not _is_encoded(recording, tracks, camera):
+            if not must_be_encoded(recording, tracks, camera):
                 with suppress(FFmpegError):  # damaged packets: a decoder is more patient
                     return Clip(first, last, remux(recording, tracks, time_note(first, last) if live else ""))
             first = max(first, start)
@@ -74,7 +74,7 @@ def look_of(camera: CameraSpec, of_picture: bool = False) -> Look:
     return Look(side, BLURRED_FPS if blurred else FPS, blurred, camera.masks, camera.limits)
 
 
-def _is_encoded(recording: Recording, tracks: OpenTracks, camera: CameraSpec) -> bool:
+def must_be_encoded(recording: Recording, tracks: OpenTracks, camera: CameraSpec) -> bool:
     """Return whether a clip must be encoded again: hidden parts, or no player for it, or no key frame to begin with."""
     if not recording.video or tracks.video is None:
         return False
