@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("run", "Watch the configured cameras and publish events."),
     "check": ("check", "Validate a configuration, and show which events each camera watches for."),
     "tag": ("tag", "Find described events in video files; write JSON, CSV and WebVTT."),
+    "summary": ("summary", "Sum up a day of the cameras, or video files: moments, chapters, a short video."),
     "eval": ("evaluate", "Evaluate event detection and search on annotated videos."),
     "calibrate": (
         "calibrate",

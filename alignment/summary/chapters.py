@@ -25,7 +25,7 @@ PENALTY = 0.5  # of a further chapter: as much scatter as half a clip that is un
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One stretch, stream seconds, and its most typical moment."""
+    """One stretch, seconds from the beginning of the video, and its most typical moment."""
 
     start: float
     end: float
@@ -35,7 +35,7 @@ class Chapter:
 def chapters(rows: F32, t: F64, end: float) -> tuple[Chapter, ...]:
     """Return the chapters of a video, in order; one where nothing changes, none of no rows.
 
-    ``rows`` f32[N, D]: embeddings of its clips, which begin at ``t`` f64[N], stream seconds; ``end``: its length.
+    ``rows`` f32[N, D]: embeddings of its frames at ``t`` f64[N], seconds from its beginning; ``end``: its length.
     """
     if not len(rows):
         return ()
@@ -44,7 +44,7 @@ def chapters(rows: F32, t: F64, end: float) -> tuple[Chapter, ...]:
     hop = (end - float(t[0])) / len(shown)
     least = max(1, round(max(SHORTEST_S, SHORTEST_SHARE * (end - float(t[0]))) / max(hop, 1e-3)))
     cuts = segment(shown, least)
-    bounds = [float(times[0]), *(float(times[c]) for c in cuts), end]
+    bounds = [0.0, *(float(times[c - 1] + times[c]) / 2 for c in cuts), end]
     typical = [float(times[_typical(shown, a, b)]) for a, b in zip([0, *cuts], [*cuts, len(shown)], strict=True)]
     return tuple(Chapter(a, b, m) for a, b, m in zip(bounds[:-1], bounds[1:], typical, strict=True))
 

@@ -105,15 +105,15 @@ def vtt_text(tagged: Tagged) -> str:
 
     A cue shows the description and the score, and what was said if the event is about that.
     """
-    blocks = ["WEBVTT", f"NOTE\nEvents that Watchword found in {_vtt_line(tagged.file)}"]
+    blocks = ["WEBVTT", f"NOTE\nEvents that Watchword found in {vtt_line(tagged.file)}"]
     for event in _in_time(tagged.events):
         start_ms = _milliseconds(event.start)
         end_ms = max(_milliseconds(event.end), start_ms + 1)  # a cue must end after its start
         times = f"{vtt_time(start_ms)} --> {vtt_time(end_ms)}"
-        text = f"{_vtt_line(' / '.join(event.description))} ({100 * event.score:.0f} %)"
-        if event.modalities.get("speech", 0) >= _SPOKEN and (said := _vtt_line(_said(event))):
+        text = f"{vtt_line(' / '.join(event.description))} ({100 * event.score:.0f} %)"
+        if event.modalities.get("speech", 0) >= _SPOKEN and (said := vtt_line(_said(event))):
             text += f"\n“{said}”"
-        blocks.append(f"{_vtt_line(event.id)}\n{times}\n{text}")
+        blocks.append(f"{vtt_line(event.id)}\n{times}\n{text}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -175,7 +175,7 @@ def _milliseconds(seconds: float) -> int:
     return max(0, round(seconds * 1000))
 
 
-def _vtt_line(text: str) -> str:
+def vtt_line(text: str) -> str:
     """Return text that cannot end a line, a cue or a comment, nor be read as markup or an arrow."""
     line = " ".join(text.replace("\0", "\ufffd").split())
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from alignment.summary.novelty import Novelty, NovelMoment
+from alignment.summary.novelty import NovelMoment, Novelty
 from daemon.summary.types import Curve, Moment
 from workers.events.event import Event
 

@@ -89,7 +89,9 @@ def join(order: Order, folder: Path) -> Joined:
             continue
         size += sum(len(p.data) for p in piece.recording.packets)
         if size > MAX_BYTES:
-            failed |= dict.fromkeys(range(number, len(order.parts)), f"the video would be larger than {MAX_BYTES} bytes")
+            failed |= dict.fromkeys(
+                range(number, len(order.parts)), f"the video would be larger than {MAX_BYTES} bytes"
+            )
             break
         groups.setdefault(piece.video, []).append(piece)
     videos = []
