@@ -1,7 +1,7 @@
 """Novelty of clips: how unlike all else that a camera shows each of them is, and the moments in which it peaks.
 
-A clip's distance is 1 − cosine, averaged over the ``NEAREST`` of a sample of clips at other times (outliers by their
-distance to neighbours, Ramaswamy et al. 2000). What a camera shows for more than ``NEAREST`` / ``SAMPLE`` of the time, by
+A clip's distance is 1 − cosine, averaged over the ``NEAREST`` of a sample of clips at other times (outliers by distance
+to neighbours, Ramaswamy et al. 2000). What a camera shows for more than ``NEAREST`` / ``SAMPLE`` of the time, by
 day or by night, has near neighbours; what it shows once has none. Novelty is that distance in robust standard
 deviations above its median, so that it means the same on every camera.
 

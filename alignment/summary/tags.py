@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.lexicon import sound_classes, sounds
+from alignment.calibration import SimilarityCalibration
+from alignment.lexicon import sound_classes, sounds, things
 from alignment.panel import LEAST_DEVIATION, STRENGTH
 from alignment.types import F32, F64
 
@@ -43,6 +44,16 @@ class Panel:
     rows: F32
     names: Sequence[str]
     strength: float | None = None
+
+    @classmethod
+    def of(cls, calibration: SimilarityCalibration, vocabulary: F32) -> "Panel":
+        """Return the things of the lexicon in an encoder's space: its panel, else its vocabulary, else no names."""
+        rows = calibration.panel if len(calibration.panel) else vocabulary
+        names = tuple(thing.name for thing in things())
+        return cls(rows, names, calibration.strength) if len(rows) == len(names) else NO_NAMES
+
+
+NO_NAMES = Panel(np.zeros((0, 0), np.float32), ())  # of an encoder that knows nothing by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 
 from alignment.errors import WatchwordError
 from daemon.alerts.links import MUTE_PATH
-from daemon.api import alerts, cameras, docs, events, health, media, muting, rules, session, stream, uploads
+from daemon.api import alerts, cameras, docs, events, health, media, muting, rules, session, stream, summary, uploads
 from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
 from daemon.api.services import ApiServices
 from daemon.http.guard import BODY_BYTES
@@ -42,6 +42,6 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(prefix=PREFIX, responses=REFUSALS)
-    for part in (session, cameras, rules, events, media, stream, alerts, muting, uploads, health, docs):
+    for part in (session, cameras, rules, events, media, stream, alerts, muting, summary, uploads, health, docs):
         api.include_router(part.router)
     app.include_router(api)

@@ -17,6 +17,8 @@ from daemon.config.editing.store import ConfigStore
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from daemon.summary.kept_videos import VideoShelf
+from daemon.summary.library import Library
 from workers.events.folder import EvidenceFolder
 from workers.publish.log.view import LogView
 
@@ -37,6 +39,8 @@ class ApiServices:
     store: ConfigStore | None  # the configuration file; None: the daemon was started without one
     take_over: Callable[[], Changes]  # asks the daemon to use what the file says now; returns what that changes
     evidence: EvidenceFolder  # nothing outside it is ever served
+    library: Library
+    videos: VideoShelf = field(default_factory=VideoShelf)
     transcoder: Transcoder = field(default_factory=Transcoder)
 
 

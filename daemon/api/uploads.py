@@ -82,11 +82,11 @@ class Received(BaseModel):
 @router.get("/uploads", response_model=Uploads, dependencies=[limited(RouteClass.API)])
 def list_uploads(principal: Viewer, api: Api) -> Uploads:
     """Return what waits, is being processed, is done, or could not be read; 404 `no_uploads` without a folder."""
-    config, snapshot = _config(principal, api), api.snapshot()
+    config, snapshot = uploads_config(principal, api), api.snapshot()
     seen = snapshot.uploads or UploadsSnapshot()
     errors = dict(seen.errors)
     done, failed = [], []
-    for name, record in _records(config.done, api):
+    for name, record in records(config.done, api):
         known = Done(name=name, began=record.since, ended=record.until or record.since)
         if name.startswith("failed/"):
             error = errors.get(name)
@@ -112,7 +112,7 @@ async def upload(
     name: Annotated[str, Query(min_length=1, max_length=500, description="Name of the file, without folders.")],
 ) -> Received:
     """Receive a file as the body of the request (not as a form); it is processed once it is whole."""
-    config = _config(principal, api)
+    config = uploads_config(principal, api)
     declared = request.headers.get("content-length", "0")
     kept, size = await receive(
         request.stream(), config.folder, safe_name(name), int(declared) if declared.isdecimal() else 0
@@ -128,13 +128,13 @@ async def upload(
 )
 def results(name: str, form: Format, principal: Viewer, api: Api) -> Response:
     """Return what was found in a file, as `watchword tag` writes it: JSON, CSV or WebVTT."""
-    config = _config(principal, api)
-    record = next((record for known, record in _records(config.done, api) if known == name), None)
+    config = uploads_config(principal, api)
+    record = next((record for known, record in records(config.done, api) if known == name), None)
     if record is None:
         raise not_found("upload")
     content = _sidecar(config.done, Path(record.file), form)
     if content is None:
-        content = render(_from_log(name, record, api), form).encode(errors="replace")
+        content = render(found_in(name, record, api), form).encode(errors="replace")
     headers = {"content-disposition": f'attachment; filename="results.{form}"'}
     return Response(content, media_type=TYPES[form], headers=headers)
 
@@ -145,7 +145,8 @@ def upload_bytes(api: ApiServices) -> int:
     return uploads.max_size if uploads else 0
 
 
-def _config(principal: Principal, api: ApiServices) -> UploadsConfig:
+def uploads_config(principal: Principal, api: ApiServices) -> UploadsConfig:
+    """Return the settings of uploads; raise ``ApiError`` 404 without a folder, or for whom may not know of it."""
     config = api.config().uploads
     if not principal.sees(UPLOADS):
         raise not_found("folder of uploads")
@@ -154,7 +155,7 @@ def _config(principal: Principal, api: ApiServices) -> UploadsConfig:
     return config
 
 
-def _records(done: Path, api: ApiServices) -> Iterator[tuple[str, WatchedUpload]]:
+def records(done: Path, api: ApiServices) -> Iterator[tuple[str, WatchedUpload]]:
     """Yield processed files with their paths below ``done``, the latest first."""
     below = done.absolute()
     for record in sorted(api.uploads.all(), key=lambda record: -record.since):
@@ -183,7 +184,7 @@ def _processing(seen: UploadsSnapshot, snapshot: DaemonSnapshot) -> Processing |
     return Processing(name=seen.current, position_s=position, duration_s=duration, progress=progress)
 
 
-def _from_log(name: str, record: WatchedUpload, api: ApiServices) -> Tagged:
+def found_in(name: str, record: WatchedUpload, api: ApiServices) -> Tagged:
     """Return what was found in a file by the event log: only one file is processed at a time.
 
     Raise ``ApiError`` 404 if the log does not reach back so far.

@@ -20,9 +20,7 @@ from types import TracebackType
 import numpy as np
 
 from alignment.aligners.base import Aligner
-from alignment.calibration import SimilarityCalibration
 from alignment.errors import FeatureError, WatchwordError
-from alignment.lexicon import things
 from alignment.search.feature_file import FeatureFile, load_features, save_features
 from alignment.search.recorder import Recorder, Recording, Silence
 from alignment.summary.tags import Panel
@@ -77,7 +75,7 @@ class Extractor:
 
     def panel(self) -> Panel:
         """Return the names that the encoder knows; none where it knows no names."""
-        return panel_of(self.description.calibration, self._runtime.vocabulary)
+        return self._runtime.panel()
 
     def embed_pictures(self, paths: Sequence[Path]) -> F32:
         """Embed image files as f32[N, D], in the frame space; raise ``SourceInvalid`` if a file is not an image."""
@@ -173,14 +171,9 @@ class _RecordingRuntime(LocalRuntime):
         """Return whether speech is transcribed."""
         return self._transcriber is not None
 
-    @property
-    def vocabulary(self) -> F32:
-        """Return embeddings of what the encoder knows by name, f32[K, D]."""
-        return self._models.vocabulary
-
     def queries(self, specs: Sequence[EventSpec]) -> tuple[EventQuery, ...]:
         """Embed descriptions, with the encoder's vocabulary of names."""
-        return tuple(replace(q, vocabulary=self.vocabulary) for q in self._encoder.build_queries(specs))
+        return tuple(replace(q, vocabulary=self._models.vocabulary) for q in self._encoder.build_queries(specs))
 
     def frames(self, frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> F32:
         """Embed RGB frames u8[N, H, W, 3]."""
@@ -228,13 +221,6 @@ class _RecordingSpeech:
         """Request a transcript."""
         self.answers.append(self.client.submit(chunk, wait))
         return self.answers[-1]
-
-
-def panel_of(calibration: SimilarityCalibration, vocabulary: F32) -> Panel:
-    """Return the names of the lexicon in an encoder's space: its panel, else its vocabulary, else none."""
-    rows = calibration.panel if len(calibration.panel) else vocabulary
-    names = [thing.name for thing in things()]
-    return Panel(rows, names, calibration.strength) if len(rows) == len(names) else Panel(rows[:0], ())
 
 
 def load_picture(path: Path, spec: FrameSpec) -> U8:

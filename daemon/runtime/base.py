@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from alignment.summary.tags import Panel
 from workers.audio.transcription_queue import TranscriptionSnapshot
 from workers.errors import ServiceLost
 from workers.events.event import Event
@@ -82,6 +83,10 @@ class Runtime(StreamStarter, Protocol):
         """Return the counters of the services."""
         ...
 
+    def panel(self) -> Panel:
+        """Return the names that the encoder knows; raise ``ServiceLost`` where it is gone."""
+        ...
+
     def take_events(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""
         ...
@@ -138,6 +143,10 @@ class SharedServices:
     def order(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> RulesOrder:
         """Return what changes the rules of a camera's stream to those of other events."""
         return RulesOrder(events, self._services_of(camera, events), self.config_hash)
+
+    def panel(self) -> Panel:
+        """Return the names that the encoder knows; raise ``ServiceLost`` where it is gone."""
+        return self._encoder.panel()
 
     def take_events(self) -> tuple[Event, ...]:
         """Return the last revision of the latest events, and forget them."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from alignment.summary.tags import NO_NAMES, Panel
 from daemon.alerts.service import AlertService
 from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
@@ -39,6 +40,7 @@ from daemon.service.shutdown import StopRequest
 from daemon.service.state_folder import StateFolder
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
+from daemon.summary.library import Library
 from daemon.web import is_page, page_router
 from workers.errors import EventLogError
 from workers.events.event import Event
@@ -94,6 +96,7 @@ class Daemon:
         self._reloader = Reloader(store, config, self._follow, self._stop.wake) if store and not once else None
         access = Access.of(http, Sessions(layout.sessions))
         self._supervisor: Supervisor | None = None
+        self._names: Panel | None = None
         self._api = ApiServices(
             config=lambda: self._config,
             snapshot=self._observer.snapshot,
@@ -107,6 +110,7 @@ class Daemon:
             store=store,
             take_over=self._reloader.take_over if self._reloader else Changes,
             evidence=self._config.evidence_folder(),
+            library=Library(LogView(layout.event_log), layout.index, self._panel),
         )
         app = build_app(
             self._observer.snapshot,
@@ -149,6 +153,14 @@ class Daemon:
             self._http.stop()
             if self._embedded is not None:
                 self._embedded.stop()
+
+    def _panel(self) -> Panel:
+        """Return the names that the model knows; none before it is loaded."""
+        if self._supervisor is None:
+            return NO_NAMES
+        if self._names is None:
+            self._names = self._runtime.panel()
+        return self._names
 
     def _latest_frame(self, camera: str) -> LatestFrame | None:
         """Return what a camera sees now. From any thread."""

@@ -19,7 +19,7 @@ CAMERA = "file"  # of the moments of a file
 MOST = 12  # highlights
 MOST_TAGS = 12  # of each kind
 TITLE_NAMES, TITLE_LENGTH = 2, 60
-NO_NAMES = "the model knows no things by name: there are no tags of what is seen, unless a rule names objects"
+NAMELESS = "the model knows no things by name: there are no tags of what is seen, unless a rule names objects"
 
 
 def summarise_file(
@@ -39,7 +39,7 @@ def summarise_file(
         tuple(NamedChapter(chapter, _title(chapter, seen, events, features.said)) for chapter in cut),
         _filled_up(telling, cut, most),
         curve_of(unlike),
-        () if len(panel.rows) else (NO_NAMES,),
+        () if len(panel.rows) else (NAMELESS,),
     )
 
 

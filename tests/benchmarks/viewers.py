@@ -21,6 +21,7 @@ import httpx
 import numpy as np
 import skimage.data
 
+from alignment.summary.tags import NO_NAMES
 from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, is_open_route
 from daemon.api.frames import FrameCache
@@ -30,6 +31,7 @@ from daemon.config.loader import config_from
 from daemon.http import Access, HttpServer, build_app
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
 from tests.support.events import make_live
 from workers.publish.log.event_log import EventLog
@@ -109,6 +111,7 @@ def main() -> None:
             store=None,
             take_over=Changes,
             evidence=config.evidence_folder(),
+            library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
         )
         app = build_app(lambda: snapshot, Access(), is_public=is_open_route, extend=lambda app: add_api(app, services))
         server = HttpServer(app, "127.0.0.1", 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alignment.lexicon import things
+from alignment.summary.tags import Panel
 from alignment.types import F32, EventQuery
 from workers.clock import SystemClock
 from workers.encoders.allocator import FreedMemory, tune_allocator
@@ -99,6 +100,10 @@ class EncoderService:
     def encode_sentences(self, texts: Sequence[str], context: RequestContext = DEFAULT_CONTEXT) -> "Future[F32]":
         """Embed sentences as f32[N, D']."""
         return self._batcher.call(lambda: self._encoder.encode_sentences(texts), context)
+
+    def panel(self) -> Panel:
+        """Return the names that the encoder knows, to name what frames show."""
+        return Panel.of(self._description.calibration, self._encoder.vocabulary)
 
     def nearest_name(self, frames: F32) -> str:
         """Return the name of the thing that the mean of frames f32[N, D] is most like; "" where no names are known."""

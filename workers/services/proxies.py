@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
+from alignment.summary.tags import Panel
 from alignment.types import F32, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceLost
 from workers.events.event import Event
@@ -82,6 +83,10 @@ class EncoderProxy:
     def encode_sentences(self, texts: Sequence[str]) -> "Future[F32]":
         """Embed sentences."""
         return self.transport("encode_sentences", texts, self.context)
+
+    def panel(self) -> Panel:
+        """Return the names that the encoder knows."""
+        return _wait(self.transport("panel"))
 
     def nearest_name(self, frames: F32) -> "Future[str]":
         """Name what frames are most like."""

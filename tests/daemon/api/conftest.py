@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from alignment.summary.tags import NO_NAMES
 from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
@@ -20,6 +21,7 @@ from daemon.http import Access, HttpServer, build_app
 from daemon.http.sessions import Sessions
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView
@@ -126,6 +128,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             store=store,
             take_over=take_over,
             evidence=config.evidence_folder(),
+            library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
         )
         app = build_app(
             lambda: served.snapshot,
