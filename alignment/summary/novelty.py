@@ -28,7 +28,7 @@ GAP_S = 5.0  # clips further apart are no neighbours
 NOVEL = 3.0  # novelty from which a clip is a moment of its own
 LONGEST_S = 30.0  # of one moment
 SPACING = 1 / 200  # of the whole time: moments nearer to a higher one are part of the same story
-LEAST_SPREAD = 1e-3  # of distances: of a picture that never changes, noise is no news
+LEAST_SPREAD = 3e-3  # of distances, half of the least of five cameras: noise of a still picture is no news
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def summary(
     ] = None,
     profile: Annotated[ProfileName | None, typer.Option(help="Of files: encoder profile.")] = None,
 ) -> None:
-    """Sum up a day of the cameras, or video files: the most telling moments, tags, chapters, a short video.
+    """Sum up a day of the cameras, or video files: moments, chapters, a short video.
 
     A day is read from the state folder; the daemon may run or not. A short video is one file, or several (OUT-2.mp4 …)
     where cameras send unlike video.

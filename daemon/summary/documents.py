@@ -14,7 +14,7 @@ SCHEMA = 1
 
 def day_document(summary: DaySummary, footage: Sequence[Footage]) -> dict[str, Any]:
     """Return the document of a stretch of time; ``footage``: which clip shows a moment, and from which second on."""
-    shown = {one.moment: one for one in footage}
+    shown = {(one.moment.camera, one.moment.start): one for one in footage}
     return {
         "schema": SCHEMA,
         "since": summary.since,
@@ -27,7 +27,7 @@ def day_document(summary: DaySummary, footage: Sequence[Footage]) -> dict[str, A
             {"event": r.event, "count": r.count, "over_budget": r.over_budget, "cameras": list(r.cameras)}
             for r in summary.rules
         ],
-        "moments": [_moment(moment, shown.get(moment)) for moment in summary.moments],
+        "moments": [_moment(moment, shown.get((moment.camera, moment.start))) for moment in summary.moments],
         "events": [_event(event) | {"camera": event.camera} for event in summary.events],
         "files": [{"file": one.file, "events": one.events} for one in summary.files],
         "notes": list(summary.notes),

@@ -3,14 +3,18 @@
 import json
 import shutil
 import subprocess
+import time
 from itertools import product
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.support.daemon import ALWAYS, write_config
 from tests.support.documents import documented, run_commands
 from tests.support.pipelines import SAMPLE, write_colours
+from tests.support.summary import live_clip, live_event, log_events
+from workers.state_layout import StateLayout
 
 pytestmark = pytest.mark.process
 
@@ -126,3 +130,24 @@ def test_training(tmp_path: Path) -> None:
     run(documented("docs/training.md", "$ watchword train --annotations mine.jsonl --videos clips/ --from"), tmp_path)
     run(documented("docs/training.md", "$ watchword train --synthetic"), tmp_path)
     run(documented("docs/training.md", "$ watchword train --annotations mine.jsonl --videos clips/ --config"), tmp_path)
+
+
+def test_summary_of_a_day(tmp_path: Path) -> None:
+    yesterday = time.time() - 86_400
+    layout = StateLayout(tmp_path / "state")
+    clip = live_clip(layout.evidence / "front_door" / "2026-09-21", "clip", yesterday)
+    event = live_event(1, yesterday + 3, camera="front_door", clip=clip)
+    log_events(layout, [event, live_event(2, time.time() - 60, camera="front_door")])
+    write_config(tmp_path, cameras={"front_door": {"url": "rtsp://10.0.0.5/1"}}, events=ALWAYS)
+    *words, document = run(documented("docs/summary.md", "$ watchword summary  "), tmp_path).splitlines()
+    assert sum("cat: 1 × on front_door" in line for line in words) == 2
+    assert [moment["events"][0]["id"] for moment in json.loads(document)["moments"]] == ["0002cafe"]
+    assert (tmp_path / "day.mp4").stat().st_size > 1000
+
+
+@pytest.mark.long
+def test_summary_of_a_file(tmp_path: Path) -> None:
+    sample(tmp_path / "clip.mp4")
+    assert "a_cat" in run(documented("docs/summary.md", "$ watchword summary clip.mp4"), tmp_path)
+    assert (tmp_path / "clip.vtt").read_text().startswith("WEBVTT")
+    assert (tmp_path / "highlights.mp4").stat().st_size > 1000

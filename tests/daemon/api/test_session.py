@@ -171,7 +171,7 @@ def test_sessions_are_bounded(tmp_path: Path) -> None:
 
 def test_a_token_without_the_permission_is_told_which(serve: Serve) -> None:
     served = serve()
-    for path in ("cameras", "events", "stream", "rules", "uploads", "cameras/door/frame.jpg", "events/x/clip.mp4"):
+    for path in ("cameras", "events", "summary", "rules", "uploads", "cameras/door/frame.jpg", "events/x/clip.mp4"):
         answer = served.client(GRAPHS).get(path)
         assert (answer.status_code, answer.json()["error"]) == (403, "permission_missing")
         assert answer.json()["message"].startswith("view: ")
