@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,13 @@ def upload(served: Served) -> Path:
     file = write_colours(served.folder / "done" / "film.mp4", [("grey", 12), ("red", 12), ("grey", 12)])
     since = time.time()
     evidence = make_event().evidence.model_dump() | {"top_frames": [(15.0, 0.9)]}
-    red = {"event": "red", "description": ["a red picture"], "start": 14.0, "end": 18.0, "evidence": evidence}
+    red: dict[str, Any] = {
+        "event": "red",
+        "description": ["a red picture"],
+        "start": 14.0,
+        "end": 18.0,
+        "evidence": evidence,
+    }
     served.log.append([make_event(9, camera="uploads", **red)])
     rows = usual_rows(36, slice(12, 24))
     tape = replace(UPLOAD, recorded=since)
