@@ -11,6 +11,7 @@ from daemon.config.sections.cameras import CameraConfig, UploadsConfig
 from daemon.config.sections.events import EventConfig, resolve
 from daemon.config.sections.evidence import EvidenceConfig
 from daemon.config.sections.http import HttpConfig
+from daemon.config.sections.index import IndexConfig
 from daemon.config.sections.limits import LimitsConfig
 from daemon.config.sections.privacy import PrivacyConfig, RetentionConfig
 from daemon.config.sections.services import LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
@@ -39,6 +40,7 @@ class Config(Section):
     privacy: PrivacyConfig = Field(default=PrivacyConfig(), description="What is hidden in frames.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Limits for files and streams.")
     evidence: EvidenceConfig = Field(default=EvidenceConfig(), description="Snapshots and clips of events.")
+    index: IndexConfig = Field(default=IndexConfig(), description="What was seen and heard, for searching.")
     retention: RetentionConfig = Field(default=RetentionConfig(), description="Retention time of each kind of data.")
     http: HttpConfig = Field(default=HttpConfig(), description="The HTTP port: health, metrics, API and page.")
     logs: LogsConfig = Field(default=LogsConfig(), description="Logs, which go to stderr.")
@@ -49,7 +51,7 @@ class Config(Section):
     state_dir: AnyPath = Field(
         default=Path(".watchword"),
         validate_default=True,
-        description="Folder for the event log, evidence, budgets and the embedded server.",
+        description="Folder for the event log, evidence, the index, budgets and the embedded server.",
     )
 
     _warnings: "tuple[Problem, ...]" = PrivateAttr(())

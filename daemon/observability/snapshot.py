@@ -11,6 +11,7 @@ from typing import Literal
 from daemon.config.errors import Problem
 from daemon.config.sections.cameras import UPLOADS
 from daemon.observability.camera_state import CameraState
+from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
 from workers.services.batcher import BatcherSnapshot
@@ -135,6 +136,7 @@ class DaemonSnapshot:
     aligner: AlignerSnapshot | None = None  # the trained aligner's network, once it is loaded
     speech: SpeechSnapshot | None = None
     publisher: SinkSnapshot | None = None
+    index: IndexSnapshot | None = None  # where it is on
     uploads: UploadsSnapshot | None = None  # where a folder is watched
     alerts: AlertsSnapshot | None = None  # where there are targets
     beat: float | None = None
@@ -151,6 +153,7 @@ class DaemonSnapshot:
         return replace(
             self,
             cameras=tuple(camera for camera in self.cameras if camera.name in names),
+            index=self.index.only(names) if self.index else None,
             uploads=self.uploads if UPLOADS in names else None,
             alerts=None,
             removed={},

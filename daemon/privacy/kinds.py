@@ -11,6 +11,7 @@ from pathlib import Path
 from daemon.privacy.alert_data import AlertData
 from daemon.privacy.budget_data import BudgetData
 from daemon.privacy.evidence_data import EvidenceData
+from daemon.privacy.index_data import IndexData
 from daemon.privacy.log_data import LogData
 from daemon.privacy.store import Places, Store
 from daemon.privacy.stream_data import StreamData
@@ -57,6 +58,13 @@ KINDS: tuple[DataKind, ...] = (
         files=tuple(f"alerts/{name}.db{suffix}" for name in ("outbox", "damaged") for suffix in FILES),
         retention="alerts",
         store=AlertData,
+    ),
+    DataKind(
+        "index",
+        "what was seen and heard: features of frames, objects, sounds, and the words",
+        files=("index/*/*.open", "index/*/*.shard"),
+        retention="index",
+        store=IndexData,
     ),
     DataKind(
         "uploads",

@@ -7,6 +7,7 @@ from alignment.summary.tags import Panel
 from workers.audio.transcription_queue import TranscriptionSnapshot
 from workers.errors import ServiceLost
 from workers.events.event import Event
+from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
 from workers.services.batcher import BatcherSnapshot
@@ -31,6 +32,7 @@ class ServicesSnapshot:
     aligner: AlignerSnapshot | None
     speech: TranscriptionSnapshot | None
     sink: SinkSnapshot | None
+    index: IndexSnapshot | None = None
 
 
 class StreamHandle(Protocol):
@@ -131,7 +133,7 @@ class SharedServices:
         network: AlignerProxy | None,
         detector: DetectorProxy | None,
     ) -> None:
-        self._encoder, self._sink, self._detector = encoder, sink, detector
+        self._encoder, self._sink, self._state, self._detector = encoder, sink, state, detector
         self._shared = StreamServices(encoder, sink, state, build_source, speech, network)
 
     def _services_of(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamServices:

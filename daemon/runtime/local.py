@@ -92,10 +92,11 @@ class LocalRuntime(SharedServices):
                 self._transcriber = TranscriptionQueue(SpeechRecognizer(settings.speech))
             except ModelUnavailable as error:
                 log.warning("speech is not transcribed", code=error.code, error=str(error))
+        self._kept = StateService.of(settings)
         self._share(
             EncoderProxy(LocalTransport(self._models)),
             SinkProxy(LocalTransport(self._publisher)),
-            StateProxy(LocalTransport(StateService.of(settings))),
+            StateProxy(LocalTransport(self._kept)),
             self._decoders.build,
             SpeechProxy(LocalTransport(self._transcriber)) if self._transcriber else None,
             AlignerProxy(LocalTransport(self._network)) if self._network else None,
@@ -117,12 +118,14 @@ class LocalRuntime(SharedServices):
         detector = self._detectors.snapshot() if self._detectors else None
         aligner = self._network.snapshot() if self._network else None
         speech = self._transcriber.snapshot() if self._transcriber else None
-        return ServicesSnapshot(self._models.snapshot(), detector, aligner, speech, self._publisher.snapshot())
+        kept, sink = self._kept.snapshot(), self._publisher.snapshot()
+        return ServicesSnapshot(self._models.snapshot(), detector, aligner, speech, sink, kept)
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End the services; a model at work cannot be interrupted, and is left behind."""
         self._decoders.close()
         self._publisher.close()
+        self._kept.close(timeout_s / 2)
         if self._transcriber is not None:
             self._transcriber.close(drain=False, timeout_s=timeout_s / 2)
         if self._network is not None:

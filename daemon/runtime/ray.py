@@ -249,12 +249,14 @@ class RayRuntime(SharedServices):
         found: dict[str, Any] = {}
         for service in self._services:
             found |= service.snapshot() or {}
-        return ServicesSnapshot(*map(found.get, ("encoder", "detector", "aligner", "speech", "publisher")))
+        return ServicesSnapshot(*map(found.get, ("encoder", "detector", "aligner", "speech", "publisher", "index")))
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End the services and leave Ray."""
         with suppress(ServiceLost):  # what waits is on disk
             self._sink.close(min(timeout_s, CLOSE_S))
+        with suppress(ServiceLost):  # what it leaves open is made full by the next start
+            self._state.close(min(timeout_s, CLOSE_S))
         ray.shutdown()
         self._give_back_output()
 

@@ -300,6 +300,7 @@ class Daemon:
             pictures=config.evidence_folder().local,
             remote_evidence=where if isinstance(where := config.evidence.where, RedactedUrl) else None,
             clips=config.evidence.options(),
+            index=config.index.enabled,
         )
 
     def _end_open(self) -> None:

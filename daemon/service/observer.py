@@ -56,6 +56,7 @@ class Observer:
             aligner=services.aligner,
             speech=SpeechSnapshot(speech.depth, speech.failed, speech.realtime_factor) if speech else None,
             publisher=services.sink,
+            index=services.index,
             uploads=uploads,
             beat=self._clock.monotonic(),
             removed=dict(removed),

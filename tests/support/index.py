@@ -37,7 +37,7 @@ TAPE = TapeInfo(
     transcribes=True,
     zones=(DOOR,),
 )
-UPLOAD = replace(TAPE, camera="uploads", live=False, duration_s=12.5, file=StoredFile("a/é.mp4", "é.mp4", "0" * 64))
+UPLOAD = replace(TAPE, camera="uploads", live=False, duration_s=12.5, file=StoredFile("a/é.mp4", "é.mp4"))
 
 
 def random_items(seed: int, count: int = 40, start: float = 1_790_000_000.0, tape: TapeInfo = TAPE) -> list[StreamItem]:

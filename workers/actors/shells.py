@@ -110,10 +110,11 @@ class StateActor:
 
     def call(self, service: str, method: str, *args: Any) -> Any:
         target = self._state if service == "state" else self._publisher()
-        return getattr(target, method)(*args)
+        result = getattr(target, method)(*args)
+        return result.result() if isinstance(result, Future) else result
 
     def snapshot(self) -> dict[str, Any]:
-        return {"publisher": self._publisher.snapshot()}
+        return {"publisher": self._publisher.snapshot(), "index": self._state.snapshot()}
 
 
 class StreamActor:

@@ -24,6 +24,16 @@ class AudioAnalyser:
         self._voices = VoiceSegmenter(priority) if speech else None
         self._tagger = SoundTagger() if sounds else None
 
+    @property
+    def tags(self) -> bool:
+        """Whether it finds sound events."""
+        return self._tagger is not None
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether it finds what is to be transcribed."""
+        return self._voices is not None
+
     def with_needs(self, speech: bool, sounds: bool) -> "AudioAnalyser":
         """Return an analyser of the same stream for other needs: a part that stays goes on with what it has heard."""
         other = AudioAnalyser(self._priority, speech and self._voices is None, sounds and self._tagger is None)

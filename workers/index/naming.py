@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def shard_files(folder: Path) -> list[ShardFile]:
     found = {(f.tape, f.number, f.until is None): f for f in _all(folder)}
     files = [f for (tape, number, is_open), f in found.items() if not (is_open and (tape, number, False) in found)]
     return sorted(files, key=lambda f: (f.since, f.tape, f.number))
+
+
+def stored(index: Path) -> Iterator[tuple[ShardFile, int]]:
+    """Yield the shards of all cameras, with their sizes in bytes."""
+    folders = index.iterdir() if index.is_dir() else ()
+    for folder in folders:
+        for file in shard_files(folder):
+            with suppress(FileNotFoundError):
+                yield file, file.path.stat().st_size
 
 
 def _all(folder: Path) -> Iterator[ShardFile]:

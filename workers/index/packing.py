@@ -86,7 +86,7 @@ def _audio(item: AudioAnalysed) -> dict[str, NDArray[Any]]:
         return found
     times = {
         "sound_start": np.ascontiguousarray(tags.t[:, 0], "<f8"),
-        "sound_length": rounding.samples(tags.t[:, 0], tags.t[:, 1]).astype("<u4"),
+        "sound_length": rounding.samples(tags.t[:, 0], tags.t[:, 1]).astype("<u2"),
     }
     return found | times | rounding.rounded_sounds(tags.p)
 

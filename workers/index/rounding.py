@@ -47,14 +47,16 @@ def rounded_objects(detections: Detections) -> dict[str, NDArray[Any]]:
         "objects": real.sum(axis=1).astype("u1"),
         "object_class": rows[:, 0].astype("u1"),
         "object_logit": rows[:, 1].clip(-6e4, 6e4).astype("<f2"),
-        "object_box": np.rint(rows[:, 2:6].clip(0, 1) * 65535).astype("<u2"),
+        "object_box": np.rint(rows[:, 2:6].clip(0, 1) * 255).astype("u1"),
         "object_colours": np.rint(rows[:, 6:].clip(0, 1) * 255).astype("u1"),
     }
 
 
-def object_rows(classes: NDArray[np.uint8], logits: NDArray[np.float16], boxes: U2, colours: NDArray[np.uint8]) -> F32:
+def object_rows(
+    classes: NDArray[np.uint8], logits: NDArray[np.float16], boxes: NDArray[np.uint8], colours: NDArray[np.uint8]
+) -> F32:
     """Return f32[n, 8]: rows of detections."""
-    return np.column_stack([classes, logits, boxes / np.float32(65535), colours / np.float32(255)]).astype(np.float32)
+    return np.column_stack([classes, logits, boxes / np.float32(255), colours / np.float32(255)]).astype(np.float32)
 
 
 def padded(objects: NDArray[np.uint8], rows: F32) -> Detections:
@@ -71,14 +73,14 @@ def rounded_sounds(p: F32) -> dict[str, NDArray[Any]]:
     return {
         "sound_classes": heard.sum(axis=1).astype("<u2"),
         "heard_class": np.nonzero(heard)[1].astype("<u2"),
-        "heard_p": np.rint(p[heard].clip(0, 1) * 65535).astype("<u2"),
+        "heard_p": np.rint(p[heard].clip(0, 1) * 255).astype("u1"),
     }
 
 
-def sound_rows(classes: U2, heard_class: U2, heard_p: U2) -> F32:
+def sound_rows(classes: U2, heard_class: U2, heard_p: NDArray[np.uint8]) -> F32:
     """Return f32[N, K]: probabilities of the classes of sound; 0 where a class is not heard."""
     out = np.zeros((len(classes), SOUND_CLASSES), np.float32)
-    out[np.repeat(np.arange(len(classes)), classes), heard_class] = heard_p / np.float32(65535)
+    out[np.repeat(np.arange(len(classes)), classes), heard_class] = heard_p / np.float32(255)
     return out
 
 

@@ -29,7 +29,7 @@ class Objects:
     frame: I32
     classes: NDArray[np.uint8]
     logits: NDArray[np.float16]
-    boxes: NDArray[np.uint16]  # [n, 4] left, top, right, bottom, in 1/65535
+    boxes: NDArray[np.uint8]  # [n, 4] left, top, right, bottom, in 1/255
     colours: NDArray[np.uint8]  # [n, 2] shares of ``DETECTED_COLOURS``, in 1/255
 
 
@@ -107,7 +107,7 @@ class Shard:
         c = self.columns
         ends = rounding.ends(c["sound_start"], c["sound_length"])
         start, end = (np.repeat(x, c["sound_classes"]) for x in (c["sound_start"], ends))
-        return Sounds(start, end, c["heard_class"], np.asarray(c["heard_p"] / np.float32(65535), np.float32))
+        return Sounds(start, end, c["heard_class"], np.asarray(c["heard_p"] / np.float32(255), np.float32))
 
     @property
     def missing(self) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.types import SAMPLE_RATE_HZ
+
 Columns = Mapping[str, NDArray[Any]]
 
 
@@ -61,16 +63,16 @@ COLUMNS: dict[str, Column] = {
     "zone_scale": Column("frame", "<f4", ("Z",)),
     "object_class": Column("object", "u1"),
     "object_logit": Column("object", "<f2"),
-    "object_box": Column("object", "<u2", (4,)),  # in 1/65535 of the sides of the frame
+    "object_box": Column("object", "u1", (4,)),  # in 1/255 of the sides of the frame
     "object_colours": Column("object", "u1", (2,)),  # in 1/255
     "audio_start": Column("audio", "<f8"),
     "audio_length": Column("audio", "<u4"),  # in samples
     "audio_settled": Column("audio", "<i4"),  # samples after ``audio_start``; ``NEVER``: no more speech comes
     "sound_start": Column("sound", "<f8"),
-    "sound_length": Column("sound", "<u4"),  # in samples
+    "sound_length": Column("sound", "<u2"),  # in samples
     "sound_classes": Column("sound", "<u2"),  # number of classes that are heard
     "heard_class": Column("heard", "<u2"),
-    "heard_p": Column("heard", "<u2"),  # in 1/65535
+    "heard_p": Column("heard", "u1"),  # in 1/255
     "begin": Column("begin", "<f8"),  # stream second of a transcript, and of dropped frames
     "said_start": Column("said", "<f8"),
     "said_end": Column("said", "<f8"),
@@ -134,6 +136,19 @@ def spans(columns: Columns) -> dict[str, NDArray[np.int64]]:
             raise ValueError(f"its items do not fit to its table of {outer}s")
         found[table] = np.concatenate([[0], np.cumsum(n)])[found[outer]]
     return found
+
+
+def item_spans(columns: Columns) -> NDArray[np.float64]:
+    """Return f64[I, 2]: the first and the last stream second of each item; infinite where it shows nothing."""
+    out = np.tile([np.inf, -np.inf], (len(columns["kind"]), 1))
+    places = spans(columns)
+    end = columns["audio_start"] + columns["audio_length"] / SAMPLE_RATE_HZ
+    times = {"frame": ("t", columns["t"]), "audio": ("audio_start", end), "said": ("said_start", columns["said_end"])}
+    for table, (start, ends) in (times | {"begin": ("begin", columns["begin"])}).items():
+        item = np.repeat(np.arange(len(out)), np.diff(places[table]))
+        np.minimum.at(out[:, 0], item, columns[start])
+        np.maximum.at(out[:, 1], item, ends)
+    return out
 
 
 def missing(columns: Columns) -> int:

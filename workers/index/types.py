@@ -4,8 +4,8 @@ The features of a shard are the very numbers that the stream decided on: they ar
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from workers.types import Areas
@@ -17,7 +17,6 @@ class StoredFile:
 
     file: str
     name: str
-    sha256: str | None = None  # of its content; None: it was not known yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +79,39 @@ def _tape(document: Mapping[str, Any]) -> TapeInfo:
     file = StoredFile(**document["file"]) if document["file"] else None
     width, sentence_width = document["dims"]
     return TapeInfo(**{**document, "zones": zones, "file": file, "dims": (int(width), int(sentence_width))})
+
+
+@dataclass(frozen=True, slots=True)
+class TapeBatch:
+    """Some consecutive items of a stream, on their way to the disk.
+
+    ``payload``: see ``records.part_to_bytes``. ``first``: number of the first item, of ``count``. ``start``, ``end``:
+    the stream seconds that they cover. ``last``: the stream has ended.
+    """
+
+    info: TapeInfo
+    payload: bytes
+    first: int
+    count: int
+    start: float
+    end: float
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSnapshot:
+    """Counters of what was written, by camera; ``lost``: items that were not, because the disk is full or too slow."""
+
+    bytes: Mapping[str, int]
+    items: Mapping[str, int]
+    lost: Mapping[str, int]
+    stored: int = 0  # bytes of the whole index on disk
+    waiting: int = 0  # batches
+
+    def only(self, cameras: Set[str]) -> "IndexSnapshot":
+        """Return the snapshot without the counts of other cameras."""
+
+        def seen(counts: Mapping[str, int]) -> dict[str, int]:
+            return {name: n for name, n in counts.items() if name in cameras}
+
+        return replace(self, bytes=seen(self.bytes), items=seen(self.items), lost=seen(self.lost))

@@ -52,21 +52,18 @@ class OpenShard:
         self.size += len(content)
 
 
-def compact(path: Path, closed: bool, until: float | None = None) -> Path | None:
+def compact(path: Path, closed: bool) -> Path | None:
     """Make an open shard full; return the new path, None if it held nothing.
 
-    ``closed``: it ended as it was meant to. ``until``: of a file, when that was watched, Unix seconds; without it the
-    time of the last change counts. Raise ``OSError``, or ``IndexDamaged`` if there is no shard.
+    ``closed``: it ended as it was meant to. A file was watched until the last change of its shard. Raise ``OSError``,
+    or ``IndexDamaged`` if there is no shard.
     """
     shard = read_open(path)
     since = int(path.name.split("-")[0]) / 1000
     full = None
     if shard.count > shard.missing:
-        if shard.info.tape.live:
-            until = max(since, shard.end)
-        elif until is None:
-            until = path.stat().st_mtime
-        full = full_path(path.parent, shard.info, since, until)
+        until = shard.end if shard.info.tape.live else path.stat().st_mtime
+        full = full_path(path.parent, shard.info, since, max(since, until))
         save_shard(full, shard.info, shard.columns, {"closed": str(closed).lower(), "torn": str(shard.torn)})
     path.unlink(missing_ok=True)
     return full

@@ -10,6 +10,7 @@ from alignment.calibration import SimilarityCalibration
 from alignment.types import F32, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceUnresponsive
 from workers.events.evidence import PictureStore
+from workers.index.types import TapeBatch
 from workers.publish.base import StreamSink
 from workers.services.scheduler import DEFAULT_CONTEXT, RequestContext
 from workers.sources.base import SourceBuilder
@@ -124,6 +125,10 @@ class StateClient(PictureStore, Protocol):
 
     def save_budgets(self, camera: str, document: bytes) -> None:
         """Keep what a camera has learned about its false alerts."""
+        ...
+
+    def record(self, batch: TapeBatch) -> "Future[bool]":
+        """Write a part of a stream to the index; the Future says whether there was room for it."""
         ...
 
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:

@@ -15,6 +15,7 @@ from alignment.types import F32, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceLost
 from workers.events.event import Event
 from workers.events.evidence import Pictures
+from workers.index.types import TapeBatch
 from workers.publish.base import SinkSnapshot
 from workers.services.clients import EncoderDescription
 from workers.services.scheduler import DEFAULT_CONTEXT, RequestContext
@@ -213,6 +214,14 @@ class StateProxy:
     def save_budgets(self, camera: str, document: bytes) -> None:
         """Keep what a camera has learned."""
         _wait(self.transport("save_budgets", camera, document))
+
+    def record(self, batch: TapeBatch) -> "Future[bool]":
+        """Write a part of a stream to the index."""
+        return self.transport("record", batch)
+
+    def close(self, timeout_s: float) -> None:
+        """Write what waits for the index; raise ``ServiceLost`` where there is no response in time."""
+        _wait(self.transport("close", timeout_s), timeout_s + ROUND_TRIP_S)
 
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:
         """Return whether an event must not be published."""

@@ -28,6 +28,7 @@ class ServiceSettings:
     pictures: Path | None = None  # of events, instead of the evidence in ``state_dir``
     remote_evidence: RedactedUrl | None = None  # where evidence is moved from there
     clips: ClipOptions = field(default_factory=ClipOptions)
+    index: bool = True  # in ``state_dir``
 
     @property
     def event_log_folder(self) -> Path | None:
@@ -44,6 +45,11 @@ class ServiceSettings:
         """Return where evidence goes; None: none is kept."""
         folder = self.evidence_folder
         return EvidenceFolder(folder, self.remote_evidence) if folder else None
+
+    @property
+    def index_folder(self) -> Path | None:
+        """Return where is kept what streams saw and heard; None: nowhere."""
+        return StateLayout(self.state_dir).index if self.state_dir and self.index else None
 
     @property
     def budget_folder(self) -> Path | None:

@@ -1,4 +1,4 @@
-"""What streams keep in the state folder: pictures of events, learned budgets, and the record of what was forgotten.
+"""What streams keep in the state folder: pictures of events, budgets, the index, the record of what was forgotten.
 
 One service for all streams, on the machine of the daemon. A stream that runs on another machine of a Ray cluster
 sends what it wants kept, so that all state is in one folder.
@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,8 @@ from alignment.file_io import make_folder, replacing
 from workers.events.erasures import Erasures
 from workers.events.evidence import Pictures
 from workers.events.folder import CLIP, EXPLANATION, SNAPSHOT, EvidenceFolder
+from workers.index.recorder import IndexRecorder
+from workers.index.types import IndexSnapshot, TapeBatch
 from workers.services.evidence_upload import Uploader
 from workers.services.settings import ServiceSettings
 
@@ -38,9 +41,11 @@ class StateService:
         pictures: Path | EvidenceFolder | None = None,
         budgets: Path | None = None,
         erasures: Path | None = None,
+        index: Path | None = None,
     ) -> None:
         self._pictures = EvidenceFolder(pictures) if isinstance(pictures, Path) else pictures
         self._budgets, self._erasures = budgets, Erasures(erasures)
+        self._index = IndexRecorder(index, self._erasures.reach) if index is not None else None
         remote = self._pictures is not None and self._pictures.remote is not None
         self._uploader = Uploader(self._pictures) if self._pictures is not None and remote else None
         self._sent: OrderedDict[str, None] = (
@@ -52,7 +57,7 @@ class StateService:
     @classmethod
     def of(cls, settings: ServiceSettings) -> "StateService":
         """Return the service of a daemon's settings."""
-        return cls(settings.evidence, settings.budget_folder, settings.erasures)
+        return cls(settings.evidence, settings.budget_folder, settings.erasures, settings.index_folder)
 
     def save_pictures(
         self, camera: str, name: str, snapshot: bytes | None, explanation: bytes | None, clip: bool = False
@@ -125,6 +130,21 @@ class StateService:
             return
         with self._writing[camera]:
             _write(self._budgets / f"{camera}.json", document, "false-alert budgets of a camera")
+
+    def record(self, batch: TapeBatch) -> "Future[bool]":
+        """Give a part of a stream to the writer of the index; the Future says whether that had room for it."""
+        taken: Future[bool] = Future()
+        taken.set_result(self._index is not None and self._index.record(batch))
+        return taken
+
+    def snapshot(self) -> IndexSnapshot | None:
+        """Return what was written to the index; None where there is none."""
+        return self._index.snapshot() if self._index is not None else None
+
+    def close(self, timeout_s: float) -> None:
+        """Write what waits; wait so long at most."""
+        if self._index is not None:
+            self._index.close(timeout_s)
 
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:
         """Return whether an event was erased or lies in an erased interval; ``live_span``: Unix s, None for a file."""

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from alignment.types import SpanChange
 from workers.clock import Clock
-from workers.items import FrameAnswer, FramesDropped, SegmentEnd, Transcript
+from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd, StreamItem, Transcript
 from workers.services.clients import EncoderDescription
 from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
-from workers.stream.requests import Item
 from workers.stream.segment import Segment
 from workers.stream.segments import Segments, StreamShape
 from workers.stream.snapshot import StreamSnapshot
@@ -39,7 +38,7 @@ class Decider:
         shape = StreamShape(info, camera.hop_s, camera.fps == "keyframes", encoder.dims)
         self._segments = Segments(shape, rules.rule_set, rules.aligner)
         self._seconds = {"align": Histogram(), "publish": Histogram()}
-        self._behind = False  # whether the latest hop took too long
+        self.behind = False  # whether the latest hop took too long
         self._scoring = False
         self._position_s, self._progress_wall = 0.0, clock.wall()
 
@@ -48,11 +47,8 @@ class Decider:
         """Whether it waits for a reason: for room on a disk, or a file for an aligner that serves cameras first."""
         return self._announcer.waiting or (self._scoring and not self._info.live)
 
-    def decide(self, item: Item) -> None:
+    def decide(self, item: StreamItem) -> None:
         """Add an item to its segment and publish what follows."""
-        if isinstance(item, StreamRules):
-            self._change_rules(item)
-            return
         if isinstance(item, SegmentEnd):
             self._finish(item.segment)
             return
@@ -71,6 +67,20 @@ class Decider:
         self._budgets.look_alikes.add(changes, segment)
         self._budgets.save()
         self._progress_wall = self._clock.wall()
+
+    def change_rules(self, rules: StreamRules) -> None:
+        """Close what other rules found; events whose definition stays keep their open spans and their budgets."""
+        before, self._rules = self._rules, rules
+        kept = rules.unchanged(before)
+        if rules.rule_set is not before.rule_set:
+            for segment in self._segments.open:
+                self._announcer.announce(segment.close_others(kept), segment)
+            known, budgets = self._rule_set.budgets, rules.rule_set.budgets
+            same = {name: known[name] if name in kept else budget for name, budget in budgets.items()}
+            self._rule_set = replace(rules.rule_set, budgets=same)
+            self._budgets.change(self._rule_set, rules.keys, kept)
+            self._segments.change_rules(self._rule_set, rules.aligner, kept)
+        self._announcer.change_rules(rules.specs, rules.order.config_hash)
 
     def finish(self) -> None:
         """Close the spans of all segments and publish the ends."""
@@ -98,14 +108,13 @@ class Decider:
             look_alikes=self._budgets.look_alikes.names(),
         )
 
-    def _changes(self, item: Item, segment: Segment) -> list[SpanChange]:
+    def _changes(self, item: FrameAnswer | Transcript | AudioAnalysed, segment: Segment) -> list[SpanChange]:
         if isinstance(item, FrameAnswer):
             return self._add_frames(item, segment)
         if isinstance(item, Transcript):
             if self._announcer.results is not None:
                 self._announcer.results.add_utterances(item.utterances)
             return self._segments.add(item)
-        assert not isinstance(item, FramesDropped | SegmentEnd | StreamRules)
         changes = self._segments.add(item)
         if not self._info.has_video:
             self._position_s = item.end_s
@@ -115,25 +124,11 @@ class Decider:
         began, late = self._clock.monotonic(), segment.late
         with self._seconds["align"].time():
             self._budgets.add_frames(item.pts_s, item.features)
-            changes = self._segments.add(item, self._behind)
+            changes = self._segments.add(item)
         self.late += segment.late - late
-        self._behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
+        self.behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
         self._position_s = float(item.pts_s[-1])
         return changes
-
-    def _change_rules(self, rules: StreamRules) -> None:
-        """Close what other rules found; events whose definition stays keep their open spans and their budgets."""
-        before, self._rules = self._rules, rules
-        kept = rules.unchanged(before)
-        if rules.rule_set is not before.rule_set:
-            for segment in self._segments.open:
-                self._announcer.announce(segment.close_others(kept), segment)
-            known, budgets = self._rule_set.budgets, rules.rule_set.budgets
-            same = {name: known[name] if name in kept else budget for name, budget in budgets.items()}
-            self._rule_set = replace(rules.rule_set, budgets=same)
-            self._budgets.change(self._rule_set, rules.keys, kept)
-            self._segments.change_rules(self._rule_set, rules.aligner, kept)
-        self._announcer.change_rules(rules.specs, rules.order.config_hash)
 
     def _finish(self, number: int) -> None:
         closed = self._segments.finish(number)

@@ -34,6 +34,7 @@ from workers.stream.requests import Requests
 from workers.stream.results import ResultsCollector
 from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.stream.stream_rules import RulesOrder, StreamRules, prepare_rules
+from workers.stream.tape import Tape, tape_info
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo
 
 STALL_HOPS = 2.5  # a stream with rare frames is not stalled between two
@@ -103,6 +104,7 @@ class StreamPipeline:
             stages={name: h.snapshot() for name, h in requests.embedder.seconds.items()},
             queue_depth=requests.depth,
             clips=self._recorder.counts if self._recorder is not None else {},
+            index_lost=self._tape.lost,
         )
         # requests of a file are served after those of cameras
         return decider.snapshot(state, waits=(requests.waiting or self._finishing) and not state.live)
@@ -147,9 +149,11 @@ class StreamPipeline:
         requests.start()
         try:
             for item in requests:
-                decider.decide(item)
                 if isinstance(item, StreamRules):
+                    decider.change_rules(item)
                     self._follow(item, requests)
+                else:
+                    decider.decide(self._tape.take(item, decider.behind))
         except Exception:
             if info.live:  # the session is over; a file is read again, and finds the true ends
                 with suppress(WatchwordError):
@@ -157,6 +161,7 @@ class StreamPipeline:
             raise
         finally:
             requests.close()
+            self._tape.finish()
             budgets.save(force=True)
             if self._recorder is not None:
                 self._finishing = True
@@ -181,6 +186,8 @@ class StreamPipeline:
         )
         embedder = Embedder(camera.name, info.live, services.encoder, services.speech, self._clock)
         embedder.view = _view(rules)
+        tape = tape_info(camera, info, encoder, rules, self._clock.wall())
+        self._tape = Tape(services.state if settings.index_folder else None, tape, self._clock)
         self._state = replace(
             self._state,
             state=StreamState.RUNNING,
@@ -206,6 +213,7 @@ class StreamPipeline:
     def _follow(self, rules: StreamRules, requests: Requests) -> None:
         """Request from now on what other rules need, which the decider has taken up."""
         requests.embedder.view = _view(rules)
+        self._tape.follow(rules.analyser)
         requests.analyser = rules.analyser
         config_hash = rules.order.config_hash
         changed = rules.order.events != self._order.events

@@ -59,11 +59,11 @@ class Segments:
             self._open[number] = segment
         return self._open[number]
 
-    def add(self, item: FrameAnswer | Transcript | AudioAnalysed, behind: bool = False) -> list[SpanChange]:
-        """Add an item to its segment, which has begun; ``behind``: less important events are decided later."""
+    def add(self, item: FrameAnswer | Transcript | AudioAnalysed) -> list[SpanChange]:
+        """Add an item to its segment, which has begun."""
         segment = self._open[item.segment]
         if isinstance(item, FrameAnswer):
-            return segment.add_frames(item.pts_s, item.features, item.detections, behind, item.zones)
+            return segment.add_frames(item.pts_s, item.features, item.detections, item.behind, item.zones)
         if isinstance(item, Transcript):
             return segment.add_utterances(item.utterances, item.features)
         return segment.add_audio(item.end_s, item.settled_s, item.tags, self._shape.info.has_video)

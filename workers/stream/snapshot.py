@@ -42,6 +42,7 @@ class StreamSnapshot:
     events: dict[str, int] = field(default_factory=dict)  # type -> revisions published
     suppressed: dict[str, int] = field(default_factory=dict)  # reason -> events not published
     clips: dict[str, int] = field(default_factory=dict)  # saved, failed -> clips
+    index_lost: int = 0  # items that could not be sent to the index
     scores: dict[str, float] = field(default_factory=dict)  # event -> probability of the last decided clip
     thresholds: dict[str, float] = field(default_factory=dict)  # event -> probability at which a span begins now
     budgets: dict[str, float] = field(default_factory=dict)  # event -> tolerated false alerts an hour
@@ -76,6 +77,7 @@ class StreamSnapshot:
             events=_sum(self.events, earlier.events),
             suppressed=_sum(self.suppressed, earlier.suppressed),
             clips=_sum(self.clips, earlier.clips),
+            index_lost=self.index_lost + earlier.index_lost,
         )
 
 

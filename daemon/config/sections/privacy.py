@@ -28,6 +28,16 @@ class RetentionConfig(Section):
         description="Total size of all evidence; the oldest files are removed first.",
         json_schema_extra={"default": "10GB"},
     )
+    index: Keep = Field(
+        default=30 * 86_400.0,
+        description="What was seen and heard, as features and words, for searching and for trying events.",
+        json_schema_extra={"default": "30d"},
+    )
+    index_size: Size = Field(
+        default=20 * 10**9,
+        description="Total size of the index; the oldest is removed first.",
+        json_schema_extra={"default": "20GB"},
+    )
     events: Keep = Field(
         default=90 * 86_400.0,
         description="Events with their transcripts, in Redis and in the event log.",

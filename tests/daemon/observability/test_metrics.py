@@ -27,6 +27,7 @@ from daemon.observability.snapshot import (
     UploadsSnapshot,
 )
 from tests.support.camera_status import camera_status
+from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
 from workers.services.batcher import BatcherSnapshot
@@ -77,6 +78,10 @@ CONTRACT = {
     "alerts_waiting": {"target"},
     "alerts_oldest_seconds": {"target"},
     "alert_latency_seconds": {"target"},
+    "index_bytes_total": {"camera"},
+    "index_items_total": {"camera"},
+    "index_lost_total": {"camera"},
+    "index_stored_bytes": set(),
     "spool_accepts": set(),
     "event_log_damaged_total": set(),
     "spool_bytes": set(),
@@ -134,6 +139,7 @@ FULL = DaemonSnapshot(
     aligner=AlignerSnapshot(sessions=2, batches={1: 5, 3: 2}, seconds=seconds(0.004, 0.004, 2.0), queue_depth=6),
     speech=SpeechSnapshot(queue_depth=4, realtime_factor=0.12),
     publisher=SinkSnapshot(retries=7, waiting=9, spool_bytes=2048, spool_oldest_s=1.5, log_damaged=3),
+    index=IndexSnapshot({"front": 4096}, {"front": 8}, {"front": 1}, stored=9000),
     uploads=UploadsSnapshot(done=5, failed=1, waiting=3, left={"ending": 4}),
     removed={("evidence", "retention"): 3},
     alerts=AlertsSnapshot(

@@ -37,7 +37,7 @@ def write(path: Path, age_s: float, size: int = 1000) -> Path:
 
 def test_every_kind_says_how_long_it_is_kept_and_every_setting_is_of_a_kind() -> None:
     kept = {k.retention for k in KINDS if k.retention}
-    assert kept | {"evidence_size"} == set(RetentionConfig.model_fields)
+    assert kept | {"evidence_size", "index_size"} == set(RetentionConfig.model_fields)
     assert all(k.store for k in KINDS if k.retention), "a retention needs what carries it out"
     assert len({k.name for k in KINDS}) == len(KINDS)
 

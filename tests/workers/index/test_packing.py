@@ -36,7 +36,7 @@ def test_rounding_is_fine_enough() -> None:
             assert near.detections is not None
             real = np.isfinite(item.detections[..., 1])
             assert np.array_equal(near.detections[..., 0], item.detections[..., 0])
-            assert np.allclose(near.detections[real], item.detections[real], atol=0.006)
+            assert np.allclose(near.detections[real], item.detections[real], atol=0.006)  # boxes: 1.7 of 448 pixels
         elif isinstance(item, AudioAnalysed):
             assert isinstance(near, AudioAnalysed)
             assert near.start_s == item.start_s
@@ -46,7 +46,7 @@ def test_rounding_is_fine_enough() -> None:
                 assert near.tags is not None
                 assert np.abs(near.tags.p - item.tags.p).max() < 0.0101
                 loud = item.tags.p > 0.02
-                assert np.abs(near.tags.p - item.tags.p)[loud].max(initial=0) < 1e-4
+                assert np.abs(near.tags.p - item.tags.p)[loud].max(initial=0) < 0.002
         elif isinstance(item, Transcript):
             assert isinstance(near, Transcript)
             assert near.utterances == item.utterances
