@@ -1,5 +1,6 @@
 """A day of cameras on disk: events with clips, and an index in which one moment is unlike all others."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +67,8 @@ def index_frames(layout: StateLayout, rows: F32, t: np.ndarray, tape: TapeInfo, 
         shard.append(part_to_bytes(Part(first, joined([packed(answer)], sizes(info.tape)))))
     shard.close()
     if not is_open:
-        compact(shard.path, closed=True, until=None if tape.live else float(t[-1]))
+        os.utime(shard.path, (t[-1], t[-1]))  # a file was watched until its last change
+        compact(shard.path, closed=True)
 
 
 def usual_rows(count: int, strange: slice, seed: int = 0) -> F32:
