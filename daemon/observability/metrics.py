@@ -1,30 +1,26 @@
 """Prometheus metrics, rendered from a snapshot at every scrape.
 
-Labels are names from the configuration and closed sets; a reason that is not in its set becomes ``other``, so
-neither a URL nor a message of a library can become a label.
+Labels are names from the configuration and closed sets, so neither a URL nor a message of a library can become a
+label.
 """
 
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from itertools import accumulate
 from operator import add
-from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from daemon.observability.camera_state import CameraState
+from daemon.observability.families import batch_sizes, counter, folded, gauge, histogram, one
 from daemon.observability.snapshot import LEFT_ALONE, CameraStatus, DaemonSnapshot
 from workers.errors import SourceError
 from workers.stream.snapshot import StreamSnapshot
-from workers.telemetry import BATCH_SIZES, SECONDS, Histogram, HistogramSnapshot
+from workers.telemetry import SECONDS, Histogram, HistogramSnapshot
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-OTHER = "other"
 DROP_REASONS = frozenset(
     {"buffer_full", "sound_buffer_full", "corrupt", "too_large", "encoder_failed", "not_finite", "overload", "late"}
 )
@@ -32,9 +28,6 @@ SPEECH_DROP_REASONS = frozenset({"speech_queue_full"})
 FAILURE_REASONS = frozenset({SourceError.code, *(c.code for c in SourceError.__subclasses__())})
 SUPPRESS_REASONS = frozenset({"forgotten"})
 EVENT_TYPES = frozenset({"new", "update", "end"})
-
-S = TypeVar("S")
-Rows = Iterable[tuple[tuple[str, ...], float]]
 
 
 class WatchwordCollector(Collector):
@@ -68,67 +61,67 @@ def render_metrics(snapshot: DaemonSnapshot) -> bytes:
 def _source_metrics(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
     sources = [(c.name, c.stream.source) for c in cameras]
     unfinished = [(c.name, c.stream.source) for c in cameras if c.state is not CameraState.ENDED]
-    yield _gauge(
+    yield gauge(
         "stream_up",
         "Whether the stream delivers frames; absent once it has ended.",
         ["camera"],
-        _one(unfinished, lambda x: x.up),
+        one(unfinished, lambda x: x.up),
     )
-    yield _counter(
+    yield counter(
         "stream_reconnects",
         "Times a stream was lost and delivered frames again, by the code of the error that it was lost with.",
         ["camera", "reason"],
-        _folded(((c, x.reconnects) for c, x in sources), FAILURE_REASONS),
+        folded(((c, x.reconnects) for c, x in sources), FAILURE_REASONS),
     )
-    yield _counter(
+    yield counter(
         "stream_failures",
         "Connections of a stream that failed or were lost, by the code of the error.",
         ["camera", "reason"],
-        _folded(((c, x.failures) for c, x in sources), FAILURE_REASONS),
+        folded(((c, x.failures) for c, x in sources), FAILURE_REASONS),
     )
     seen = [(c, x) for c, x in sources if x.last_frame_wall is not None]
-    yield _gauge(
+    yield gauge(
         "last_frame_timestamp_seconds",
         "Unix time of the last sampled frame.",
         ["camera"],
-        _one(seen, lambda x: x.last_frame_wall),
+        one(seen, lambda x: x.last_frame_wall),
     )
-    yield _gauge(
+    yield gauge(
         "last_sound_timestamp_seconds",
         "Unix time of the last audio of a live stream.",
         ["camera"],
-        _one([(c, x) for c, x in sources if x.last_sound_wall is not None], lambda x: x.last_sound_wall),
+        one([(c, x) for c, x in sources if x.last_sound_wall is not None], lambda x: x.last_sound_wall),
     )
-    yield _gauge(
+    yield gauge(
         "time_stamps_doubted",
         "Whether the time stamps of a live stream do not run with time, so that the time of arrival is used.",
         ["camera"],
-        _one(unfinished, lambda x: x.stamps_doubted),
+        one(unfinished, lambda x: x.stamps_doubted),
     )
-    yield _gauge(
+    yield gauge(
         "clip_buffer_bytes",
         "Memory of the encoded video that is kept of a live stream, for clips.",
         ["camera"],
-        _one([(c, x) for c, x in unfinished if x.kept_bytes], lambda x: x.kept_bytes),
+        one([(c, x) for c, x in unfinished if x.kept_bytes], lambda x: x.kept_bytes),
     )
-    yield _counter(
+    yield counter(
         "clips",
         "Clips of events that were made (saved), or could not be made or kept (failed).",
         ["camera", "result"],
         (((c.name, result), count) for c in cameras for result, count in c.stream.clips.items()),
     )
-    yield _counter("frames_decoded", "Frames that were decoded.", ["camera"], _one(sources, lambda x: x.frames_decoded))
-    yield _counter(
+    yield counter("frames_decoded", "Frames that were decoded.", ["camera"], one(sources, lambda x: x.frames_decoded))
+    yield counter(
         "frames_sampled",
         "Frames that were sampled for the encoder.",
         ["camera"],
-        _one(sources, lambda x: x.frames_sampled),
+        one(sources, lambda x: x.frames_sampled),
     )
-    yield _counter(
+    yield counter(
         "frames_dropped",
         "Sampled frames of live streams that were lost, by reason.",
         ["camera", "reason"],
-        _folded(((c, x.dropped) for c, x in sources), DROP_REASONS),
+        folded(((c, x.dropped) for c, x in sources), DROP_REASONS),
     )
 
 
@@ -137,32 +130,32 @@ def _decision_metrics(streams: Sequence[StreamSnapshot]) -> Iterator[Metric]:
     for stream in streams:
         for stage, taken in stream.stages.items():
             stages.setdefault(stage, []).append(taken)
-    yield _histogram(
+    yield histogram(
         "stage_seconds",
         "Duration of one piece of work in a stage, all streams together.",
         ["stage"],
         [((stage,), reduce(add, taken)) for stage, taken in sorted(stages.items())],
     )
     empty = Histogram(SECONDS).snapshot()
-    yield _histogram(
+    yield histogram(
         "event_latency_seconds",
         "Time from the capture of an event's first frame to its publication.",
         [],
         [((), reduce(add, [s.latency for s in streams if s.latency is not None], empty))],
     )
-    yield _counter(
+    yield counter(
         "events",
         "Published revisions of events, by type.",
         ["camera", "type"],
-        _folded(((s.camera, s.events) for s in streams), EVENT_TYPES),
+        folded(((s.camera, s.events) for s in streams), EVENT_TYPES),
     )
-    yield _counter(
+    yield counter(
         "events_suppressed",
         "Events that were found and not published, by reason.",
         ["camera", "reason"],
-        _folded(((s.camera, s.suppressed) for s in streams), SUPPRESS_REASONS),
+        folded(((s.camera, s.suppressed) for s in streams), SUPPRESS_REASONS),
     )
-    yield _gauge(
+    yield gauge(
         "score",
         "Probability of an event in the last decided clip.",
         ["camera", "event"],
@@ -171,37 +164,37 @@ def _decision_metrics(streams: Sequence[StreamSnapshot]) -> Iterator[Metric]:
 
 
 def _budget_metrics(streams: Sequence[StreamSnapshot]) -> Iterator[Metric]:
-    yield _gauge(
+    yield gauge(
         "event_threshold",
         "Probability at which an event begins now.",
         ["camera", "event"],
         [((s.camera, event), p) for s in streams for event, p in s.thresholds.items()],
     )
-    yield _gauge(
+    yield gauge(
         "budget_alerts_per_hour",
         "Tolerated false alerts an hour, as configured.",
         ["camera", "event"],
         [((s.camera, event), n) for s in streams for event, n in s.budgets.items()],
     )
-    yield _gauge(
+    yield gauge(
         "budget_observed_alerts_per_hour",
         "Alerts an hour, true and false, that the present threshold gives on everything observed.",
         ["camera", "event"],
         [((s.camera, event), n) for s in streams for event, n in s.budget_alerts.items()],
     )
-    yield _gauge(
+    yield gauge(
         "budget_observed_seconds",
         "Duration of the observation from which the threshold is derived.",
         ["camera", "event"],
         [((s.camera, event), 3600 * n) for s in streams for event, n in s.budget_hours.items()],
     )
-    yield _gauge(
+    yield gauge(
         "budget_exceeded",
         "Whether more events happened lately than the budget allows as alerts.",
         ["camera", "event"],
         [((s.camera, event), event in s.over_budget) for s in streams for event in s.budgets],
     )
-    yield _gauge(
+    yield gauge(
         "alert_threshold",
         "Probability that an event with a budget needs now to be an alert.",
         ["camera", "event"],
@@ -211,98 +204,96 @@ def _budget_metrics(streams: Sequence[StreamSnapshot]) -> Iterator[Metric]:
 
 def _camera_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     cameras = snapshot.cameras
-    yield _gauge(
+    yield gauge(
         "overloaded",
         "Whether work of a camera was dropped within the last 30 s because of overload.",
         ["camera"],
         [((c.name,), c.overloaded) for c in cameras],
     )
     dropped = [(c.name, {"speech_queue_full": c.speech_dropped}) for c in cameras if snapshot.speech]
-    yield _counter(
+    yield counter(
         "speech_dropped",
         "Pieces of speech of live streams that were not transcribed, by reason.",
         ["camera", "reason"],
-        _folded(dropped, SPEECH_DROP_REASONS),
+        folded(dropped, SPEECH_DROP_REASONS),
     )
 
 
 def _service_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     encoder, detector, aligner, speech = snapshot.encoder, snapshot.detector, snapshot.aligner, snapshot.speech
     publisher, uploads = snapshot.publisher, snapshot.uploads
-    yield _histogram(
-        "batch_size", "Frames in one forward pass of the encoder.", [], [((), _batch_sizes(encoder.batches))]
+    yield histogram(
+        "batch_size", "Frames in one forward pass of the encoder.", [], [((), batch_sizes(encoder.batches))]
     )
     looked_at = [((), sum(n * passes for n, passes in detector.batches.items()))] if detector else []
-    yield _counter("frames_detected", "Frames in which objects were looked for.", [], looked_at)
+    yield counter("frames_detected", "Frames in which objects were looked for.", [], looked_at)
     depths = {"stream": sum(c.stream.queue_depth for c in snapshot.cameras), "encode": encoder.queue_depth}
     depths |= {"detect": detector.queue_depth} if detector else {}
     depths |= {"align": aligner.queue_depth} if aligner else {}
     depths |= {"speech": speech.queue_depth} if speech else {}
     depths |= {"publish": publisher.waiting} if publisher else {}
     depths |= {"uploads": uploads.waiting} if uploads else {}
-    yield _gauge(
+    yield gauge(
         "queue_depth",
         "Pieces of work that wait in a stage's queue.",
         ["stage"],
         [((k,), v) for k, v in depths.items()],
     )
-    yield _gauge(
+    yield gauge(
         "speech_realtime_factor",
         "Computing time by audio time of speech recognition; below 1 it keeps up.",
         [],
         [((), speech.realtime_factor)] if speech else [],
     )
-    yield _counter(
+    yield counter(
         "data_removed",
         "Pieces of stored data that were removed, by kind and reason.",
         ["kind", "reason"],
         snapshot.removed.items(),
     )
     results = {"done": uploads.done, "failed": uploads.failed} if uploads else {}
-    yield _counter(
+    yield counter(
         "uploads",
         "Uploaded files that were tagged (done) or could not be read (failed).",
         ["result"],
         [((k,), v) for k, v in results.items()],
     )
-    yield _gauge(
+    yield gauge(
         "uploads_left_alone",
         "Files and folders in the folder of uploads that are not processed, by reason.",
         ["reason"],
         [((reason,), uploads.left.get(reason, 0)) for reason in LEFT_ALONE] if uploads else [],
     )
     followed = snapshot.configuration
-    yield _gauge(
+    yield gauge(
         "config_last_reload_successful",
         "Whether the configuration file as it is now is valid, and so in force.",
         [],
         [((), followed.valid)] if followed.version else [],
     )
-    yield _gauge(
+    yield gauge(
         "config_last_reload_success_timestamp_seconds",
         "Unix time when the configuration that is in force was read.",
         [],
         [((), followed.loaded)] if followed.version else [],
     )
     models = [encoder.model.id] if encoder.model else []
-    yield _gauge("model_info", "The loaded encoder; the value is 1.", ["model"], [((m,), 1) for m in models])
+    yield gauge("model_info", "The loaded encoder; the value is 1.", ["model"], [((m,), 1) for m in models])
 
 
 def _publisher_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     sinks = [snapshot.publisher] if snapshot.publisher else []
-    yield _counter("publish_retries", "Retries of publishing.", [], [((), s.retries) for s in sinks])
+    yield counter("publish_retries", "Retries of publishing.", [], [((), s.retries) for s in sinks])
     accepts = [((), float(s.spool_accepts)) for s in sinks]
-    yield _gauge(
+    yield gauge(
         "spool_accepts", "Whether events can be stored on disk; if 0, streams are stalled until it is 1.", [], accepts
     )
     damaged = [((), s.log_damaged) for s in sinks]
-    yield _counter(
-        "event_log_damaged", "Revisions and files of the event log that could not be read back.", [], damaged
-    )
-    yield _gauge(
+    yield counter("event_log_damaged", "Revisions and files of the event log that could not be read back.", [], damaged)
+    yield gauge(
         "spool_bytes", "Size of the events that wait to be published.", [], [((), s.spool_bytes) for s in sinks]
     )
-    yield _gauge(
+    yield gauge(
         "spool_oldest_seconds",
         "Age of the oldest event that waits to be published.",
         [],
@@ -337,16 +328,16 @@ def _index_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
 
 def _aligner_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     networks = [snapshot.aligner] if snapshot.aligner else []
-    yield _histogram(
+    yield histogram(
         "aligner_batch_size",
         "Cameras served by one pass of the trained aligner.",
         [],
-        [((), _batch_sizes(n.batches)) for n in networks],
+        [((), batch_sizes(n.batches)) for n in networks],
     )
-    yield _histogram(
+    yield histogram(
         "aligner_pass_seconds", "Duration of one pass of the trained aligner.", [], [((), n.seconds) for n in networks]
     )
-    yield _gauge(
+    yield gauge(
         "aligner_windows", "Windows that the trained aligner holds in memory.", [], [((), n.sessions) for n in networks]
     )
 
@@ -355,78 +346,32 @@ def _alert_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     alerts = snapshot.alerts
     targets = [((name,), target) for name, target in alerts.targets.items()] if alerts else []
     states = [((*name, state), getattr(t, state)) for name, t in targets for state in ("delivered", "dead")]
-    yield _counter("alerts", "Messages that were delivered, or given up (dead).", ["target", "state"], states)
-    yield _counter(
+    yield counter("alerts", "Messages that were delivered, or given up (dead).", ["target", "state"], states)
+    yield counter(
         "alert_failures",
         "Attempts to deliver a message that failed; it is retried.",
         ["target"],
         [(name, t.failures) for name, t in targets],
     )
-    yield _counter(
+    yield counter(
         "alerts_suppressed",
         "Alerts that were not sent, by reason.",
         ["reason"],
         [((reason,), n) for reason, n in alerts.suppressed.items()] if alerts else [],
     )
-    yield _gauge(
+    yield gauge(
         "alert_target_up", "Whether the last attempt to deliver arrived.", ["target"], [(n, t.up) for n, t in targets]
     )
-    yield _gauge("alerts_waiting", "Messages that wait.", ["target"], [(n, t.waiting) for n, t in targets])
-    yield _gauge(
+    yield gauge("alerts_waiting", "Messages that wait.", ["target"], [(n, t.waiting) for n, t in targets])
+    yield gauge(
         "alerts_oldest_seconds",
         "Age of the oldest message that waits.",
         ["target"],
         [(n, t.oldest_s) for n, t in targets],
     )
-    yield _histogram(
+    yield histogram(
         "alert_latency_seconds",
         "From the capture of what decided a live event to the delivery of its alert.",
         ["target"],
         [(n, t.latency) for n, t in targets],
     )
-
-
-def _one(sources: Iterable[tuple[str, S]], value: Callable[[S], float | None]) -> Rows:
-    return [((camera,), float(value(source) or 0)) for camera, source in sources]
-
-
-def _folded(counts: Iterable[tuple[str, Mapping[str, int]]], known: frozenset[str]) -> Rows:
-    """Yield one row for every known reason, so that rates start at 0, and one for all other reasons together."""
-    for camera, by_reason in counts:
-        folded = Counter(dict.fromkeys(known, 0))
-        for reason, n in by_reason.items():
-            folded[reason if reason in known else OTHER] += n
-        for reason in sorted(folded):
-            yield (camera, reason), folded[reason]
-
-
-def _batch_sizes(batches: Mapping[int, int]) -> HistogramSnapshot:
-    counts = [0] * (len(BATCH_SIZES) + 1)
-    for size, times in batches.items():
-        counts[bisect_left(BATCH_SIZES, size)] += times
-    return HistogramSnapshot(BATCH_SIZES, tuple(counts), float(sum(n * times for n, times in batches.items())))
-
-
-def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
-    family = GaugeMetricFamily(f"watchword_{name}", text, labels=labels)
-    for values, number in rows:
-        family.add_metric(values, number)
-    return family
-
-
-def _counter(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
-    family = CounterMetricFamily(f"watchword_{name}", text, labels=labels)
-    for values, number in rows:
-        family.add_metric(values, number)
-    return family
-
-
-def _histogram(
-    name: str, text: str, labels: list[str], rows: Iterable[tuple[tuple[str, ...], HistogramSnapshot]]
-) -> Metric:
-    family = HistogramMetricFamily(f"watchword_{name}", text, labels=labels)
-    for values, taken in rows:
-        limits = [*(str(float(b)) for b in taken.bounds), "+Inf"]
-        buckets = list(zip(limits, accumulate(map(float, taken.counts)), strict=True))
-        family.add_metric(values, buckets, taken.total)
-    return family
