@@ -13,6 +13,8 @@ CONFIG ?= daemon/sample/sample.yaml
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# Tests start hundreds of programs: without bytecode files each one compiles the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # A stamp is newer than pyproject.toml once its extras are installed, so a second run installs nothing.
 RUN_STAMP := $(VENV)/.installed-run

@@ -37,8 +37,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(group))
         if any(item.get_closest_marker(name) for name in RERUN):
             item.add_marker(pytest.mark.flaky(reruns=1))
-    order = (*GROUPS, "process")
-    items.sort(key=lambda item: next((n for n, name in enumerate(order) if item.get_closest_marker(name)), len(order)))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return the turn of a test: those of a group come together, for they share what their file has made."""
+    groups = [mark.args[0] for mark in item.iter_markers("xdist_group")]
+    if known := [n for n, name in enumerate(GROUPS) if name in groups]:
+        return known[0]
+    return len(GROUPS) + (item.get_closest_marker("process") is None)
 
 
 @pytest.hookimpl(tryfirst=True)

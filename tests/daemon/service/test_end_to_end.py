@@ -10,7 +10,8 @@ import yaml
 
 from tests.support.daemon import json_lines, published, watchword
 
-pytestmark = pytest.mark.process
+# All in the group of the test that needs Ray: the sample is watched once for both runtimes.
+pytestmark = [pytest.mark.process, pytest.mark.xdist_group("ray")]
 
 SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample"
 TIMELINE = json.loads((SAMPLE / "timeline.json").read_text())

@@ -14,9 +14,9 @@ import pytest
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
 torch = pytest.importorskip("torch")
-open_clip = pytest.importorskip("open_clip")
+open_clip: Any = None  # imported by the fixture below: two seconds, which no other worker needs
 
-from PIL import Image  # noqa: E402  # after the guards above
+from PIL import Image  # noqa: E402  # after the guard above
 from safetensors.torch import save_file  # noqa: E402
 
 from alignment.lexicon import things  # noqa: E402
@@ -35,6 +35,12 @@ PREPROCESS = {
     "siglip": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash"},
     "multilingual": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "resize_mode": "squash"},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _library_itself() -> None:
+    global open_clip
+    open_clip = pytest.importorskip("open_clip")
 
 
 def _tokenizer(folder: Path) -> None:
