@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from typer.testing import CliRunner
+
+from daemon.commands.events.commands import app as events_app
 
 WATCHWORD = (sys.executable, "-m", "daemon")
 ENDLESS = "synthetic://pattern?seconds=3600&width=320&height=240&fps=5&pace=1"
@@ -52,12 +55,11 @@ def json_lines(text: str) -> list[dict[str, Any]]:
 
 
 def published(folder: Path, all_revisions: bool = False) -> list[dict[str, Any]]:
-    """Return the events that are in the embedded server of ``folder``."""
+    """Return the events that are in the embedded server of ``folder``: ``watchword events list``, in this process."""
     options = ["--all-revisions"] if all_revisions else []
-    done = watchword(
-        "events", "list", "--json", "--since", "365d", "--limit", "10000", "--state-dir", folder / "state", *options
-    )
-    assert done.returncode == 0, done.stderr
+    command = ["list", "--json", "--since", "365d", "--limit", "10000", "--state-dir", str(folder / "state"), *options]
+    done = CliRunner().invoke(events_app, command)
+    assert done.exit_code == 0, done.output
     return json_lines(done.stdout)
 
 

@@ -11,7 +11,10 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from typer.testing import CliRunner
 
+from daemon.commands.doctor import app as doctor
+from daemon.doctor import redis_check
 from tests.support.clocks import wait_until
 from tests.support.daemon import ALWAYS, ENDLESS, running, watchword, write_config
 from tests.support.redis import BINARIES, Server
@@ -30,6 +33,7 @@ PLANTED = {
 }
 API = ("openapi.json", "me", "cameras", "cameras/down", "cameras/down/config", "rules", "events", "alerts", "health")
 LITERAL = "s3wn-in-the-file"  # not by an environment variable
+CUT = f"viewer:99#{LITERAL}@127.0.0.1/x"  # whose `#` ends what a library takes for the address
 SEARCHED = re.compile(rb"s3wn", re.IGNORECASE)  # also as a part of an encoded form
 
 
@@ -155,17 +159,15 @@ def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
     spoilt = tmp_path / "spoilt.yaml"
     text = config.read_text().replace("fps", "fsp") + f"extra: '{LITERAL}'\n"
     spoilt.write_text(text.replace("PLANTED_NAMED", "NOT_SET").replace("port: 0", f"port: {LITERAL}"))
-    cut = f"viewer:99#{LITERAL}@127.0.0.1/x"
     wrongly = tmp_path / "cut.yaml"
     wrongly.write_text(
-        f"cameras: {{a: {{url: 'rtsp://{cut}'}}, b: {{url: '{cut}'}}}}\n"
-        f"events: {{e: {{describe: a cat}}}}\nredis: {{url: 'redis://{cut}?{LITERAL}=1'}}\n"
+        f"cameras: {{a: {{url: 'rtsp://{CUT}'}}, b: {{url: '{CUT}'}}}}\n"
+        f"events: {{e: {{describe: a cat}}}}\nredis: {{url: 'redis://{CUT}?{LITERAL}=1'}}\n"
     )
     commands = {
         ("check", "--json", wrongly): 2,
-        ("events", "list", "--redis", f"redis://{cut}"): 2,
-        ("doctor", "--redis", f"redis://{cut}"): 1,
-        ("tag", "--events", config, f"rtsp://{cut}", f"rtsp:/{cut}", cut): 3,
+        ("events", "list", "--redis", f"redis://{CUT}"): 2,
+        ("tag", "--events", config, f"rtsp://{CUT}", f"rtsp:/{CUT}", CUT): 3,
         ("check", config): 0,
         ("check", "--json", config): 0,
         ("check", spoilt): 2,
@@ -175,7 +177,6 @@ def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
         ("alerts", "test", "all", config): 4,
         ("alerts", "list", config): 0,
         ("alerts", "test", "nobody", config): 2,
-        ("doctor", "--redis", wrong): 1,
         ("events", "list", "--redis", url): 0,
         ("events", "list", config): 0,
         ("events", "show", "abc", "--redis", url): 1,
@@ -187,6 +188,17 @@ def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
         done = watchword(*command)
         assert code in (None, done.returncode), (command, done)
         assert holds(done.stdout + done.stderr) == [], command
+
+
+def test_doctor_prints_no_secret_of_a_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finding about Redis alone: the others load every model, and know no address."""
+    monkeypatch.setattr("daemon.commands.doctor.examine", lambda url: iter([redis_check(url)]))
+    for url in (f"redis://{CUT}", f"redis://u:{LITERAL}@127.0.0.1:{server.port}/0"):
+        for options in ([], ["--json"]):
+            done = CliRunner(env={"COLUMNS": "300"}).invoke(doctor, ["--redis", url, *options])
+            assert done.exit_code == 1
+            assert "Redis at redis://***" in done.stdout
+            assert holds(done.output) == []
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

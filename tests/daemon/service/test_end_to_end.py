@@ -67,6 +67,7 @@ def test_spoken_events_say_which_words_were_heard(local: tuple[Path, list[dict[s
     assert "stairs" in words["fall"]
 
 
+@pytest.mark.long
 def test_a_second_run_publishes_nothing_twice(local: tuple[Path, list[dict[str, Any]]]) -> None:
     folder, events = local
     before = published(folder, all_revisions=True)

@@ -21,6 +21,7 @@ from tests.support.daemon import (
     ENDLESS,
     RED,
     WATCHWORD,
+    Running,
     json_lines,
     published,
     running,
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.process
 GOOD = {"good": {"url": "good.mp4"}}
 TRAINED = {"profile": "colour", "aligner": "cross_attention"}  # whose network is beside the encoder
 SECRET = "pl4nted-s3cret"
-BOTH = pytest.mark.parametrize("runtime", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+BOTH = pytest.mark.parametrize("runtime", ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.long])])
 
 
 @BOTH
@@ -86,9 +87,7 @@ def test_health_metrics_and_an_orderly_end(runtime: str, tmp_path: Path) -> None
     config = write_config(tmp_path, cameras=cameras, events=ALWAYS, runtime=runtime, models=TRAINED)
     with running(config, tmp_path) as daemon:
         daemon.wait_for('"type": "new"')
-        match = re.search(r'"url": "(http://[^"]+)"', daemon.log())
-        assert match, daemon.log()
-        with httpx.Client(base_url=match[1]) as http:
+        with client(daemon) as http:
             assert http.get("/readyz").status_code == 200
             assert http.get("/healthz").status_code == 200
             text = until(http, 'watchword_events_total{camera="endless",type="new"} 1.0')
@@ -100,6 +99,13 @@ def test_health_metrics_and_an_orderly_end(runtime: str, tmp_path: Path) -> None
         assert SECRET not in daemon.log() + text + health
     (event,) = published(tmp_path)
     assert (event["type"], event["camera"]) == ("end", "endless")
+
+
+def client(daemon: Running) -> httpx.Client:
+    """Return a client of a daemon's HTTP port."""
+    match = re.search(r'"url": "(http://[^"]+)"', daemon.log())
+    assert match, daemon.log()
+    return httpx.Client(base_url=match[1])
 
 
 def test_uploads_are_tagged_and_put_away(tmp_path: Path) -> None:
@@ -181,7 +187,12 @@ def test_a_killed_stream_is_started_again(tmp_path: Path) -> None:
                 break
             time.sleep(0.1)
         assert daemon.log().count('"type": "new"') == 2
+        with client(daemon) as http:
+            text = until(http, 'watchword_events_total{camera="endless",type="new"} 2.0')
+            assert http.get("/readyz").status_code == 200
+            assert 'watchword_stream_up{camera="endless"} 1.0' in text
         assert daemon.end() == 0
+    assert [event["type"] for event in published(tmp_path)] == ["end", "end"]
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
@@ -207,6 +218,7 @@ def test_a_closed_terminal_ends_it_in_order(tmp_path: Path) -> None:
     assert [event["type"] for event in published(tmp_path)] == ["end"]
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_a_signal_while_models_load_under_ray_is_no_crash(tmp_path: Path) -> None:
     config = write_config(tmp_path, cameras={"endless": {"url": ENDLESS}}, events=ALWAYS, runtime="ray")
