@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import structlog
 
+from tests.support.schedule import Schedule
+
 # One thread for each native library, here and in what tests start: two workers share two cores. Before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -57,6 +59,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     structlog.reset_defaults()
     if not item.get_closest_marker("realtime") and os.getpriority(os.PRIO_PROCESS, 0) < NICENESS:
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # the group `realtime` comes first, so its worker is not yet nice
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the process that shares out the tests tell when groups and workers ended."""
+    if config.getoption("numprocesses", None):  # workers have none of their own
+        config.pluginmanager.register(Schedule(), "schedule")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,10 +1,13 @@
 """What text-only training knows of the world is complete, and its paraphrases do not give the name away."""
 
+import pytest
+
 from alignment.lexicon import scenes, things, topics, with_article, wordings
 
 
+@pytest.mark.timeout(60)  # imports torchvision
 def test_a_thousand_things_in_the_order_of_imagenet() -> None:
-    from torchvision.models import EfficientNet_B0_Weights  # a second, which no other worker needs
+    from torchvision.models import EfficientNet_B0_Weights
 
     names = EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]
     assert [t.name for t in things()] == list(names)
