@@ -305,25 +305,25 @@ def _index_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
     cameras = [c.name for c in snapshot.cameras]
     index = snapshot.index
     shown = [(name, index) for name in cameras] if index else []
-    yield _counter(
+    yield counter(
         "index_bytes",
         "Bytes that were written to the index, before its shards are made full.",
         ["camera"],
         [((name,), i.bytes.get(name, 0)) for name, i in shown],
     )
-    yield _counter(
+    yield counter(
         "index_items",
         "Items of streams (frames, pieces of audio, transcripts) that were written to the index.",
         ["camera"],
         [((name,), i.items.get(name, 0)) for name, i in shown],
     )
-    yield _counter(
+    yield counter(
         "index_lost",
         "Items that are missing in the index: its disk was full or too slow.",
         ["camera"],
         [((c.name,), c.stream.index_lost + (index.lost.get(c.name, 0) if index else 0)) for c in snapshot.cameras],
     )
-    yield _gauge("index_stored_bytes", "Size of the index on disk.", [], [((), index.stored)] if index else [])
+    yield gauge("index_stored_bytes", "Size of the index on disk.", [], [((), index.stored)] if index else [])
 
 
 def _aligner_metrics(snapshot: DaemonSnapshot) -> Iterator[Metric]:
