@@ -1,50 +1,32 @@
-"""A store of the embeddings of frames and utterances on disk, which can be searched without the video.
+"""Embeddings of frames and utterances as stored: whole numbers with one scale per row (symmetric quantisation).
 
-A row of 512 numbers takes 2 kB as float32, and 516 bytes as int8 with one scale per row (symmetric quantisation). A day
-of one camera at 1 fps takes 44 MB, and 2 MB for times. Files are memory-mapped safetensors: opening reads the header.
+A row of 512 numbers takes 2 kB as float32, and 516 bytes as int8. What cameras recorded lies in the index
+(``workers/index``); a store here holds the videos of one evaluation in memory.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from alignment.errors import FeatureError
-from alignment.file_io import replacing
 from alignment.search.feature_file import FeatureFile
 from alignment.types import F32, F64, Bools
 
-FORMAT = "watchword-embeddings/1"
-CHUNK_ROWS = 4096  # of 512 numbers: at most 8 MB are processed at a time
 INT8_MAX = 127
 
 I8 = NDArray[np.int8]
-DTYPES = {"F32": np.float32, "F64": np.float64, "I8": np.int8, "I32": np.int32}
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Embeddings in order of video and time; arrays may be memory-mapped. A row is ``values · scale``."""
+    """Embeddings in order of video and time. A row is ``values · scale``."""
 
     values: F32 | I8  # [N, D]
     scale: F32  # [N] 1 where ``values`` are float32
     bounds: F64  # [N, 2] start and end, stream seconds
     video: NDArray[np.int32]  # [N] index in ``EmbeddingStore.videos``, never falling
-
-    def cosines(self, texts: F32) -> F32:
-        """Return f32[N]: the highest inner product of each row with any row of ``texts`` f32[P, D]."""
-        out = np.empty(len(self.values), np.float32)
-        for first in range(0, len(out), CHUNK_ROWS):
-            part = slice(first, first + CHUNK_ROWS)
-            products = np.asarray(self.values[part], np.float32) @ texts.T
-            out[part] = products.max(axis=1) * self.scale[part]
-        return out
 
     def part(self, chosen: slice) -> "Rows":
         """Return a slice of the rows, without a copy."""
@@ -96,35 +78,6 @@ def build_store(features: Sequence[FeatureFile], int8: bool = True) -> Embedding
     )
 
 
-def save_store(path: Path, store: EmbeddingStore) -> None:
-    """Write a store atomically; raise ``FeatureError``."""
-    tensors = {f"{kind}.{n}": np.ascontiguousarray(a) for kind in ("clips", "said") for n, a in _arrays(store, kind)}
-    told = {"encoder": store.encoder, "videos": store.videos, "texts": store.texts}
-    try:
-        with replacing(path) as part:
-            save_file(tensors, part, {"format": FORMAT, "store": json.dumps(told, ensure_ascii=False)})
-    except (OSError, SafetensorError) as error:  # safetensors reports a full disk with its own error
-        raise FeatureError(f"cannot write {path}: {error}", "check the folder's rights and the disk's space") from error
-
-
-def open_store(path: Path) -> EmbeddingStore:
-    """Open a store, memory-mapped and read-only; raise ``FeatureError`` if the file is not a store."""
-    try:
-        with safe_open(path, framework="np") as file:  # checks the header against the file's size
-            metadata: dict[str, str] = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
-        arrays, told = _mapped(path), json.loads(metadata["store"])
-        rows = [Rows(*(arrays[f"{kind}.{n}"] for n in Rows.__dataclass_fields__)) for kind in ("clips", "said")]
-        store = EmbeddingStore(told["encoder"], tuple(told["videos"]), rows[0], rows[1], tuple(told["texts"]))
-        _check(store)
-    except OSError as error:
-        raise FeatureError(f"cannot read {path}: {error}", "check the name and the rights") from error
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise FeatureError(f"{path} is not a store of embeddings, or is damaged: {error}", "build it again") from error
-    return store
-
-
 def _rows(parts: Sequence[tuple[F32, F64]], int8: bool) -> Rows:
     widths = {p.shape[1] for p, _ in parts if len(p)}
     if len(widths) > 1:
@@ -134,34 +87,3 @@ def _rows(parts: Sequence[tuple[F32, F64]], int8: bool) -> Rows:
     stored, scale = quantize(values) if int8 else (values, np.ones(len(values), np.float32))
     video = np.repeat(np.arange(len(parts), dtype=np.int32), [len(p) for p, _ in parts])
     return Rows(stored, scale, np.concatenate([t for _, t in parts]), video)
-
-
-def _arrays(store: EmbeddingStore, kind: str) -> list[tuple[str, NDArray[Any]]]:
-    rows: Rows = getattr(store, kind)
-    return [(name, getattr(rows, name)) for name in Rows.__dataclass_fields__]
-
-
-def _mapped(path: Path) -> dict[str, NDArray[Any]]:
-    """Map each tensor of a safetensors file with a checked header. Layout: header length u64, header, data."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, entry in header.items():
-        shape, dtype = tuple(entry["shape"]), DTYPES[entry["dtype"]]
-        begin = 8 + length + entry["data_offsets"][0]
-        # an empty array cannot be mapped
-        arrays[name] = np.memmap(path, dtype, "r", begin, shape) if 0 not in shape else np.zeros(shape, dtype)
-    return arrays
-
-
-def _check(store: EmbeddingStore) -> None:
-    """Raise ``ValueError`` if array lengths contradict each other."""
-    for rows, videos in ((store.clips, len(store.videos)), (store.said, len(store.videos))):
-        n = len(rows.values)
-        fits = rows.values.ndim == 2 and rows.scale.shape == rows.video.shape == (n,) and rows.bounds.shape == (n, 2)
-        if not fits or (n and not 0 <= rows.video[0] <= rows.video[-1] < videos) or (np.diff(rows.video) < 0).any():
-            raise ValueError("its arrays have contradictory lengths")
-    if len(store.texts) != len(store.said.values):
-        raise ValueError("the number of texts differs from that of utterances")

@@ -26,16 +26,16 @@ from alignment.search.recorder import Recorder, Recording, Silence
 from alignment.summary.tags import Panel
 from alignment.types import F32, MODALITIES, EventQuery
 from daemon.offline.live_order import LiveOrder
+from daemon.offline.pictures import load_picture
 from daemon.offline.runner import FPS, FileResult, OfflineSettings, service_settings, tag_file
 from daemon.runtime.base import StreamHandle
 from daemon.runtime.local import LocalRuntime, LocalStream
-from workers.errors import SourceInvalid
 from workers.events.event import Event
 from workers.services.clients import EncoderDescription, SpeechClient
 from workers.services.proxies import SinkProxy
 from workers.sources.base import SourceBuilder
 from workers.stream.worker import StreamWorker
-from workers.types import U8, CameraSpec, EventSpec, FrameSpec, Receipt, Utterance, VoicedChunk
+from workers.types import CameraSpec, EventSpec, Receipt, Utterance, VoicedChunk
 
 OnProgress = Callable[[Path, float, float | None], None]
 
@@ -221,18 +221,3 @@ class _RecordingSpeech:
         """Request a transcript."""
         self.answers.append(self.client.submit(chunk, wait))
         return self.answers[-1]
-
-
-def load_picture(path: Path, spec: FrameSpec) -> U8:
-    """Return an image file as RGB u8[H, W, 3], upright and resized like frames; raise ``SourceInvalid``."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-        spec = spec.resolved(*picture.size)
-        size = (spec.width, spec.height)
-        fitted = ImageOps.fit(picture, size) if spec.fit == "crop" else picture.resize(size)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise SourceInvalid(f"{path} is not an image: {error}", "give a JPEG or PNG file") from error
-    return np.asarray(fitted, np.uint8)

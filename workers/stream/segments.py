@@ -26,6 +26,12 @@ class StreamShape:
     keyframes: bool
     dims: tuple[int, int]
 
+    def window(self) -> ClipWindow:
+        """Return an empty window."""
+        live = self.info.live
+        stands = not live and not self.keyframes  # between key frames there are others
+        return ClipWindow(self.hop_s, *self.dims, reach_s=BRIDGE_S if live else 0.0, stands=stands)
+
 
 class Segments:
     """The open segments of one stream, by number. For one thread; any may read ``scores``."""
@@ -47,14 +53,10 @@ class Segments:
     def begin(self, number: int, start_s: float) -> Segment:
         """Return the state of a segment; it begins where its first item does."""
         if number not in self._open:
-            shape, live = self._shape, self._shape.info.live
-            stands = not live and not shape.keyframes  # between key frames there are others
-            reach_s = BRIDGE_S if live else 0.0
-            window, *zones = (
-                ClipWindow(shape.hop_s, *shape.dims, reach_s=reach_s, stands=stands)
-                for _ in (None, *self._rule_set.zones)
-            )
-            segment = Segment(f"{shape.info.key}/{number}", self._rule_set, self._aligner, window, live, zones)
+            shape = self._shape
+            window, *zones = (shape.window() for _ in (None, *self._rule_set.zones))
+            name = f"{shape.info.key}/{number}"
+            segment = Segment(name, self._rule_set, self._aligner, window, shape.info.live, zones)
             segment.start_at(start_s)
             self._open[number] = segment
         return self._open[number]

@@ -19,7 +19,8 @@ from alignment.errors import FeatureError
 from alignment.search.feature_file import load_features
 from daemon.commands.evaluate import Request, print_table, run
 from daemon.config import config_from
-from daemon.offline.extraction import Extractor, load_picture
+from daemon.offline.extraction import Extractor
+from daemon.offline.pictures import load_picture
 from daemon.offline.runner import OfflineSettings
 from daemon.offline.tagging import offline_settings
 from tests.support.media import faces_in, make_portrait, make_video

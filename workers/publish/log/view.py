@@ -90,6 +90,13 @@ class LogView:
         """Return all revisions of a camera that were accepted between two Unix times, oldest first."""
         return list(self._records("WHERE camera = ? AND at >= ? AND at < ? ORDER BY seq", camera, since, until))
 
+    def of_source(self, camera: str, key: str, since: float, until: float) -> list[Record]:
+        """Return the revisions of events of one source (``SourceInfo.key``), accepted between two Unix times."""
+        segment = json.dumps(f"{key}/", ensure_ascii=False)[:-1]
+        where = "WHERE camera = ? AND at >= ? AND at < ? AND instr(body, ?) ORDER BY seq"
+        found = self._records(where, camera, since, until, segment)
+        return [record for record in found if record.event.segment.startswith(f"{key}/")]
+
     def open_events(self) -> list[Record]:
         """Return the last revision of every live event that has not ended."""
         return list(self._records(f"WHERE {_NEWEST} AND id IN ({OPEN}) ORDER BY seq"))

@@ -1,0 +1,159 @@
+"""The search: the index proposes, the aligner scores, and what other models recorded is said to be unsearchable."""
+
+import threading
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from daemon.search.aligning import Candidate, align, best_of, unaligned
+from daemon.search.evidence import EvidenceFinder
+from daemon.search.proposing import propose
+from daemon.search.reading import Judge, SearchQuery, read_description, read_event, read_image
+from daemon.search.request import SearchError, SearchRequest
+from daemon.search.results import Found, Moment, Unsearchable
+from workers.events.event import Event
+from workers.index.reader import IndexReader
+from workers.index.shard import Shard
+from workers.publish.log.view import LogView
+from workers.services.aligner_options import build_aligner
+from workers.services.clients import AlignerClient, EncoderClient
+
+PROPOSED = 48  # moments of each kind that the aligner reads
+WAIT_S = 20.0  # for another search to end
+TEXT = 300  # characters of what is said in a moment
+
+
+class SearchBusy(SearchError):
+    """Another search takes long."""
+
+    code = "search_busy"
+    retryable = True
+    remedy = "search again in a moment"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchModels:
+    """What a search asks of the models. ``judge`` says how a description is read; ``network`` None: cosines only."""
+
+    encoder: EncoderClient
+    network: AlignerClient | None
+    judge: Judge
+
+
+class SearchEngine:
+    """Searches one index, and finds events of ``log``; one search at a time. From any thread."""
+
+    def __init__(self, index: IndexReader, log: LogView) -> None:
+        self._index, self._log = index, log
+        self._working = threading.Lock()
+
+    def search(
+        self,
+        request: SearchRequest,
+        models: SearchModels,
+        evidence: EvidenceFinder,
+        visible: Collection[str] | None = None,
+    ) -> Found:
+        """Return the best moments; ``visible``: the cameras that may be known of, None: all.
+
+        Raise ``SearchError``, and what the models raise.
+        """
+        if not self._working.acquire(timeout=WAIT_S):
+            raise SearchBusy("another search takes long")
+        try:
+            began = time.perf_counter()
+            found = self._search(request, models, evidence, visible)
+            return replace(found, seconds=time.perf_counter() - began)
+        finally:
+            self._working.release()
+
+    def _search(
+        self, request: SearchRequest, models: SearchModels, evidence: EvidenceFinder, visible: Collection[str] | None
+    ) -> Found:
+        encoder = models.encoder.describe().info.id
+        cameras = _both(request.cameras, visible)
+        event = self._event(request.like, visible) if request.like is not None else None
+        known = [*self._index.shards(cameras)] if event is None else [*self._index.shards(visible)]
+        usable = [shard for shard in known if shard.info.tape.encoder == encoder]
+        asked = _query(request, models, event, usable)
+        wanted = [s for s in known if (cameras is None or s.info.camera in cameras) and asked.restricted.admits(s)]
+        searched = [shard for shard in wanted if shard.info.tape.encoder == encoder]
+        by_camera = [[*shards] for _, shards in groupby(searched, key=lambda s: s.info.camera)]
+        most = max(PROPOSED, request.limit)
+        proposals = propose(by_camera, asked.query, asked.query.words, asked.restricted, most)
+        if asked.described:
+            calibration = models.encoder.describe().calibration
+            candidates = align(proposals, asked.query, build_aligner(calibration, models.network))
+        else:
+            candidates = unaligned(proposals)
+        return Found(
+            tuple(_moment(c, evidence) for c in best_of(candidates)[: request.limit]),
+            asked.read_as,
+            asked.warnings,
+            tuple(_unsearchable(s for s in wanted if s.info.tape.encoder != encoder)),
+            hours=sum(_hours(shard) for shard in searched),
+            probable=asked.described,
+        )
+
+    def _event(self, event_id: str, visible: Collection[str] | None) -> Event:
+        records = self._log.revisions(event_id)
+        if not records or (visible is not None and records[-1].event.camera not in visible):
+            raise SearchError(f"there is no event {event_id} in the event log", "the log keeps about a week")
+        return records[-1].event
+
+
+def _query(request: SearchRequest, models: SearchModels, event: Event | None, shards: Sequence[Shard]) -> SearchQuery:
+    if event is not None:
+        return read_event(request, event, shards, models.encoder)
+    if request.image is not None:
+        return read_image(request, models.encoder)
+    return read_description(request, models.encoder, models.judge)
+
+
+def _both(one: Collection[str] | None, other: Collection[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        chosen = other if one is None else one
+        return None if chosen is None else frozenset(chosen)
+    return frozenset(one) & frozenset(other)
+
+
+def _moment(found: Candidate, evidence: EvidenceFinder) -> Moment:
+    shard = found.proposal.shard
+    tape = shard.info.tape
+    shown = evidence.shown(found)
+    said = " ".join(u.text.strip() for u in shard.utterances if u.start_s < found.end and u.end_s > found.start)
+    return Moment(
+        camera=tape.camera,
+        key=tape.key,
+        file=tape.file.file if tape.file else None,
+        live=tape.live,
+        start=round(found.start, 3),
+        end=round(found.end, 3),
+        peak=round(found.peak, 3),
+        score=round(found.score, 4),
+        by=found.proposal.kind.value,
+        said=said[:TEXT],
+        start_unix=round(found.start, 3) if tape.live else None,
+        end_unix=round(found.end, 3) if tape.live else None,
+        event=shown.event.id if shown.event else None,
+        picture=shown.picture,
+        plays=shown.plays,
+    )
+
+
+def _unsearchable(shards: Iterable[Shard]) -> Iterable[Unsearchable]:
+    """Yield one entry for each camera and model."""
+
+    def key(shard: Shard) -> tuple[str, str]:
+        return shard.info.camera, shard.info.tape.encoder
+
+    for (camera, encoder), part in groupby(sorted(shards, key=key), key=key):
+        group = [*part]
+        times = [(s.start, s.end) if s.info.tape.live else (s.info.tape.recorded, s.info.tape.recorded) for s in group]
+        since, until = min(start for start, _ in times), max(end for _, end in times)
+        yield Unsearchable(camera, encoder, sum(map(_hours, group)), since, until)
+
+
+def _hours(shard: Shard) -> float:
+    return max(0.0, shard.end - shard.start) / 3600

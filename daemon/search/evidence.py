@@ -1,0 +1,77 @@
+"""What shows a moment: the event that overlaps it most, whose pictures and clip are kept, or the uploaded file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config.sections.cameras import UPLOADS
+from daemon.privacy.upload_data import UploadRecords
+from daemon.search.aligning import Candidate
+from workers.events.event import Event
+from workers.events.folder import EvidenceFolder
+from workers.index.types import TapeInfo
+from workers.publish.log.view import LogView
+
+LATER_S = 600.0  # after a moment of a live stream, by when its event is in the log
+LONGEST_S = 86_400.0  # in which a file is watched
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """By what a moment is shown: an event with a snapshot or a clip, or a file."""
+
+    event: Event | None = None
+    picture: bool = False
+    plays: bool = False
+
+
+class EvidenceFinder:
+    """Finds what shows moments; keeps what it read of the event log for one search."""
+
+    def __init__(self, log: LogView, folder: EvidenceFolder, uploads: UploadRecords) -> None:
+        self._log, self._folder, self._uploads = log, folder, uploads
+        self._of_file: dict[str, list[Event]] = {}
+
+    def shown(self, moment: Candidate) -> Shown:
+        """Return what shows a moment."""
+        tape = moment.proposal.shard.info.tape
+        overlapping = [(_shared(e, moment), e) for e in self._events(tape, moment) if _shared(e, moment) > 0]
+        event = max(overlapping, key=lambda pair: pair[0])[1] if overlapping else None
+        plays = upload_path(tape, self._uploads) is not None
+        if event is None:
+            return Shown(plays=plays)
+        evidence = event.evidence
+        return Shown(event, self._is_there(evidence.snapshot), plays or self._is_there(evidence.clip))
+
+    def _events(self, tape: TapeInfo, moment: Candidate) -> Sequence[Event]:
+        if tape.live:
+            return self._last(tape, moment.start - LATER_S, moment.end + LATER_S)
+        if tape.key not in self._of_file:
+            self._of_file[tape.key] = self._last(tape, tape.recorded, tape.recorded + LONGEST_S)
+        return self._of_file[tape.key]
+
+    def _last(self, tape: TapeInfo, since: float, until: float) -> list[Event]:
+        records = self._log.of_source(tape.camera, tape.key, since, until)
+        return [*{record.event.id: record.event for record in records}.values()]
+
+    def _is_there(self, location: str | None) -> bool:
+        if location is None:
+            return False
+        return self._folder.remote is not None or self._folder.path_of(location) is not None
+
+
+def upload_path(tape: TapeInfo, uploads: UploadRecords) -> Path | None:
+    """Return where an upload lies now, by when it was watched, as one is at a time.
+
+    None for what is no upload, and for one that is gone.
+    """
+    if tape.camera != UPLOADS or tape.file is None:
+        return None
+    for record in uploads.all():
+        if record.since <= tape.recorded <= (record.until or tape.recorded) and Path(record.file).is_file():
+            return Path(record.file)
+    return None
+
+
+def _shared(event: Event, moment: Candidate) -> float:
+    return min(event.end, moment.end) - max(event.start, moment.start)

@@ -1,0 +1,116 @@
+"""Proposals: what a query fits best by look, objects, sounds or words, of all shards, the best first."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+
+import numpy as np
+
+from alignment.aligners.utterances import PAUSE_S
+from alignment.search.peaks import joined_rows, peaks, smooth, usual_height
+from alignment.search.retrieval import CLIP_GAP_S
+from alignment.types import EventQuery
+from daemon.search.filters import Filter
+from daemon.search.scoring import Kind, Rows, score_shard
+from workers.index.shard import Shard
+
+THREADS = 2
+SMOOTHED = (Kind.LOOK, Kind.OBJECTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A stretch of one camera that may be a moment. ``shards``: those of its camera in order; ``at``: its own.
+
+    Times are stream seconds; ``peak`` is that of the best row, ``height`` its score.
+    """
+
+    kind: Kind
+    shards: Sequence[Shard]
+    at: int
+    start: float
+    end: float
+    peak: float
+    height: float
+
+    @property
+    def shard(self) -> Shard:
+        """Return the shard of the best row."""
+        return self.shards[self.at]
+
+
+def propose(
+    cameras: Sequence[Sequence[Shard]], query: EventQuery, words: Sequence[str], restricted: Filter, most: int
+) -> list[Proposal]:
+    """Return at most ``most`` proposals of each kind, the highest of each kind first.
+
+    ``cameras``: the shards of each camera, in order of time and of one encoder; ``words`` count literally in speech.
+    """
+    with ThreadPoolExecutor(THREADS, "search") as pool:
+        jobs = [[pool.submit(score_shard, s, query, words, restricted) for s in shards] for shards in cameras]
+        scored = [[job.result() for job in row] for row in jobs]
+    found: list[Proposal] = []
+    for kind in Kind:
+        lines = [_Line.of(kind, *pair) for pair in zip(cameras, scored, strict=True)]
+        usual = usual_height(np.concatenate([np.zeros(0, np.float32), *(line.known for line in lines)]))
+        best = merge(*(line.proposals(usual) for line in lines), key=lambda proposal: -proposal.height)
+        found += islice(best, most)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The rows of one kind of one camera, one shard behind the other. ``first`` i64[S + 1]: where each shard begins."""
+
+    kind: Kind
+    shards: Sequence[Shard]
+    first: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+    rows: Rows
+    part: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+
+    @classmethod
+    def of(cls, kind: Kind, shards: Sequence[Shard], scored: Sequence[dict[Kind, Rows]]) -> "_Line":
+        """Return the line of a camera's shards."""
+        none = np.zeros(0)
+        rows = [scores.get(kind, Rows(none, none, np.zeros(0, np.float32))) for scores in scored]
+        lengths = [len(r.scores) for r in rows]
+        joined = Rows(
+            np.concatenate([none, *(r.start for r in rows)]),
+            np.concatenate([none, *(r.end for r in rows)]),
+            np.concatenate([np.zeros(0, np.float32), *(r.scores for r in rows)]),
+        )
+        parts = list(_parts(shards, kind, lengths))
+        part = np.concatenate([np.zeros(0, np.int32), *parts])
+        return cls(kind, shards, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), joined, part)
+
+    @property
+    def known(self) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+        """Return the scores of the rows that may be found."""
+        return self.rows.scores[np.isfinite(self.rows.scores)]
+
+    def proposals(self, usual: float) -> Iterator[Proposal]:
+        """Yield the proposals of this line, the highest first."""
+        rows = self.rows
+        gap_s = PAUSE_S if self.kind is Kind.SAID else CLIP_GAP_S
+        joined = joined_rows(np.stack([rows.start, rows.end], axis=1), self.part, gap_s)
+        scores = smooth(rows.scores, joined) if self.kind in SMOOTHED else rows.scores
+        for peak in peaks(scores, joined, usual):
+            at = int(np.searchsorted(self.first, peak.row, "right")) - 1
+            middle = float(rows.start[peak.row] + rows.end[peak.row]) / 2
+            start, end = float(rows.start[peak.first]), float(rows.end[peak.last])
+            yield Proposal(self.kind, self.shards, at, start, end, middle, peak.height)
+
+
+def _parts(
+    shards: Sequence[Shard], kind: Kind, lengths: Sequence[int]
+) -> "Iterator[np.ndarray[tuple[int], np.dtype[np.int32]]]":
+    """Yield of each shard the numbers of the unbroken stretches of its rows: those of a stream go on in the next."""
+    base, last, key = 0, 0, ""
+    for shard, length in zip(shards, lengths, strict=True):
+        if shard.info.tape.key != key:
+            base, last, key = base + last + 1, 0, shard.info.tape.key
+        part = shard.segment if kind in SMOOTHED and length else np.zeros(length, np.int32)
+        last = max(last, int(part.max(initial=0)))
+        yield base + part

@@ -1,0 +1,53 @@
+"""What a search finds: moments, how it was read, and what it could not look at."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of one camera or file.
+
+    ``start``, ``end`` and ``peak``, its surest time, in stream seconds; ``start_unix`` and ``end_unix`` None for a
+    file. ``key`` identifies the stream. ``score``: with ``probable`` the aligner's probability, else a likeness, which
+    only orders. ``said``: what is said in it. ``event``: the id of an event that shows it, whose evidence can be seen.
+    """
+
+    camera: str
+    key: str
+    file: str | None
+    live: bool
+    start: float
+    end: float
+    peak: float
+    score: float
+    by: str
+    said: str
+    start_unix: float | None = None
+    end_unix: float | None = None
+    event: str | None = None
+    picture: bool = False
+    plays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsearchable:
+    """What a camera recorded with another model, whose features cannot be compared: hours of it, and from when on."""
+
+    camera: str
+    encoder: str
+    hours: float
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The moments of one search, the best first. ``read_as``: how each description is read; ``hours``: searched."""
+
+    moments: tuple[Moment, ...]
+    read_as: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unsearchable: tuple[Unsearchable, ...] = ()
+    hours: float = 0.0
+    seconds: float = 0.0
+    probable: bool = True
