@@ -6,7 +6,7 @@ import numpy as np
 
 from alignment.types import ScoreTrack
 
-EXTENT = 0.5  # of the highest probability: clips above it belong to the moment
+EXTENT = 0.5  # of the highest probability: clips above it belong to the moment; twice as probable ones are another
 MARGIN = 2  # clips beside a proposal in which its moment may have its peak
 SUREST = 3  # clips whose mean probability is the score, as of an event
 
@@ -31,8 +31,9 @@ def aligned(track: ScoreTrack, start: float, end: float) -> Aligned:
     first, last = (near[0], near[-1]) if len(near) else (0, len(track.p) - 1)
     first, last = max(0, first - MARGIN), min(len(track.p) - 1, last + MARGIN)
     peak = int(first + track.p[first : last + 1].argmax())
-    below = np.flatnonzero(track.p < EXTENT * track.p[peak])
-    before, after = below[below < peak], below[below > peak]
+    level = track.p[peak]
+    other = np.flatnonzero((track.p < EXTENT * level) | (track.p > level / EXTENT))
+    before, after = other[other < peak], other[other > peak]
     first = int(before[-1]) + 1 if len(before) else 0
     last = int(after[0]) - 1 if len(after) else len(track.p) - 1
     inside = track.p[first : last + 1]

@@ -8,7 +8,21 @@ from fastapi.exceptions import RequestValidationError
 
 from alignment.errors import WatchwordError
 from daemon.alerts.links import MUTE_PATH
-from daemon.api import alerts, cameras, docs, events, health, media, muting, rules, session, stream, summary, uploads
+from daemon.api import (
+    alerts,
+    cameras,
+    docs,
+    events,
+    health,
+    media,
+    muting,
+    rules,
+    search,
+    session,
+    stream,
+    summary,
+    uploads,
+)
 from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
 from daemon.api.services import ApiServices
 from daemon.http.guard import BODY_BYTES
@@ -30,6 +44,8 @@ def body_bytes(services: ApiServices) -> Callable[[str], int]:
     """Return a function from a path to the most bytes of its body: files that are uploaded are large."""
 
     def most(path: str) -> int:
+        if path == f"{PREFIX}/search":
+            return search.IMAGE_BYTES
         return max(BODY_BYTES, uploads.upload_bytes(services)) if path == f"{PREFIX}/uploads" else BODY_BYTES
 
     return most
@@ -42,6 +58,20 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(prefix=PREFIX, responses=REFUSALS)
-    for part in (session, cameras, rules, events, media, stream, alerts, muting, summary, uploads, health, docs):
+    for part in (
+        session,
+        cameras,
+        rules,
+        events,
+        media,
+        search,
+        stream,
+        alerts,
+        muting,
+        summary,
+        uploads,
+        health,
+        docs,
+    ):
         api.include_router(part.router)
     app.include_router(api)

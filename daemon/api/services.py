@@ -17,6 +17,7 @@ from daemon.config.editing.store import ConfigStore
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from daemon.search.service import SearchService
 from daemon.summary.kept_videos import VideoShelf
 from daemon.summary.library import Library
 from workers.events.folder import EvidenceFolder
@@ -40,6 +41,7 @@ class ApiServices:
     take_over: Callable[[], Changes]  # asks the daemon to use what the file says now; returns what that changes
     evidence: EvidenceFolder  # nothing outside it is ever served
     library: Library
+    search: SearchService
     videos: VideoShelf = field(default_factory=VideoShelf)
     transcoder: Transcoder = field(default_factory=Transcoder)
 

@@ -7,8 +7,8 @@ from fastapi import Query
 from pydantic import AfterValidator
 
 
-def _moment(text: str | None) -> str | None:
-    """Check a time; raise ``ValueError``."""
+def checked_time(text: str | None) -> str | None:
+    """Return a time as it is written; raise ``ValueError`` if it is none."""
     if text is not None:
         unix_of(text)
     return text
@@ -29,6 +29,6 @@ def unix_of(text: str) -> float:
 
 Moment = Annotated[
     str | None,
-    AfterValidator(_moment),
+    AfterValidator(checked_time),
     Query(max_length=40, description="Unix seconds or ISO 8601; time of the last revision."),
 ]

@@ -1,4 +1,4 @@
-"""Clips as H.264 for browsers that do not play what the camera sends: one at a time, in a process of its own.
+"""Clips as H.264 for browsers that do not play what the camera sends, and parts of uploads: one process at a time.
 
 Results stay in memory for a while, as a browser asks for one clip in several parts; nothing of them is ever on disk
 for longer than the transcoding takes. The clip itself must still be there whenever its result is given.
@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,16 +20,19 @@ from daemon.logs.setup import worker_environment
 from workers.clock import Clock, SystemClock
 
 KEPT_BYTES, KEPT_S = 64 << 20, 300.0
+PICTURE_S = 1.0  # read of a file for one frame
 LONGEST_S = 300.0  # of one transcoding
 WAIT_S = 60.0  # for another one to end
 COMMAND = (sys.executable, "-P", "-m", "workers.sources.clips.transcode")
+EXCERPT = (sys.executable, "-P", "-m", "workers.sources.clips.excerpt")
 
 log = structlog.get_logger()
-Key = tuple[str, int, int]  # path, size and time of change
+Command = tuple[Sequence[str], Path, Sequence[str]]  # a program, what it writes, and its arguments behind that
+Key = tuple[object, ...]  # path, size, time of change, and which part of it
 
 
 class Transcoder:
-    """Transcodes clips on request. From any thread."""
+    """Makes clips and pictures on request. From any thread."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -37,15 +41,31 @@ class Transcoder:
 
     def content(self, clip: Path) -> bytes:
         """Return a clip as H.264; raise ``ApiError`` if that fails, or if too many others wait."""
-        status = clip.stat()
-        key = (str(clip), status.st_size, status.st_mtime_ns)
+        return self._made(clip, (), lambda folder: ([*COMMAND, str(clip)], folder / "clip.mp4", ()))
+
+    def excerpt(self, file: Path, start: float, end: float, blur_faces: bool) -> bytes:
+        """Return a part of a file as MP4, stream seconds; raise ``ApiError`` as ``content`` does."""
+        return self._part(file, start, end, blur_faces, "clip.mp4")
+
+    def picture(self, file: Path, at: float, blur_faces: bool) -> bytes:
+        """Return the frame of a file at a stream second as JPEG; raise ``ApiError`` as ``content`` does."""
+        return self._part(file, at, at + PICTURE_S, blur_faces, "frame.jpg")
+
+    def _part(self, file: Path, start: float, end: float, blur_faces: bool, name: str) -> bytes:
+        more = ("blurred",) if blur_faces else ()
+        asked = [*EXCERPT, str(file), repr(start), repr(end)]
+        return self._made(file, (start, end, name, blur_faces), lambda folder: (asked, folder / name, more))
+
+    def _made(self, file: Path, part: Key, command: Callable[[Path], Command]) -> bytes:
+        status = file.stat()
+        key = (str(file), status.st_size, status.st_mtime_ns, *part)
         if (known := self._known(key)) is not None:
             return known
         if not self._working.acquire(timeout=WAIT_S):
             raise ApiError(503, "transcoder_busy", "other clips are being transcoded; try again", {"retry-after": "30"})
         try:
             if (known := self._known(key)) is None:
-                known = _transcoded(clip)
+                known = _run(file.name, command)
                 self._keep(key, known)
             return known
         finally:
@@ -66,12 +86,12 @@ class Transcoder:
                 self._results.popitem(last=False)
 
 
-def _transcoded(clip: Path) -> bytes:
+def _run(name: str, command: Callable[[Path], Command]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="watchword-") as folder:
-        target = Path(folder) / "clip.mp4"
+        arguments, target, more = command(Path(folder))
         try:
             done = subprocess.run(
-                [*COMMAND, str(clip), str(target)],
+                [*arguments, str(target), *more],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env=_environment(),
@@ -83,7 +103,7 @@ def _transcoded(clip: Path) -> bytes:
             raise ApiError(503, "transcoding_failed", f"transcoding took more than {LONGEST_S:.0f} s") from None
         if done.returncode or not target.is_file():
             error = done.stderr.decode(errors="replace")[-500:]
-            log.warning("a clip cannot be transcoded", clip=clip.name, error=error)
+            log.warning("a clip cannot be transcoded", clip=name, error=error)
             raise ApiError(503, "transcoding_failed", "the clip cannot be transcoded; the daemon's log says why")
         return target.read_bytes()
 

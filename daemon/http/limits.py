@@ -27,6 +27,7 @@ class RouteClass(StrEnum):
     PROBE = "probe"  # health checks
     METRICS = "metrics"  # scrapes
     API = "api"  # JSON
+    SEARCH = "search"  # of what was recorded, a second of work each
     MEDIA = "media"  # thumbnails, clips
     STREAM = "stream"  # server-sent events
     UPLOAD = "upload"  # files that are sent
@@ -47,6 +48,7 @@ LIMITS = MappingProxyType(
         RouteClass.PROBE: RouteLimit(60, 10.0, 10),
         RouteClass.METRICS: RouteLimit(20, 2.0, 4),
         RouteClass.API: RouteLimit(100, 20.0, 20),
+        RouteClass.SEARCH: RouteLimit(20, 1.0, 3),
         RouteClass.MEDIA: RouteLimit(300, 60.0, 16),
         RouteClass.STREAM: RouteLimit(30, 1.0, 16),
         RouteClass.UPLOAD: RouteLimit(100, 2.0, 4),

@@ -73,6 +73,11 @@ class Runtime(StreamStarter, Protocol):
     config_hash: str
     """Of the configuration that is in force; may be set at any time, for the streams and orders after that."""
 
+    @property
+    def shared(self) -> StreamServices:
+        """Return the services, for requests that belong to no stream; once they have started."""
+        ...
+
     def order(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> RulesOrder:
         """Return what changes the rules of a camera's stream to those of other events."""
         ...
@@ -135,6 +140,11 @@ class SharedServices:
     ) -> None:
         self._encoder, self._sink, self._state, self._detector = encoder, sink, state, detector
         self._shared = StreamServices(encoder, sink, state, build_source, speech, network)
+
+    @property
+    def shared(self) -> StreamServices:
+        """Return the services, for requests that belong to no stream."""
+        return self._shared
 
     def _services_of(self, camera: CameraSpec, events: tuple[EventSpec, ...]) -> StreamServices:
         """Return the services of one stream, whose requests are scheduled by its camera and events."""

@@ -15,6 +15,7 @@ from daemon.search.results import Found, Moment, Unsearchable
 from workers.events.event import Event
 from workers.index.reader import IndexReader
 from workers.index.shard import Shard
+from workers.index.types import TapeInfo
 from workers.publish.log.view import LogView
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import AlignerClient, EncoderClient
@@ -46,7 +47,7 @@ class SearchEngine:
 
     def __init__(self, index: IndexReader, log: LogView) -> None:
         self._index, self._log = index, log
-        self._working = threading.Lock()
+        self._working, self._reading = threading.Lock(), threading.Lock()
 
     def search(
         self,
@@ -68,13 +69,21 @@ class SearchEngine:
         finally:
             self._working.release()
 
+    def tape_of(self, camera: str, key: str) -> TapeInfo | None:
+        """Return what is known of a recorded stream; None if it is not in the index."""
+        return next((s.info.tape for s in self._shards({camera}) if s.info.tape.key == key), None)
+
+    def _shards(self, cameras: Collection[str] | None) -> list[Shard]:
+        with self._reading:
+            return [*self._index.shards(cameras)]
+
     def _search(
         self, request: SearchRequest, models: SearchModels, evidence: EvidenceFinder, visible: Collection[str] | None
     ) -> Found:
         encoder = models.encoder.describe().info.id
         cameras = _both(request.cameras, visible)
         event = self._event(request.like, visible) if request.like is not None else None
-        known = [*self._index.shards(cameras)] if event is None else [*self._index.shards(visible)]
+        known = self._shards(visible if event is not None else cameras)
         usable = [shard for shard in known if shard.info.tape.encoder == encoder]
         asked = _query(request, models, event, usable)
         wanted = [s for s in known if (cameras is None or s.info.camera in cameras) and asked.restricted.admits(s)]

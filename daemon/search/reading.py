@@ -99,7 +99,8 @@ def _compared(vision: F32 | None = None, speech: F32 | None = None) -> EventQuer
 
 def _seen_rows(shards: Sequence[Shard], event: Event) -> F32:
     """Return the features of the event's most probable frames."""
-    surest = [t for t, _ in event.evidence.top_frames] or [(event.start + event.end) / 2]
+    within = [t for t, _ in event.evidence.top_frames if event.start <= t <= event.end]
+    surest = within or [(event.start + event.end) / 2]
     rows = [_nearest(shard, t) for t in surest[:MOST_ROWS] for shard in shards if shard.start <= t <= shard.end]
     return (
         np.concatenate([np.zeros((0, rows[0].shape[1]), np.float32), *rows]) if rows else np.zeros((0, 0), np.float32)

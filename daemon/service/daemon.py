@@ -21,6 +21,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config, config_hash
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
@@ -33,6 +34,8 @@ from daemon.privacy.retention import Janitor
 from daemon.privacy.store import Places, nothing_halted
 from daemon.privacy.upload_data import UploadRecords
 from daemon.runtime.factory import SAMPLE, build_runtime
+from daemon.search.engine import SearchModels
+from daemon.search.service import SearchService
 from daemon.service.first_look import unreadable_files
 from daemon.service.observer import Observer
 from daemon.service.reloading import Reloader
@@ -111,6 +114,7 @@ class Daemon:
             take_over=self._reloader.take_over if self._reloader else Changes,
             evidence=self._config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, self._panel),
+            search=SearchService(layout, lambda: self._config, self._search_models),
         )
         app = build_app(
             self._observer.snapshot,
@@ -161,6 +165,13 @@ class Daemon:
         if self._names is None:
             self._names = self._runtime.panel()
         return self._names
+
+    def _search_models(self) -> SearchModels | None:
+        """Return what a search asks of the models; None until they are loaded. From any thread."""
+        if self._supervisor is None:
+            return None
+        shared = self._runtime.shared
+        return SearchModels(shared.encoder, shared.network, DescriptionJudge(self._config))
 
     def _latest_frame(self, camera: str) -> LatestFrame | None:
         """Return what a camera sees now. From any thread."""

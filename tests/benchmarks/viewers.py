@@ -31,6 +31,7 @@ from daemon.config.loader import config_from
 from daemon.http import Access, HttpServer, build_app
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from daemon.search.service import SearchService
 from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
 from tests.support.events import make_live
@@ -112,6 +113,7 @@ def main() -> None:
             take_over=Changes,
             evidence=config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
+            search=SearchService(layout, lambda: config, lambda: None),
         )
         app = build_app(lambda: snapshot, Access(), is_public=is_open_route, extend=lambda app: add_api(app, services))
         server = HttpServer(app, "127.0.0.1", 0)

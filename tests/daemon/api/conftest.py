@@ -21,6 +21,8 @@ from daemon.http import Access, HttpServer, build_app
 from daemon.http.sessions import Sessions
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
+from daemon.search.engine import SearchModels
+from daemon.search.service import SearchService
 from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
 from workers.publish.log.event_log import EventLog
@@ -63,6 +65,7 @@ class Served:
     holders: dict[str, FrameHolder] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
     taken_over: int = 0
+    models: SearchModels | None = None
     url: str = ""
     end_streams: Callable[[], None] = lambda: None
 
@@ -129,6 +132,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             take_over=take_over,
             evidence=config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
+            search=SearchService(layout, lambda: store.read()[0], lambda: served.models),
         )
         app = build_app(
             lambda: served.snapshot,

@@ -31,7 +31,18 @@ PLANTED = {
     "PLANTED_HOOK": "s3wn-key-of-a-webhook",
     "PLANTED_TOPIC": "s3wn-topic",
 }
-API = ("openapi.json", "me", "cameras", "cameras/down", "cameras/down/config", "rules", "events", "alerts", "health")
+API = (
+    "openapi.json",
+    "me",
+    "cameras",
+    "cameras/down",
+    "cameras/down/config",
+    "rules",
+    "events",
+    "alerts",
+    "search?q=red",
+    "health",
+)
 LITERAL = "s3wn-in-the-file"  # not by an environment variable
 CUT = f"viewer:99#{LITERAL}@127.0.0.1/x"  # whose `#` ends what a library takes for the address
 SEARCHED = re.compile(rb"s3wn", re.IGNORECASE)  # also as a part of an encoded form
