@@ -1,5 +1,6 @@
 """An index of cameras that saw colours and heard sentences, written as a daemon writes it; profile ``colour``."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,7 +36,8 @@ def write_shard(index: Path, tape: TapeInfo, items: Sequence[StreamItem], number
     shard.sync()
     shard.close()
     if full:
-        compact(shard.path, True, tape.recorded + 60)
+        os.utime(shard.path, (tape.recorded + 60, tape.recorded + 60))
+        compact(shard.path, closed=True)
 
 
 def frame(colour: str) -> np.ndarray:
