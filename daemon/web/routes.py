@@ -10,7 +10,18 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from daemon.http.limits import RouteClass, limited
 from daemon.web.files import load_page_files
 
-VIEWS = ("/", "/login", "/cameras/{name}", "/events", "/events/{id}", "/rules", "/rules/{name}", "/uploads", "/health")
+VIEWS = (
+    "/",
+    "/login",
+    "/cameras/{name}",
+    "/events",
+    "/events/{id}",
+    "/rules",
+    "/rules/{name}",
+    "/uploads",
+    "/summary",
+    "/health",
+)
 _PUBLIC = re.compile("|".join(re.sub(r"\{\w+\}", "[^/]+", view) for view in VIEWS) + "|/web/.+")
 
 # Scripts and styles from this server only, none in the document, and no string ever becomes markup or script.

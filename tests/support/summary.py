@@ -1,6 +1,7 @@
 """A day of cameras on disk: events with clips, and an index in which one moment is unlike all others."""
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 
 from alignment.types import F32
 from alignment.vectors import unit_rows
+from daemon.privacy.upload_data import UploadRecords, WatchedUpload
 from tests.support.event_log import FixedClock, opened
-from tests.support.events import make_live
-from tests.support.index import TAPE
+from tests.support.events import make_event, make_live
+from tests.support.index import TAPE, UPLOAD
 from tests.support.media import make_video
+from tests.support.pipelines import write_colours
 from tests.support.recording import recorded, spec
 from workers.events.event import Event
 from workers.index.packing import packed, sizes
@@ -22,6 +25,7 @@ from workers.index.tables import joined
 from workers.index.types import ShardInfo, TapeInfo
 from workers.index.writer import OpenShard, compact
 from workers.items import FrameAnswer
+from workers.publish.log.event_log import EventLog
 from workers.sources.clips.making import make_clip
 from workers.state_layout import StateLayout
 
@@ -78,3 +82,18 @@ def usual_rows(count: int, strange: slice, seed: int = 0) -> F32:
     rows = np.repeat(usual[None], count, axis=0)
     rows[strange] = other
     return unit_rows(rows + 0.1 * unit_rows(rng.normal(size=(count, D))))
+
+
+def stored_upload(layout: StateLayout, done: Path, log: EventLog) -> Path:
+    """Put an upload of three scenes that was watched into ``done``, with its index and one event."""
+    file = write_colours(done / "film.mp4", [("grey", 12), ("red", 12), ("grey", 12)])
+    since = time.time()
+    evidence = make_event().evidence.model_dump() | {"top_frames": [(15.0, 0.9)]}
+    times: dict[str, Any] = {"start": 14.0, "end": 18.0, "evidence": evidence}
+    log.append([make_event(9, camera="uploads", event="red", description=["a red picture"], **times)])
+    index_frames(layout, usual_rows(36, slice(12, 24)), np.arange(36.0), replace(UPLOAD, recorded=since))
+    for shard in (layout.index / "uploads").iterdir():  # the names of a file's shards say when it was watched
+        _, _, rest = shard.name.split("-", 2)
+        shard.rename(shard.with_name(f"{int(since * 1000)}-{int(since * 1000) + 500}-{rest}"))
+    UploadRecords(layout.uploads).note(WatchedUpload(str(file), since, since + 1))
+    return file

@@ -1,20 +1,13 @@
 """Summaries over HTTP: of a day, of an upload, and their short videos; each token sees its cameras only."""
 
 import time
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from daemon.privacy.upload_data import UploadRecords, WatchedUpload
 from tests.daemon.api.conftest import DOOR, FILES, GRAPHS, Serve, Served
-from tests.support.events import make_event
-from tests.support.index import UPLOAD
-from tests.support.pipelines import write_colours
 from tests.support.recording import shown
-from tests.support.summary import index_frames, live_clip, live_event, usual_rows
+from tests.support.summary import live_clip, live_event, stored_upload
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -25,29 +18,6 @@ def day(served: Served) -> float:
     clips = {c: live_clip(served.layout.evidence / c / "2026-09-21", "clip", start) for c in ("door", "bedroom")}
     served.log.append([live_event(n, start + 3.3, camera, clips[camera]) for n, camera in enumerate(clips, 1)])
     return start
-
-
-def upload(served: Served) -> Path:
-    """An upload of three scenes that was watched, with its index and one event."""
-    file = write_colours(served.folder / "done" / "film.mp4", [("grey", 12), ("red", 12), ("grey", 12)])
-    since = time.time()
-    evidence = make_event().evidence.model_dump() | {"top_frames": [(15.0, 0.9)]}
-    red: dict[str, Any] = {
-        "event": "red",
-        "description": ["a red picture"],
-        "start": 14.0,
-        "end": 18.0,
-        "evidence": evidence,
-    }
-    served.log.append([make_event(9, camera="uploads", **red)])
-    rows = usual_rows(36, slice(12, 24))
-    tape = replace(UPLOAD, recorded=since)
-    index_frames(served.layout, rows, np.arange(36.0), tape)
-    for shard in (served.layout.index / "uploads").iterdir():  # the names of a file's shards say when it was watched
-        _, _, rest = shard.name.split("-", 2)
-        shard.rename(shard.with_name(f"{int(since * 1000)}-{int(since * 1000) + 500}-{rest}"))
-    UploadRecords(served.layout.uploads).note(WatchedUpload(str(file), since, since + 1))
-    return file
 
 
 def test_a_day_with_its_moments_and_their_video(serve: Serve) -> None:
@@ -103,7 +73,7 @@ def test_times_that_make_no_sense_are_refused(serve: Serve, query: str) -> None:
 
 def test_an_upload_with_its_chapters_and_highlights(serve: Serve) -> None:
     served = serve()
-    upload(served)
+    stored_upload(served.layout, served.folder / "done", served.log)
     client = served.client(FILES)
     found = client.get("uploads/film.mp4/summary.json").json()
     assert [(c["start"], c["title"]) for c in found["chapters"]] == [(0.0, ""), (11.5, "a red picture"), (23.5, "")]

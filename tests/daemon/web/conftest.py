@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.event_log import opened
 from tests.support.page import CHROMIUM, ENDLESS, LAMP, RULES, Site, chromium, logged_in, sent_for_ever, stored_events
 from tests.support.pipelines import write_colours
 from tests.support.receivers import Receiver, receiver
+from tests.support.summary import stored_upload
+from workers.state_layout import StateLayout
 
 ROLLS = {"pre": "2s", "post": "2s"}
 
@@ -26,6 +29,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[S
     for name in ("inbox", "done"):
         (folder / name).mkdir()
     stored_events(folder)
+    with opened(folder / "state" / "events") as (log, _):
+        stored_upload(StateLayout(folder / "state"), folder / "done", log)
     with sent_for_ever(write_colours(folder / "lamp.ts", LAMP)) as lamp:
         cameras = {
             "pattern": {"url": ENDLESS, "audio": False},

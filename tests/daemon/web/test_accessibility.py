@@ -21,6 +21,8 @@ VIEWS = {
     "/cameras/+new": "#camera-url",
     "/cameras/pattern": ".picture.seen",
     "/uploads": ".drop",
+    "/summary": ".moment",
+    "/summary?upload=film.mp4": ".chapters li",
     "/health": ".spark",
 }
 # Findings of axe about what is only a recommendation are not counted; these levels are.

@@ -18,6 +18,7 @@ import { drawLogin } from "./views/login.js";
 import { newCameraView } from "./views/new_camera.js";
 import { ruleView } from "./views/rule.js";
 import { rulesView } from "./views/rules.js";
+import { summaryView } from "./views/summary.js";
 import { uploadsView } from "./views/uploads.js";
 
 const LOST_MS = 2500; // a break that is mended sooner is not worth a word
@@ -39,6 +40,7 @@ route(/^\/events$/, eventsView);
 route(/^\/events\/([^/]+)$/, eventView);
 route(/^\/rules$/, rulesView);
 route(/^\/rules\/([^/]+)$/, ruleView);
+route(/^\/summary$/, summaryView);
 route(/^\/uploads$/, uploadsView);
 route(/^\/health$/, healthView);
 
@@ -60,7 +62,7 @@ function drawNav() {
   nav.setAttribute("aria-label", t.views);
   element("skip").textContent = t.skip;
   const shown = VIEWS.filter((view) => may(view.may));
-  const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`));
+  const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`) || (at === "/events" && path === "/summary"));
   fill(
     nav,
     shown.map(({ path: at, name, icon: drawn }) => h("a", { href: at, "aria-current": isHere(at) ? "page" : null }, icon(drawn), t.nav[name])),

@@ -56,7 +56,7 @@ export function eventsView(root, { query }) {
     field(t.feed.time, span),
     times,
   );
-  fill(root, h("div", { class: "head" }, h("h1", {}, t.nav.events)), form, feed.element);
+  fill(root, h("div", { class: "head" }, h("h1", {}, t.nav.events), h("a", { href: "/summary" }, t.summary.title)), form, feed.element);
 
   function apply() {
     times.hidden = span.value !== "between";

@@ -187,7 +187,8 @@ function resultsOf(name) {
 /** @param {string} name */
 function downloads(name) {
   const forms = ["json", "csv", "vtt"];
-  return h("span", { class: "row small" }, forms.map((form) => h("a", { href: `${ROOT}${resultsOf(name)}.${form}`, download: `${name}.${form}` }, form.toUpperCase())));
+  const summary = h("a", { href: `/summary?upload=${encodeURIComponent(name)}` }, t.summary.short);
+  return h("span", { class: "row small" }, summary, forms.map((form) => h("a", { href: `${ROOT}${resultsOf(name)}.${form}`, download: `${name}.${form}` }, form.toUpperCase())));
 }
 
 /**

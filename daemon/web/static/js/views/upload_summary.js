@@ -1,0 +1,56 @@
+// The summary of an upload: its highlights as a video, its chapters, and what is seen and heard in it.
+
+import { get, ROOT } from "../core/api.js";
+import { h, fill } from "../core/dom.js";
+import { duration, offset } from "../core/format.js";
+import { inWords, t } from "../core/i18n.js";
+import { momentCard } from "../parts/moment_card.js";
+import { shortVideo } from "../parts/short_video.js";
+
+/**
+ * @param {HTMLElement} root
+ * @param {string} name As in the list of uploads.
+ */
+export function uploadSummary(root, name) {
+  const abort = new AbortController();
+  const place = h("div", { class: "stack" });
+  const path = `/uploads/${name.split("/").map(encodeURIComponent).join("/")}`;
+  fill(root, h("p", { class: "small" }, h("a", { href: "/uploads" }, `← ${t.nav.uploads}`)), h("div", { class: "head" }, h("h1", {}, name)), place);
+
+  async function load() {
+    fill(place, h("p", { class: "quiet", role: "status" }, t.loading));
+    try {
+      draw(await get(`${path}/summary.json`, { signal: abort.signal }));
+    } catch (error) {
+      if (!abort.signal.aborted) fill(place, h("p", { class: "box warn", role: "alert" }, inWords(error)));
+    }
+  }
+
+  /** @param {any} found */
+  function draw({ duration: seconds, tags, chapters, highlights, notes }) {
+    const tagged = (/** @type {string} */ kind) => {
+      const own = tags.filter((/** @type {any} */ tag) => tag.kind === kind);
+      const heading = kind === "seen" ? t.event.seen : t.event.heard;
+      return own.length > 0 && h("section", {}, h("h2", {}, heading), h("p", { class: "tags" }, own.map((/** @type {any} */ tag) => h("span", { class: "tag" }, tag.name, h("span", { class: "small" }, ` ${duration(tag.seconds)}`)))));
+    };
+    fill(
+      place,
+      h("p", { class: "quiet" }, duration(seconds)),
+      highlights.length > 0 && shortVideo({ upload: name }, false, abort.signal),
+      h(
+        "section",
+        { class: "stack close" },
+        h("h2", {}, t.summary.chapters),
+        h("ol", { class: "chapters" }, chapters.map((/** @type {any} */ one, /** @type {number} */ i) => h("li", {}, h("span", { class: "small" }, offset(Math.round(one.start))), h("span", {}, one.title || t.summary.chapter(i + 1))))),
+        h("p", { class: "small" }, h("a", { href: `${ROOT}${path}/chapters.vtt`, download: `${name}.chapters.vtt` }, t.summary.asVtt)),
+      ),
+      tagged("seen"),
+      tagged("heard"),
+      highlights.length > 0 && h("section", { class: "stack close" }, h("h2", {}, t.summary.highlights), h("ol", { class: "moments" }, highlights.map(momentCard))),
+      notes.map((/** @type {string} */ text) => h("p", { class: "small" }, text)),
+    );
+  }
+
+  load();
+  return () => abort.abort();
+}
