@@ -66,6 +66,21 @@ class StateLayout:
         return self.root / "index"
 
     @property
+    def feedback(self) -> Path:
+        """Return where clicks on events are kept, what they were about, and the heads that were made of them."""
+        return self.root / "feedback"
+
+    @property
+    def feedback_samples(self) -> Path:
+        """Return where the features of events are kept that may be clicked on, ``CAMERA/ID.safetensors``."""
+        return self.feedback / "samples"
+
+    @property
+    def heads(self) -> Path:
+        """Return where the heads in force are, ``EVENT.safetensors``."""
+        return self.feedback / "heads"
+
+    @property
     def uploads(self) -> Path:
         """Return the file that says which uploads were watched when, and where they are now."""
         return self.root / "uploads.jsonl"
@@ -78,4 +93,4 @@ class StateLayout:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Return the sub-folders of every state folder; ``privacy`` is made where it is first needed."""
-        return (self.event_log, self.budgets, self.evidence, self.redis, self.alerts, self.index)
+        return (self.event_log, self.budgets, self.evidence, self.redis, self.alerts, self.index, self.feedback)

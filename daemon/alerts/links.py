@@ -5,26 +5,32 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
 from alignment.errors import ExitCode, WatchwordError
 from alignment.file_io import PART_SUFFIX, make_folder
 
 MUTE_PATH = "/api/v1/mute"
+FEEDBACK_PATH = "/api/v1/feedback"
 MUTE_S = 3600.0  # for how long a link mutes
 LINK_S = 7 * 86_400.0  # how long a link works
 KEY_FILE = "link.key"
 _KEY_BYTES = 32
 
 
-class MuteRefused(WatchwordError):
-    """A link that mutes alerts is damaged, forged or too old."""
+Verdict = Literal["right", "wrong"]
+VERDICTS: tuple[Verdict, ...] = ("right", "wrong")
 
-    code = "mute_refused"
+
+class LinkRefused(WatchwordError):
+    """A link of a message, which mutes alerts or judges an event, is damaged, forged or too old."""
+
+    code = "link_refused"
     exit_code = ExitCode.USAGE
     remedy = "use the link of a newer message"
 
@@ -35,6 +41,14 @@ class MuteRequest:
 
     camera: str
     event: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRequest:
+    """What a valid link says of which event."""
+
+    event_id: str
+    verdict: Verdict
 
 
 class Links:
@@ -59,23 +73,39 @@ class Links:
         """Return the URL that mutes an event of a camera for an hour, once that is confirmed there."""
         if not self._public_url:
             return None
-        expires = int(now + LINK_S)
-        values = {"camera": camera, "event": event, "expires": expires, "sign": self._sign(camera, event, expires)}
-        return f"{self._public_url}{MUTE_PATH}?{urlencode(values)}"
+        return self._signed(MUTE_PATH, {"camera": camera, "event": event}, now)
+
+    def feedback(self, event_id: str, verdict: Verdict, now: float) -> str | None:
+        """Return the URL that says of an event whether it is right, once that is confirmed there."""
+        return self._signed(FEEDBACK_PATH, {"event": event_id, "verdict": verdict}, now) if self._public_url else None
 
     def read_mute(self, query: Mapping[str, str], now: float) -> MuteRequest:
-        """Return what the parameters of a link mute; raise ``MuteRefused``."""
-        camera, event, expires = query.get("camera", ""), query.get("event", ""), -1
+        """Return what the parameters of a link mute; raise ``LinkRefused``."""
+        return MuteRequest(*self._checked("mute", query, ("camera", "event"), now))
+
+    def read_feedback(self, query: Mapping[str, str], now: float) -> FeedbackRequest:
+        """Return what the parameters of a link say of which event; raise ``LinkRefused``."""
+        event_id, said = self._checked("feedback", query, ("event", "verdict"), now)
+        return FeedbackRequest(event_id, VERDICTS[VERDICTS.index(said)])
+
+    def _signed(self, path: str, values: Mapping[str, str], now: float) -> str:
+        expires = int(now + LINK_S)
+        sign = self._sign(path.rpartition("/")[2], [*values.values()], expires)
+        return f"{self._public_url}{path}?{urlencode({**values, 'expires': expires, 'sign': sign})}"
+
+    def _checked(self, action: str, query: Mapping[str, str], names: Sequence[str], now: float) -> list[str]:
+        """Return the values of a link; raise ``LinkRefused``."""
+        values, expires = [query.get(name, "") for name in names], -1
         with suppress(ValueError):
             expires = int(query.get("expires", ""))
-        if not hmac.compare_digest(self._sign(camera, event, expires).encode(), query.get("sign", "").encode()):
-            raise MuteRefused("this link is not valid")
+        if not hmac.compare_digest(self._sign(action, values, expires).encode(), query.get("sign", "").encode()):
+            raise LinkRefused("this link is not valid")
         if now > expires:
-            raise MuteRefused("this link is too old")
-        return MuteRequest(camera, event)
+            raise LinkRefused("this link is too old")
+        return values
 
-    def _sign(self, camera: str, event: str, expires: int) -> str:
-        text = f"mute\n{camera}\n{event}\n{expires}".encode()
+    def _sign(self, action: str, values: Sequence[str], expires: int) -> str:
+        text = "\n".join((action, *values, str(expires))).encode()
         digest = hmac.digest(self._key, text, hashlib.sha256)[:18]
         return base64.urlsafe_b64encode(digest).decode()
 

@@ -27,6 +27,8 @@ class Subject:
     snapshot_url: str | None = None
     clip_url: str | None = None
     mute_url: str | None = None
+    wrong_url: str | None = None
+    right_url: str | None = None
     picture: Picture | None = None
     on: bool = True
 
@@ -93,6 +95,8 @@ class Composer:
             links.evidence(event.id, "snapshot.jpg") if event.evidence.snapshot else None,
             links.evidence(event.id, "clip.mp4") if event.evidence.clip else None,
             links.mute(event.camera, event.event, now),
+            links.feedback(event.id, "wrong", now),
+            links.feedback(event.id, "right", now),
             self.evidence.snapshot(event) if pictures and kind != "clip" else None,
             is_on,
         )
@@ -153,6 +157,9 @@ class Composer:
                 yield f"Open{of}", subject.url
             if subject.mute_url and kind == "alert":
                 yield f"Mute{of} for an hour", subject.mute_url
+            if subject.wrong_url and subject.right_url and kind == "alert":
+                yield f"False alert{of}", subject.wrong_url
+                yield f"Right{of}", subject.right_url
 
 
 def _title(kind: str, items: Sequence[Item]) -> str:

@@ -1,18 +1,20 @@
 """The API as a part of the HTTP application: its routes, its errors, and which routes are open."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 
 from alignment.errors import WatchwordError
-from daemon.alerts.links import MUTE_PATH
+from daemon.alerts.links import FEEDBACK_PATH, MUTE_PATH
 from daemon.api import (
     alerts,
     cameras,
     docs,
     events,
+    feedback,
     health,
     media,
     muting,
@@ -29,7 +31,7 @@ from daemon.http.guard import BODY_BYTES
 
 PREFIX = "/api/v1"
 # Routes that need no credentials, as their requests hold what they need: a token, or the signature of a link.
-OPEN = frozenset({("POST", f"{PREFIX}/session"), *((method, MUTE_PATH) for method in ("GET", "HEAD", "POST"))})
+OPEN = frozenset({("POST", f"{PREFIX}/session"), *product(("GET", "HEAD", "POST"), (MUTE_PATH, FEEDBACK_PATH))})
 REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "The request is refused, with a code and what to do."}
 }
@@ -58,20 +60,7 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(prefix=PREFIX, responses=REFUSALS)
-    for part in (
-        session,
-        cameras,
-        rules,
-        events,
-        media,
-        search,
-        stream,
-        alerts,
-        muting,
-        summary,
-        uploads,
-        health,
-        docs,
-    ):
+    seen = (cameras, rules, events, feedback, media, search, stream, summary)
+    for part in (session, *seen, alerts, muting, uploads, health, docs):
         api.include_router(part.router)
     app.include_router(api)

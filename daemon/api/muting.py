@@ -4,8 +4,8 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
-from daemon.alerts.links import MUTE_S, Links, MuteRefused, MuteRequest, link_key
-from daemon.alerts.mute_page import confirm_page, done_page, refused_page
+from daemon.alerts.link_pages import confirm_page, done_page, refused_page
+from daemon.alerts.links import MUTE_S, LinkRefused, Links, MuteRequest, link_key
 from daemon.api.services import Api, ApiServices
 from daemon.http.limits import RouteClass, limited
 
@@ -17,7 +17,7 @@ def ask(request: Request, api: Api) -> Response:
     """Return a page that asks whether to mute what the link is about."""
     try:
         wanted = _wanted(request, api)
-    except MuteRefused as error:
+    except LinkRefused as error:
         return _page(refused_page(error.message), 403)
     return _page(confirm_page(wanted.camera, wanted.event))
 
@@ -27,7 +27,7 @@ def mute(request: Request, api: Api) -> Response:
     """Send no alerts of what the link is about for an hour."""
     try:
         wanted = _wanted(request, api)
-    except MuteRefused as error:
+    except LinkRefused as error:
         return _page(refused_page(error.message), 403)
     until = time.time() + MUTE_S
     api.alerts.mute(wanted.camera, wanted.event, until)

@@ -14,6 +14,7 @@ from daemon.api.transcoding import Transcoder
 from daemon.config import Config
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
+from daemon.feedback.judge import Judge
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
@@ -36,6 +37,7 @@ class ApiServices:
     frames: FrameCache
     uploads: UploadRecords
     alerts: AlertStore
+    feedback: Judge
     alerts_folder: Path  # where the key of links in messages lies
     store: ConfigStore | None  # the configuration file; None: the daemon was started without one
     take_over: Callable[[], Changes]  # asks the daemon to use what the file says now; returns what that changes

@@ -11,6 +11,7 @@ from pathlib import Path
 from daemon.privacy.alert_data import AlertData
 from daemon.privacy.budget_data import BudgetData
 from daemon.privacy.evidence_data import EvidenceData
+from daemon.privacy.feedback_data import ClickData, SampleData
 from daemon.privacy.index_data import IndexData
 from daemon.privacy.log_data import LogData
 from daemon.privacy.store import Places, Store
@@ -65,6 +66,20 @@ KINDS: tuple[DataKind, ...] = (
         files=("index/*/*.open", "index/*/*.shard"),
         retention="index",
         store=IndexData,
+    ),
+    DataKind(
+        "samples",
+        "features of the surest clips of each event, by which it can be judged",
+        files=("feedback/samples/*/*.safetensors",),
+        retention="samples",
+        store=SampleData,
+    ),
+    DataKind(
+        "feedback",
+        "what people said of events, with the events and their features, and the heads that were made of them",
+        files=(*(f"feedback/feedback.db{suffix}" for suffix in FILES), "feedback/heads/*.safetensors"),
+        retention="feedback",
+        store=ClickData,
     ),
     DataKind(
         "uploads",

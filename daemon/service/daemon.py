@@ -26,6 +26,8 @@ from daemon.config import Config, config_hash
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
 from daemon.config.sections.cameras import UploadsConfig
+from daemon.feedback.judge import Judge
+from daemon.feedback.service import FeedbackService
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.http.sessions import Sessions
 from daemon.observability.camera_state import CameraState
@@ -64,7 +66,7 @@ FLUSHED_UNTIL_S = 6.5
 FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
-JANITOR_STOP_S = ALERTS_STOP_S = 1.0
+JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = 1.0
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
@@ -109,6 +111,7 @@ class Daemon:
             frames=FrameCache(self._latest_frame),
             uploads=UploadRecords(layout.uploads),
             alerts=AlertStore(layout.alerts),
+            feedback=Judge(layout),
             alerts_folder=layout.alerts,
             store=store,
             take_over=self._reloader.take_over if self._reloader else Changes,
@@ -191,11 +194,14 @@ class Daemon:
         layout = StateLayout(self._config.state_dir)
         self._alerts = AlertService(self._config, layout, self._runtime.follow, self._runtime.acknowledge)
         self._alerts.start()
+        self._feedback = FeedbackService(layout, self._stop.wake)
+        self._feedback.start()
         try:
             self._stop.catch_signals()  # after ray.init, which sets its own
             log.info("models loaded", model=self._model.id, device=self._model.device)
             return self._watch()
         finally:
+            self._feedback.stop(min(FEEDBACK_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
@@ -228,6 +234,7 @@ class Daemon:
             supervisor.watch(camera, self._config.event_specs(camera.name))
         while not self._stop.came:
             self._reload()
+            self._take_heads(supervisor)
             supervisor.step()
             if uploads is not None:
                 uploads.step(supervisor)
@@ -271,6 +278,14 @@ class Daemon:
             self._uploads.change(config.event_specs(), config.privacy.blur_faces)
         self._janitor.change(config.retention)
         self._alerts.apply(config)
+
+    def _take_heads(self, supervisor: Supervisor) -> None:
+        """Have the cameras decide by heads that were put into force."""
+        changed = self._feedback.take()
+        for camera in self._config.camera_specs() if changed else ():
+            events = self._config.event_specs(camera.name)
+            if changed.intersection(event.name for event in events):
+                supervisor.configure(camera, self._runtime.order(camera, events))
 
     def _observe(self, supervisor: Supervisor) -> None:
         uploads = self._uploads.snapshot() if self._uploads else None

@@ -28,6 +28,7 @@ from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config.changes import Changes
 from daemon.config.loader import config_from
+from daemon.feedback.judge import Judge
 from daemon.http import Access, HttpServer, build_app
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy.upload_data import UploadRecords
@@ -108,6 +109,7 @@ def main() -> None:
             frames=FrameCache(lambda camera: holders[camera].latest()),
             uploads=UploadRecords(layout.uploads),
             alerts=AlertStore(layout.alerts),
+            feedback=Judge(layout),
             alerts_folder=layout.alerts,
             store=None,
             take_over=Changes,

@@ -131,6 +131,14 @@ class StateClient(PictureStore, Protocol):
         """Write a part of a stream to the index; the Future says whether there was room for it."""
         ...
 
+    def keep_samples(self, camera: str, event_id: str, content: bytes) -> None:
+        """Keep the features of an event that people may judge, in place of those of an earlier revision."""
+        ...
+
+    def load_head(self, event: str) -> bytes | None:
+        """Return the head in force of an event, made of what people judged; None without one."""
+        ...
+
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:
         """Return whether an event was erased or lies in an erased interval; ``live_span``: Unix s, None for a file."""
         ...

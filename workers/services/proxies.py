@@ -223,6 +223,14 @@ class StateProxy:
         """Write what waits for the index; raise ``ServiceLost`` where there is no response in time."""
         _wait(self.transport("close", timeout_s), timeout_s + ROUND_TRIP_S)
 
+    def keep_samples(self, camera: str, event_id: str, content: bytes) -> None:
+        """Keep the features of an event that people may judge."""
+        _wait(self.transport("keep_samples", camera, event_id, content))
+
+    def load_head(self, event: str) -> bytes | None:
+        """Return the head in force of an event."""
+        return _wait(self.transport("load_head", event))
+
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:
         """Return whether an event must not be published."""
         return _wait(self.transport("forbids", camera, event_id, live_span))

@@ -57,6 +57,11 @@ class ServiceSettings:
         return StateLayout(self.state_dir).budgets if self.state_dir else None
 
     @property
+    def feedback(self) -> StateLayout | None:
+        """Return where features of events are kept for feedback, and heads are read; None: there are none."""
+        return StateLayout(self.state_dir) if self.state_dir else None
+
+    @property
     def erasures(self) -> Path | None:
         """Return the file of what was forgotten."""
         return StateLayout(self.state_dir).erasures if self.state_dir else None

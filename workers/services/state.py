@@ -21,6 +21,7 @@ from workers.index.recorder import IndexRecorder
 from workers.index.types import IndexSnapshot, TapeBatch
 from workers.services.evidence_upload import Uploader
 from workers.services.settings import ServiceSettings
+from workers.state_layout import StateLayout
 
 SMALL_BYTES = 1 << 20  # files up to this are written as long as there is room at all
 RESERVE_BYTES = 256 << 20  # of the disk are left free for events, which must not be lost for a clip
@@ -42,9 +43,10 @@ class StateService:
         budgets: Path | None = None,
         erasures: Path | None = None,
         index: Path | None = None,
+        feedback: StateLayout | None = None,
     ) -> None:
         self._pictures = EvidenceFolder(pictures) if isinstance(pictures, Path) else pictures
-        self._budgets, self._erasures = budgets, Erasures(erasures)
+        self._budgets, self._erasures, self._feedback = budgets, Erasures(erasures), feedback
         self._index = IndexRecorder(index, self._erasures.reach) if index is not None else None
         remote = self._pictures is not None and self._pictures.remote is not None
         self._uploader = Uploader(self._pictures) if self._pictures is not None and remote else None
@@ -57,7 +59,8 @@ class StateService:
     @classmethod
     def of(cls, settings: ServiceSettings) -> "StateService":
         """Return the service of a daemon's settings."""
-        return cls(settings.evidence, settings.budget_folder, settings.erasures, settings.index_folder)
+        folders = settings.budget_folder, settings.erasures, settings.index_folder, settings.feedback
+        return cls(settings.evidence, *folders)
 
     def save_pictures(
         self, camera: str, name: str, snapshot: bytes | None, explanation: bytes | None, clip: bool = False
@@ -145,6 +148,27 @@ class StateService:
         """Write what waits; wait so long at most."""
         if self._index is not None:
             self._index.close(timeout_s)
+
+    def keep_samples(self, camera: str, event_id: str, content: bytes) -> None:
+        """Write the features of an event that people may judge, in place of those of an earlier revision."""
+        if self._feedback is None:
+            return
+        with self._writing[camera]:
+            path = self._feedback.feedback_samples / camera / f"{event_id}.safetensors"
+            _write(path, content, "features of an event, for feedback,")
+
+    def load_head(self, event: str) -> bytes | None:
+        """Return the head in force of an event; None without one, and where it cannot be read."""
+        if self._feedback is None:
+            return None
+        path = self._feedback.heads / f"{event}.safetensors"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("what was learned from clicks cannot be read", path=str(path), error=str(error))
+            return None
 
     def forbids(self, camera: str, event_id: str, live_span: tuple[float, float] | None) -> bool:
         """Return whether an event was erased or lies in an erased interval; ``live_span``: Unix s, None for a file."""

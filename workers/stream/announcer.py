@@ -18,6 +18,7 @@ from workers.events.file_identity import FileIdentity
 from workers.events.writer import EventContext, EventWriter
 from workers.publish.base import StreamSink
 from workers.services.clients import StateClient
+from workers.stream.feedback import SampleKeeper
 from workers.stream.results import ResultsCollector
 from workers.stream.segment import Segment
 from workers.telemetry import Histogram
@@ -42,6 +43,7 @@ class Announcer:
         state: StateClient,
         file: FileIdentity | None = None,
         results: ResultsCollector | None = None,
+        samples: SampleKeeper | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.suppressed: Counter[str] = Counter()
@@ -50,23 +52,29 @@ class Announcer:
         self._specs = {s.name: s for s in specs}
         self._writer, self._sink, self._evidence = writer, sink, evidence
         self._clock, self._stopping, self._state, self._file = clock, stopping, state, file
+        self._samples = samples
         self.waiting = False  # for the sink to accept an event, or a file's hash: a new stream would wait as well
 
     def change_rules(self, specs: Sequence[EventSpec], config_hash: str) -> None:
         """Publish the events of other rules from now on; the spans of those that are gone have been closed."""
         self._specs = {s.name: s for s in specs}
+        if self._samples is not None:
+            self._samples.change_rules(specs)
         self._writer = replace(self._writer, config_hash=config_hash)
 
     def announce(self, changes: Iterable[SpanChange], segment: Segment) -> None:
         """Publish every change that was not erased; return once all of them are safe."""
-        events = [self._write(c, segment) for c in changes if not self._was_forgotten(c, segment)]
+        told = [c for c in changes if not self._was_forgotten(c, segment)]
+        events = [self._write(c, segment) for c in told]
         if not events:
             return
         if self.results is not None:
             self.results.add_events(events)
-        for event, receipt in zip(events, self._publish(events), strict=True):
+        for event, change, receipt in zip(events, told, self._publish(events), strict=True):
             if receipt.duplicate:  # the supervisor replaced this stream, and its successor has ended the event
                 continue
+            if self._samples is not None:
+                self._samples.keep(event, change, segment)
             self.counts[event.type] += 1
             log.info(
                 "event",

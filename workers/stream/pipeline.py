@@ -27,6 +27,7 @@ from workers.stream.budget_store import BudgetStore
 from workers.stream.clips import ClipRecorder
 from workers.stream.decider import Decider
 from workers.stream.embedding import Embedder, View
+from workers.stream.feedback import SampleKeeper, load_heads
 from workers.stream.latest_frame import FrameHolder, LatestFrame
 from workers.stream.look_alikes import LookAlikes
 from workers.stream.preparation import file_identity, open_source
@@ -128,7 +129,8 @@ class StreamPipeline:
                 self._order = order
                 return
             if order.events == before.order.events and self._aligner is before.aligner:
-                rules = replace(before, order=order)
+                heads = load_heads(order.services.state, order.events, before.keys.model)
+                rules = replace(before, order=order, rule_set=replace(before.rule_set, heads=heads))
             else:
                 rules = prepare_rules(order, self._camera, self._info, self._aligner, before.analyser)
             self._rules = rules
@@ -181,8 +183,10 @@ class StreamPipeline:
         recorder = self._build_recorder(info) if settings.evidence_folder else None
         kept = state if settings.evidence_folder else None
         evidence = EvidenceStore(kept, camera.name, file.stem if file else "", recorder)
+        samples = SampleKeeper(state, rules.specs, rules.keys.model) if settings.feedback else None
+        sink, stopping = services.sink, self._stopping
         announcer = Announcer(
-            rules.specs, writer, services.sink, evidence, self._clock, self._stopping, state, file, self._results
+            rules.specs, writer, sink, evidence, self._clock, stopping, state, file, self._results, samples
         )
         embedder = Embedder(camera.name, info.live, services.encoder, services.speech, self._clock)
         embedder.view = _view(rules)

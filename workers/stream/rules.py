@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alignment.calibration import SIMILARITY_STRAYS_PER_HOUR, Rates, threshold_for_budget
+from alignment.personal.scorer import Heads
 from alignment.spans.budget import Budget
 from alignment.spans.tracker import SpanRule
 from alignment.types import MODALITIES, EventQuery
@@ -24,13 +25,14 @@ EXIT_RATIO = DEFAULT_RULES["vision"].exit / DEFAULT_RULES["vision"].enter
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Queries and rules in the order of the events, and budgets by name of the events that have one."""
+    """Queries and rules in the order of the events; budgets and heads by name of the events that have one."""
 
     queries: tuple[EventQuery, ...]
     rules: tuple[SpanRule, ...]
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     priorities: tuple[int, ...] = ()  # of the events; empty: all have the same
     areas: tuple[Areas, ...] = ()  # of the events: where in a frame they are looked for; none: in all of it
+    heads: Heads = field(default_factory=dict)  # made of what people judged
 
     @property
     def zones(self) -> tuple[Areas, ...]:

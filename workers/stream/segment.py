@@ -12,6 +12,8 @@ import numpy as np
 
 from alignment.aligners.base import Aligner
 from alignment.aligners.explanation import Explanation, explain
+from alignment.personal.samples import Samples
+from alignment.personal.scorer import Heads, PersonalScorer
 from alignment.spans.tracker import SpanTracker
 from alignment.types import F32, F64, MODALITIES, Detections, FeatureWindow, ScoreTrack, Span, SpanChange
 from alignment.windows import ClipWindow
@@ -81,7 +83,7 @@ class PriorityGroup:
             or SpanTracker(q.event, rule_set.rules[i], rule_set.budgets.get(q.event), before.clips)
             for i, q in zip(places, self._queries, strict=True)
         ]
-        self.aligner, self._scorer = aligner, aligner.begin(self._queries)
+        self.aligner, self._scorer = aligner, PersonalScorer(aligner.begin(self._queries), rule_set.heads)
         self._latest: tuple[FeatureWindow, tuple[ScoreTrack, ...]]
         self._deferred = 0
         self.scores: dict[str, float] = {}  # of the last decided clip
@@ -103,6 +105,14 @@ class PriorityGroup:
             changes += tracker.update(track, hop.first, hop.decided, settled)
             self.scores[query.event] = float(track.p[hop.decided - 1]) if hop.decided else 0.0
         return changes
+
+    def use(self, heads: Heads, since: int) -> None:
+        """Correct scores by other heads, of the clips from number ``since`` on."""
+        self._scorer.use(heads, since)
+
+    def samples_of(self, span: Span) -> Samples:
+        """Return the surest clips of a span of the latest changes, as they were scored without heads."""
+        return self._scorer.samples(span.event, span.start, span.end)
 
     @property
     def trackers(self) -> dict[str, SpanTracker]:
@@ -239,6 +249,8 @@ class Segment:
         trackers = {event: t for group in self._groups for event, t in group.trackers.items() if event in kept}
         before = Former(self._groups, trackers, self._window.first + len(self._window))
         self._groups = build_priority_groups(rule_set, aligner, self._live, before)
+        for group in self._groups:
+            group.use(rule_set.heads, before.clips)
         self._areas, self._aligner = _areas(rule_set), aligner
         events = {q.event for q in rule_set.queries}
         self.scores = {event: p for event, p in self.scores.items() if event in events}
@@ -246,6 +258,10 @@ class Segment:
     def explain(self, span: Span) -> Explanation:
         """Return why a span of the latest changes was reported."""
         return next(found for group in self._groups if (found := group.explain(span)) is not None)
+
+    def samples_of(self, span: Span) -> Samples:
+        """Return what people judge of a span of the latest changes."""
+        return next(group for group in self._groups if span.event in group.trackers).samples_of(span)
 
     def areas_of(self, span: Span) -> Areas:
         """Return the part of the frame in which a span's event is looked for; nothing for all of it."""

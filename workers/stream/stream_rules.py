@@ -5,12 +5,13 @@ item of its queue: no frame waits for it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alignment.aligners.base import Aligner
 from workers.audio.analyser import AudioAnalyser
 from workers.services.clients import StreamServices
 from workers.stream.budget_store import BudgetKeys
+from workers.stream.feedback import load_heads
 from workers.stream.preparation import audio_analyser, impossible_events
 from workers.stream.rules import RuleSet, build_rule_set
 from workers.types import CameraSpec, EventSpec, SourceInfo
@@ -64,4 +65,5 @@ def prepare_rules(
     warnings = impossible_events(specs, info, services.encoder, rule_set, transcribes)
     keys = BudgetKeys.of(specs, f"{encoder.info.id} {aligner.name}")
     listener = audio_analyser(camera, info, rule_set, transcribes, analyser)
+    rule_set = replace(rule_set, heads=load_heads(services.state, specs, keys.model))
     return StreamRules(order, rule_set, aligner, keys, listener, warnings)

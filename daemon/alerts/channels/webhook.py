@@ -88,6 +88,8 @@ def _subject(subject: Subject) -> dict[str, Any]:
         "snapshot": subject.snapshot_url,
         "clip": subject.clip_url,
         "mute": subject.mute_url,
+        "wrong": subject.wrong_url,
+        "right": subject.right_url,
     }
     return {"event": subject.event.to_document(), "accepted_at": iso(subject.at), "links": links}
 

@@ -53,6 +53,16 @@ class RetentionConfig(Section):
         description="Learned false-alert rates of a camera, counted from the last update.",
         json_schema_extra={"default": "365d"},
     )
+    samples: Keep = Field(
+        default=30 * 86_400.0,
+        description="Features of events by which they can be judged.",
+        json_schema_extra={"default": "30d"},
+    )
+    feedback: Keep = Field(
+        default=365 * 86_400.0,
+        description="What people said of events, and the heads that were made of it.",
+        json_schema_extra={"default": "365d"},
+    )
     uploads: Keep = Field(
         default=None, description="Uploads in `uploads.done`.", json_schema_extra={"default": "forever"}
     )

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from daemon.alerts.links import LINK_S, Links, MuteRefused, MuteRequest, link_key
-from daemon.alerts.mute_page import confirm_page, done_page, refused_page
+from daemon.alerts.link_pages import confirm_page, done_page, refused_page
+from daemon.alerts.links import LINK_S, LinkRefused, Links, MuteRequest, link_key
 
 NOW = 1_700_000_000.0
 
@@ -23,7 +23,7 @@ def test_a_link_is_valid_for_its_camera_and_event_until_it_expires(tmp_path: Pat
     assert links.read_mute(query(url), NOW + LINK_S - 1) == MuteRequest("door", "cat")
     again = Links("https://other.example", link_key(tmp_path))  # after a restart
     assert again.read_mute(query(url), NOW) == MuteRequest("door", "cat")
-    with pytest.raises(MuteRefused, match="too old"):
+    with pytest.raises(LinkRefused, match="too old"):
         links.read_mute(query(url), NOW + LINK_S + 2)
 
 
@@ -32,7 +32,7 @@ def test_a_link_is_valid_for_its_camera_and_event_until_it_expires(tmp_path: Pat
 )
 def test_a_link_that_was_changed_is_refused(tmp_path: Path, change: dict[str, str]) -> None:
     links = Links("https://x.example", link_key(tmp_path))
-    with pytest.raises(MuteRefused, match="not valid"):
+    with pytest.raises(LinkRefused, match="not valid"):
         links.read_mute(query(links.mute("door", "cat", NOW)) | change, NOW)
 
 
@@ -40,7 +40,7 @@ def test_another_key_an_empty_query_and_no_number_are_refused(tmp_path: Path) ->
     links = Links("https://x.example", b"k" * 32)
     given = query(Links("https://x.example", link_key(tmp_path)).mute("door", "cat", NOW))
     for bad in ({}, given, given | {"expires": "soon"}):
-        with pytest.raises(MuteRefused, match="not valid"):
+        with pytest.raises(LinkRefused, match="not valid"):
             links.read_mute(bad, NOW)
 
 

@@ -17,6 +17,7 @@ from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.config.changes import Changes, changes
 from daemon.config.editing.store import ConfigStore
+from daemon.feedback.judge import Judge
 from daemon.http import Access, HttpServer, build_app
 from daemon.http.sessions import Sessions
 from daemon.observability.snapshot import DaemonSnapshot
@@ -127,6 +128,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             frames=FrameCache(served.latest),
             uploads=UploadRecords(layout.uploads),
             alerts=AlertStore(layout.alerts),
+            feedback=Judge(layout),
             alerts_folder=layout.alerts,
             store=store,
             take_over=take_over,

@@ -15,7 +15,7 @@ from alignment.types import EventQuery
 from tests.support.pipelines import SAMPLE, ColourEncoder, MemorySink, done, services_of, write_colours
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
-from workers.services.clients import SpeechClient
+from workers.services.clients import SpeechClient, StateClient
 from workers.services.settings import ServiceSettings
 from workers.sources.factory import build_source
 from workers.stream.pipeline import StreamPipeline
@@ -71,11 +71,13 @@ class Run:
         events: Sequence[EventSpec],
         encoder: ColourEncoder | None = None,
         speech: SpeechClient | None = None,
+        state: StateClient | None = None,
+        state_dir: Path | None = None,
     ) -> None:
         self.source, self.sink = Stepped(path, audio=speech is not None), MemorySink()
-        self.services = services_of(encoder or ColourEncoder(), self.sink, speech)
+        self.services = services_of(encoder or ColourEncoder(), self.sink, speech, state)
         aligner = SimilarityAligner(self.services.encoder.describe().calibration)
-        settings = ServiceSettings(config_hash="old")
+        settings = ServiceSettings(config_hash="old", state_dir=state_dir)
         camera = self.source.camera
         self.pipeline = StreamPipeline(camera, tuple(events), self.source, aligner, self.services, settings)  # type: ignore[arg-type]
         self.thread = threading.Thread(target=self.pipeline.run, daemon=True)

@@ -1,4 +1,4 @@
-"""The page behind a link that mutes: it asks first, because programs follow links in messages to preview them."""
+"""The pages behind links that mute or judge: they ask first, because programs follow links to preview them."""
 
 from html import escape
 
@@ -25,6 +25,18 @@ def done_page(camera: str, event: str, until: str) -> str:
     """Return the page that answers the POST; ``until`` is the local time when alerts come again."""
     what = f"<strong>{escape(event or 'All events')}</strong> on <strong>{escape(camera)}</strong>"
     return _PAGE.format(content=f"<p>{what}: no alerts until {escape(until)}.</p>")
+
+
+def judge_page(verdict: str) -> str:
+    """Return the page that a GET of a link of feedback shows; its button sends a POST to the same URL."""
+    what = "is what its rule describes" if verdict == "right" else "is a false alert"
+    form = '<form method="post"><button type="submit">Say so</button></form>'
+    return _PAGE.format(content=f"<p>Say that this event {what}? The rule learns from it.</p>\n{form}")
+
+
+def judged_page(verdict: str) -> str:
+    """Return the page that answers the POST."""
+    return _PAGE.format(content=f"<p>Thank you. The event is noted as {escape(verdict)}.</p>")
 
 
 def refused_page(why: str) -> str:

@@ -1,0 +1,1 @@
+"""What people say of events: a small head over frozen features that corrects one event's probability."""
