@@ -32,6 +32,7 @@ COMMANDS = {
     "schema": ("schema", "Print the JSON Schema of the configuration file, for editors."),
     "events": ("events.commands", "Follow, list and show published events."),
     "alerts": ("alerts", "Try targets of alerts, list alerts, and send them again."),
+    "feedback": ("feedback", "Judge events, and choose what was learned from it."),
     "models": ("models", "List, inspect and download models."),
 }
 

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.process, pytest.mark.realtime]
 
 PORT = "127.0.0.1:8765"  # in the documents; the tests use a free one
 TOKENS = {"WATCHWORD_TOKEN": "token-of-everything" * 2, "WATCHWORD_HEALTH_TOKEN": "token-of-health" * 2}
+BEARER = {"Authorization": f"Bearer {TOKENS['WATCHWORD_TOKEN']}"}
 
 
 class Place:
@@ -94,11 +95,21 @@ def test_api(place: Place) -> None:
 
 
 def test_api_changes_a_rule(place: Place) -> None:
-    headers = {"Authorization": f"Bearer {TOKENS['WATCHWORD_TOKEN']}"}
-    version = httpx.get(f"http://{place.address}/api/v1/rules", headers=headers).json()["version"]
+    version = httpx.get(f"http://{place.address}/api/v1/rules", headers=BEARER).json()["version"]
     script = documented("docs/api.md", "$ curl -fsS -X PUT").replace("404a5d9428fe3c86", version)
     assert json.loads(place.run(script))["version"] != version
     assert "a cat" in (place.folder / "config.yaml").read_text()
+
+
+def test_feedback(place: Place) -> None:
+    events = httpx.get(f"http://{place.address}/api/v1/events", headers=BEARER).json()["events"]
+    event = next(e["id"] for e in events if e["event"] == "something")
+    printed = place.run(documented("docs/feedback.md", "$ watchword events list").replace("0001cafe", event))
+    assert printed.endswith(f"{event}: wrong\n")
+    script = documented("docs/feedback.md", "$ curl -fsS -X POST").replace("0001cafe", event)
+    assert json.loads(place.run(script)) == {"verdict": "wrong", "can_be_judged": True}
+    learned = json.loads(place.run("watchword feedback list --json"))
+    assert (learned["event"], learned["clicks"], learned["in_force"]) == ("something", 1, 0)
 
 
 def test_events_from_redis(place: Place) -> None:

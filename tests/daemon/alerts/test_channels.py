@@ -183,7 +183,9 @@ def test_what_is_said_and_named_reaches_a_webhook_inertly(house: House, hook: Re
     assert lines[2].startswith("Heard: “<b>x</b> [y](http://evil.example) *z* @\u200beveryone")
     assert lines[3] == f"Open: https://x.example/events/{event.id}"
     assert lines[4].startswith("Mute for an hour: https://x.example/api/v1/mute?camera=door&event=cat&expires=")
-    assert len(lines) == 5
+    assert lines[5].startswith("False alert: https://x.example/api/v1/feedback?event=0001cafe&verdict=wrong&expires=")
+    assert lines[6].startswith("Right: https://x.example/api/v1/feedback?")
+    assert len(lines) == 7
 
 
 def test_a_picture_that_is_missing_or_refused_costs_no_message(house: House, hook: Receiver, tmp_path: Path) -> None:

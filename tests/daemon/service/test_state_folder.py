@@ -69,6 +69,7 @@ def test_is_made_for_its_owner_alone(tmp_path: Path) -> None:
             "lock",
             "schema",
             "alerts",
+            "feedback",
             "events",
             "budgets",
             "evidence",
