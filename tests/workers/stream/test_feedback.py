@@ -9,6 +9,7 @@ from alignment.personal.fitting import Judged, fit
 from alignment.personal.samples import logit_of
 from tests.support.pipelines import ColourEncoder, write_colours
 from tests.workers.stream.test_rule_changes import Run, spans
+from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.state_layout import StateLayout
 from workers.stream.feedback import feedback_key
@@ -29,7 +30,8 @@ def layout(tmp_path: Path) -> StateLayout:
 
 
 def run_with(path: Path, layout: StateLayout) -> Run:
-    return Run(path, [RED], state=StateService(feedback=layout), state_dir=layout.root)
+    state = StateService.of(ServiceSettings(state_dir=layout.root))
+    return Run(path, [RED], state=state, state_dir=layout.root)
 
 
 def test_an_event_can_be_judged_and_its_look_alikes_end_without_a_restart(path: Path, layout: StateLayout) -> None:
