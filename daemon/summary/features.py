@@ -1,5 +1,6 @@
 """The features that a summary is made of, from the index or fresh from a file, in one form."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class FileFeatures:
 
 
 def clips_of(shards: Iterable[Shard], since: float = -np.inf, until: float = np.inf) -> Clips:
-    """Return the frames between two stream seconds, of the encoder that embedded the last of them."""
+    """Return the frames between two stream seconds, of the encoder that embedded most of them."""
     parts: list[tuple[str, I8, F64]] = []
     for shard in shards:
         kept = np.isfinite(shard.scale) & (shard.t >= since) & (shard.t < until)
@@ -47,7 +48,10 @@ def clips_of(shards: Iterable[Shard], since: float = -np.inf, until: float = np.
             parts.append((shard.info.tape.encoder, shard.frames[kept], shard.t[kept]))
     if not parts:
         return Clips(np.zeros((0, 0), np.int8), np.zeros(0))
-    encoder = parts[-1][0]
+    counts = Counter[str]()
+    for name, _, t in parts:
+        counts[name] += len(t)
+    encoder = counts.most_common(1)[0][0]
     rows, times = zip(*((rows, t) for name, rows, t in parts if name == encoder), strict=True)
     t = np.concatenate(times)
     order = np.argsort(t, kind="stable")

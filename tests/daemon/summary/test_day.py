@@ -72,11 +72,11 @@ def test_what_the_camera_showed_the_day_before_is_known(layout: StateLayout) -> 
 
 def test_frames_of_another_model_are_left_out_and_that_is_said(layout: StateLayout) -> None:
     old = replace(TAPE, encoder="lite/old@1", key="other")
-    index_frames(layout, usual_rows(300, slice(0, 0)), T + np.arange(300.0), old)
+    index_frames(layout, usual_rows(200, slice(0, 0)), T + np.arange(200.0), old)
     index_frames(layout, usual_rows(300, slice(100, 106)), T + 400 + np.arange(300.0), TAPE)
     found = summarise_day(LogView(layout.event_log), IndexReader(layout.index), Span(T, T + 3600))
     assert [m.best for m in found.moments] == [pytest.approx(T + 503, abs=3)]
-    assert found.notes == ("cam: 300 frames were seen by another model and are left out",)
+    assert found.notes == ("cam: 200 frames were seen by another model and are left out",)
 
 
 def test_the_video_shows_the_moments_by_the_cameras_own_packets(layout: StateLayout, tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ def test_an_upload_with_its_chapters_and_highlights(site: Site, visit: Visit) ->
     until(page, "document.querySelectorAll('.chapters li').length === 3")
     assert page.locator(".chapters li").all_inner_texts()[1].split("\n")[-1] == "a red picture"
     page.get_by_text("第 1 章").wait_for()
-    page.get_by_role("button", name="制作短视频").click()
     until(page, f"({VIDEO}?.readyState ?? 0) >= 2")
     assert page.locator(".clip ol button").count() == 3
+    until(page, "[...document.querySelectorAll('.moment video')].filter((one) => one.readyState >= 2).length === 3")
 
 
 def test_a_day_without_anything_and_times_in_the_address(site: Site, visit: Visit) -> None:

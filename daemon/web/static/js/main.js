@@ -62,7 +62,7 @@ function drawNav() {
   nav.setAttribute("aria-label", t.views);
   element("skip").textContent = t.skip;
   const shown = VIEWS.filter((view) => may(view.may));
-  const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`) || (at === "/events" && path === "/summary"));
+  const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`) || (path === "/summary" && at === (location.search.includes("upload=") ? "/uploads" : "/events")));
   fill(
     nav,
     shown.map(({ path: at, name, icon: drawn }) => h("a", { href: at, "aria-current": isHere(at) ? "page" : null }, icon(drawn), t.nav[name])),

@@ -11,6 +11,8 @@ import { t } from "../core/i18n.js";
  * @typedef {{camera: string, live: boolean, start: number, end: number, best: number, novelty: number | null, events: ShortEvent[], clip: {event: string, at: number} | null}} Moment
  */
 
+/** @typedef {import("./short_video.js").Video} Video */
+
 /**
  * Returns the card of a moment, a link to its surest event if it has one.
  * @param {Moment} one
@@ -28,6 +30,21 @@ export function momentCard(one) {
 }
 
 /**
+ * Gives cards that have no picture a frame of the short videos that show their moments.
+ * @param {HTMLElement} list
+ * @param {Moment[]} moments In the order of the cards.
+ * @param {Video[]} videos
+ */
+export function illustrate(list, moments, videos) {
+  const places = videos.flatMap((video) => video.moments.map((shown) => ({ ...shown, url: video.url })));
+  list.querySelectorAll(".thumb").forEach((thumb, i) => {
+    const one = moments[i];
+    const found = places.find(({ start, camera }) => Math.abs(start - one.start) < 0.01 && (camera === one.camera || !one.live));
+    if (found && !thumb.firstChild) thumb.append(still(found.url, found.at + Math.min(one.best - one.start, found.seconds / 2)));
+  });
+}
+
+/**
  * Returns the snapshot of a moment, or the frame of a clip that shows it; null where neither is kept.
  * @param {Moment} one
  */
@@ -39,7 +56,14 @@ function picture(one) {
     return image;
   }
   if (!one.clip) return null;
-  const at = one.clip.at + Math.max(0, one.best - one.start);
-  const source = `${address(`/events/${encodeURIComponent(one.clip.event)}/clip.mp4`)}#t=${at.toFixed(1)}`;
-  return h("video", { src: source, preload: "metadata", muted: true, playsinline: true, "aria-hidden": "true", tabindex: "-1" });
+  return still(address(`/events/${encodeURIComponent(one.clip.event)}/clip.mp4`), one.clip.at + Math.max(0, one.best - one.start));
+}
+
+/**
+ * Returns one frame of a video.
+ * @param {string} url
+ * @param {number} at Second of the video.
+ */
+function still(url, at) {
+  return h("video", { src: `${url}#t=${at.toFixed(1)}`, preload: "metadata", muted: true, playsinline: true, "aria-hidden": "true", tabindex: "-1" });
 }

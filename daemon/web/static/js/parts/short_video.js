@@ -14,8 +14,10 @@ import { inWords, t } from "../core/i18n.js";
  * @param {Record<string, any>} order Body of `POST /summary/videos`.
  * @param {boolean} live Whether moments have a time of day.
  * @param {AbortSignal} signal
+ * @param {(videos: Video[]) => void} made Called when it can be played.
+ * @param {boolean} [atOnce] Whether it is made without being asked for.
  */
-export function shortVideo(order, live, signal) {
+export function shortVideo(order, live, signal, made, atOnce = false) {
   const button = h("button", { type: "button", on: { click: () => make(false) } }, t.summary.make);
   const status = h("div", { role: "status" });
   const place = h("div", { class: "stack" });
@@ -29,6 +31,7 @@ export function shortVideo(order, live, signal) {
       fill(status);
       button.hidden = true;
       fill(place, videos.map((/** @type {Video} */ video) => player(video, h264)));
+      made(videos);
     } catch (error) {
       if (!signal.aborted) fill(status, h("p", { class: "box warn" }, inWords(error)));
     } finally {
@@ -64,5 +67,6 @@ export function shortVideo(order, live, signal) {
     );
   }
 
+  if (atOnce) make(false);
   return h("section", { class: "stack close" }, h("p", {}, button), status, place);
 }

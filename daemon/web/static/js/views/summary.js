@@ -5,7 +5,7 @@ import { h, fill } from "../core/dom.js";
 import { inWords, t } from "../core/i18n.js";
 import { note } from "../core/router.js";
 import { dayLanes } from "../parts/day_lanes.js";
-import { momentCard } from "../parts/moment_card.js";
+import { illustrate, momentCard } from "../parts/moment_card.js";
 import { shortVideo } from "../parts/short_video.js";
 import { uploadSummary } from "./upload_summary.js";
 
@@ -69,6 +69,7 @@ function daySummary(root, query) {
   function draw(found, order, signal) {
     const { cameras, rules, moments, files, notes } = found;
     const between = `since=${localTime(order.since)}&until=${localTime(order.until)}`;
+    const list = h("ol", { class: "moments" }, moments.map(momentCard));
     fill(
       place,
       !cameras.length && h("p", { class: "quiet" }, t.summary.nothing),
@@ -79,8 +80,8 @@ function daySummary(root, query) {
           rules.map((/** @type {any} */ rule) => h("a", { class: "tag", href: `/events?event=${encodeURIComponent(rule.event)}&time=between&${between}` }, rule.event, h("span", { class: "small" }, ` ×${rule.count}`))),
         ),
       cameras.length > 0 && h("section", { class: "stack close", "aria-label": t.summary.along }, h("p", { class: "legend" }, h("span", {}, t.nav.events), h("span", { class: "words" }, t.summary.unlike)), dayLanes(found)),
-      moments.length > 0 && shortVideo(order, true, signal),
-      moments.length > 0 && h("section", { class: "stack close" }, h("h2", {}, t.summary.moments), h("ol", { class: "moments" }, moments.map(momentCard))),
+      moments.length > 0 && shortVideo(order, true, signal, (videos) => illustrate(list, moments, videos)),
+      moments.length > 0 && h("section", { class: "stack close" }, h("h2", {}, t.summary.moments), list),
       files.length > 0 &&
         h("section", {}, h("h2", {}, t.nav.uploads), h("ul", { class: "stack close" }, files.map((/** @type {any} */ one) => h("li", {}, one.file, " ", h("span", { class: "small" }, t.uploads.found(one.events)))))),
       notes.map((/** @type {string} */ text) => h("p", { class: "small" }, text)),

@@ -4,7 +4,7 @@ import { get, ROOT } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { duration, offset } from "../core/format.js";
 import { inWords, t } from "../core/i18n.js";
-import { momentCard } from "../parts/moment_card.js";
+import { illustrate, momentCard } from "../parts/moment_card.js";
 import { shortVideo } from "../parts/short_video.js";
 
 /**
@@ -33,10 +33,11 @@ export function uploadSummary(root, name) {
       const heading = kind === "seen" ? t.event.seen : t.event.heard;
       return own.length > 0 && h("section", {}, h("h2", {}, heading), h("p", { class: "tags" }, own.map((/** @type {any} */ tag) => h("span", { class: "tag" }, tag.name, h("span", { class: "small" }, ` ${duration(tag.seconds)}`)))));
     };
+    const list = h("ol", { class: "moments" }, highlights.map(momentCard));
     fill(
       place,
       h("p", { class: "quiet" }, duration(seconds)),
-      highlights.length > 0 && shortVideo({ upload: name }, false, abort.signal),
+      highlights.length > 0 && shortVideo({ upload: name }, false, abort.signal, (videos) => illustrate(list, highlights, videos), true),
       h(
         "section",
         { class: "stack close" },
@@ -46,7 +47,7 @@ export function uploadSummary(root, name) {
       ),
       tagged("seen"),
       tagged("heard"),
-      highlights.length > 0 && h("section", { class: "stack close" }, h("h2", {}, t.summary.highlights), h("ol", { class: "moments" }, highlights.map(momentCard))),
+      highlights.length > 0 && h("section", { class: "stack close" }, h("h2", {}, t.summary.highlights), list),
       notes.map((/** @type {string} */ text) => h("p", { class: "small" }, text)),
     );
   }
