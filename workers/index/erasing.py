@@ -11,7 +11,7 @@ from workers.index.packing import sizes
 from workers.index.records import Part, overwrite, part_from_bytes, part_to_bytes, records
 from workers.index.shard import Shard, read_full, read_open
 from workers.index.shard_file import save_shard
-from workers.index.tables import Columns, Kind, item_spans, selected
+from workers.index.tables import Columns, item_spans, selected
 
 
 def holds(path: Path, since: float, until: float) -> bool:
@@ -40,8 +40,9 @@ def erase(path: Path, since: float, until: float) -> None:
     except IndexDamaged:
         path.unlink(missing_ok=True)
         return
-    kept = _outside(shard.columns, since, until) & (shard.columns["kind"] != Kind.GAP)
-    if not shard.info.tape.live or (path.suffix != OPEN and not kept.any()):
+    kept = _outside(shard.columns, since, until)
+    shows = np.isfinite(item_spans(shard.columns)[:, 0])
+    if not shard.info.tape.live or (path.suffix != OPEN and not (kept & shows).any()):
         path.unlink(missing_ok=True)
     elif path.suffix == OPEN:
         _erase_in_place(path, shard, since, until)

@@ -1,5 +1,6 @@
 """Items of a stream to columns, and back: what comes back is what the stream decides on (``rounding``)."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from alignment.types import F32
 from workers.areas import standing_in
 from workers.index import rounding
-from workers.index.tables import Columns, Flag, Kind, empty, head, spans
+from workers.index.tables import TABLES, Columns, Flag, Kind, empty, head, spans
 from workers.index.types import TapeInfo
 from workers.items import (
     AudioAnalysed,
@@ -20,7 +21,9 @@ from workers.items import (
     Transcript,
     ZoneAnswer,
 )
-from workers.types import SoundTags, Utterance
+from workers.types import SAMPLE_RATE_HZ, SoundTags, Utterance
+
+WHOLE = dict.fromkeys(TABLES, slice(None))
 
 
 def sizes(info: TapeInfo) -> dict[str, int]:
@@ -44,8 +47,7 @@ def packed(item: StreamItem) -> dict[str, NDArray[Any]]:
 
 
 def unpacked(columns: Columns, info: TapeInfo, first: int = 0) -> Iterator[StreamItem]:
-    """Yield the items from the ``first`` on, without gaps. ``columns`` may lack those that no item uses."""
-    columns = empty(sizes(info)) | dict(columns)
+    """Yield the items from the ``first`` on, without gaps."""
     places, kinds = spans(columns), columns["kind"]
     for i in range(first, len(kinds)):
         if kinds[i] != Kind.GAP:
@@ -54,7 +56,14 @@ def unpacked(columns: Columns, info: TapeInfo, first: int = 0) -> Iterator[Strea
 
 def rounded(item: StreamItem, info: TapeInfo) -> StreamItem:
     """Return the item as it is when it is read from the index."""
-    return next(unpacked(packed(item), info))
+    return unpacked_item(packed(item), info)
+
+
+def unpacked_item(columns: Columns, info: TapeInfo) -> StreamItem:
+    """Return the one item of ``packed`` columns."""
+    if columns["kind"][0] == Kind.TRANSCRIPT:  # maybe without utterances
+        columns = empty(sizes(info)) | dict(columns)
+    return _item(columns, info, 0, WHOLE)
 
 
 def _frames(item: FrameAnswer) -> dict[str, NDArray[Any]]:
@@ -141,7 +150,9 @@ def _frames_of(columns: Columns, info: TapeInfo, segment: int, behind: bool, own
 
 def _audio_of(columns: Columns, segment: int, tagged: bool, own: dict[str, slice]) -> AudioAnalysed:
     start = columns["audio_start"][own["audio"]]
-    end, settled = (rounding.ends(start, columns[name][own["audio"]])[0] for name in ("audio_length", "audio_settled"))
+    end = rounding.ends(start, columns["audio_length"][own["audio"]])[0]
+    settled = columns["audio_settled"][own["audio"]][0]
+    until = math.inf if settled == rounding.NEVER else start[0] + settled / SAMPLE_RATE_HZ
     tags = None
     if tagged:
         sounds, heard = own["sound"], own["heard"]
@@ -149,7 +160,7 @@ def _audio_of(columns: Columns, segment: int, tagged: bool, own: dict[str, slice
         t = np.column_stack([begin, rounding.ends(begin, columns["sound_length"][sounds])])
         p = rounding.sound_rows(classes, columns["heard_class"][heard], columns["heard_p"][heard])
         tags = SoundTags(segment, t, p)
-    return AudioAnalysed(segment, float(start[0]), float(end), float(settled), tags)
+    return AudioAnalysed(segment, float(start[0]), float(end), float(until), tags)
 
 
 def utterances(columns: Columns, said: slice, text: slice) -> Iterator[Utterance]:

@@ -10,7 +10,7 @@ import structlog
 from alignment.errors import WatchwordError
 from workers.audio.analyser import AudioAnalyser
 from workers.clock import Clock
-from workers.index.packing import packed, sizes, unpacked
+from workers.index.packing import packed, sizes, unpacked_item
 from workers.index.records import Part, part_to_bytes
 from workers.index.tables import Columns, item_spans, joined
 from workers.index.types import StoredFile, TapeBatch, TapeInfo
@@ -85,7 +85,7 @@ class Tape:
             due = self._clock.monotonic() - self._sent_at >= BATCH_S
             if due or len(self._waiting) >= BATCH_ITEMS:
                 self._send()
-        return next(unpacked(columns, self._info))
+        return unpacked_item(columns, self._info)
 
     def follow(self, analyser: AudioAnalyser | None) -> None:
         """Say from now on whether somebody listens for sounds and for speech."""

@@ -44,8 +44,8 @@ def test_rounding_is_fine_enough() -> None:
             assert near.settled_s == pytest.approx(item.settled_s, abs=1e-4)
             if item.tags is not None:
                 assert near.tags is not None
-                assert np.abs(near.tags.p - item.tags.p).max() < 0.0101
-                loud = item.tags.p > 0.02
+                assert np.abs(near.tags.p - item.tags.p).max() < 0.0301
+                loud = item.tags.p > 0.03
                 assert np.abs(near.tags.p - item.tags.p)[loud].max(initial=0) < 0.002
         elif isinstance(item, Transcript):
             assert isinstance(near, Transcript)
