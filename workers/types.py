@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from alignment.temporal.rule import TemporalRule
 from alignment.types import F32, F64, Modality
 from workers.redaction import RedactedUrl
 
@@ -144,6 +145,7 @@ class CameraSpec:
     hosts: tuple[str, ...] = ()  # hosts that playlists and redirects may name, besides the URL's own
     upload: str | None = None  # path below the folder of uploads, of one of the files that share this name
     results: bool = False  # the last snapshot of a file holds its events and its transcript
+    over_time: tuple[TemporalRule, ...] = ()  # of a file: rules that are decided on its events
 
     @property
     def hop_s(self) -> float:

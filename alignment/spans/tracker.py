@@ -99,6 +99,7 @@ class SpanTracker:
         self._rules: list[SpanRule] = []  # of each clip of the window
         self._least_enter = self.rule.enter  # of those
         self._busy = False
+        self.known_until = -math.inf  # no span that is not reported begins before this stream second
         self._checkpoint = _State()
         self._first = 0
         self._seen: tuple[F32, F64, F32] = (np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 3), np.float32))
@@ -119,6 +120,7 @@ class SpanTracker:
         idle = self._checkpoint.candidate is None and self._checkpoint.rise is None
         if idle and not self._reported and not (self._seen[0] >= self._least_enter).any():
             self._busy = False
+            self.known_until = min(settled_s, self._rise_began())
             return ()
         return tuple(self._changes(self._spans(settled_s)))
 
@@ -129,6 +131,20 @@ class SpanTracker:
             self._count(len(self._seen[0]))
             self._budget.observe(0.0, self._tally.finish())
         return changes
+
+    @property
+    def open_until(self) -> float:
+        """Return the latest end so far of a reported span that goes on; minus infinity without one."""
+        return max((known.span.end for known in self._reported if known.span.open), default=-math.inf)
+
+    def _rise_began(self) -> float:
+        """Return where the last clips that may turn out to be the beginning of a span begin, else the last clip."""
+        p, bounds, _ = self._seen
+        if not len(p):
+            return self.known_until
+        low = np.flatnonzero(p < self._least_enter * self.rule.exit_ratio)
+        first = int(low[-1]) + 1 if len(low) else 0
+        return float(bounds[min(first, len(p) - 1), 0])
 
     def _move(self) -> None:
         """Use the budget's threshold for the next clips, unless a span is being built."""
@@ -168,6 +184,10 @@ class SpanTracker:
             found.append(state.candidate)
         self._busy = state.candidate is not None
         gap, least = self.rule.merge_gap_s, self.rule.min_duration_s - 1e-6
+        pending = [math.inf if state.rise is None or state.active else state.rise]
+        pending += [b.start for b in found[-1:] if b is state.candidate and b.end - b.start < least]
+        last = float(self._seen[1][-1, 0]) if len(self._seen[1]) else self.known_until
+        self.known_until = min(settled_s, last, *pending)
         return [b.span(self.event, settled_s - b.end <= gap) for b in found if b.end - b.start >= least]
 
     def _changes(self, spans: list[Span]) -> Iterator[SpanChange]:

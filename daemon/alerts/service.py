@@ -20,6 +20,7 @@ from daemon.alerts.store.session import Session
 from daemon.alerts.types import REASONS
 from daemon.alerts.worker import TargetSettings, TargetWorker
 from daemon.config import Config
+from daemon.config.over_time import rules_of_cameras
 from daemon.observability.snapshot import AlertsSnapshot, TargetSnapshot
 from workers.clock import Clock, SystemClock
 from workers.state_layout import StateLayout
@@ -172,4 +173,6 @@ class AlertService:
 
 
 def _inputs(config: Config) -> object:
-    return [(c.name, c.events) for c in config.camera_specs()], config.alerts.public_url, config.uploads is None
+    made = [(rule.camera, rule.name) for rule in rules_of_cameras(config)]
+    inputs = [(c.name, c.events) for c in config.camera_specs()]
+    return inputs, made, config.alerts.public_url, config.uploads is None

@@ -87,7 +87,7 @@ def one_event(event_id: str, principal: Viewer, api: Api) -> Response:
 def revisions_of(event_id: str, principal: Principal, api: ApiServices) -> list[Record]:
     """Return all revisions of an event, oldest first; raise ``ApiError`` 404 if the principal may not see it."""
     records = api.log.revisions(event_id)
-    if not records or not principal.sees(records[-1].event.camera):
+    if not records or not principal.sees(records[-1].event.camera, *records[-1].event.cameras):
         raise not_found("event")
     return records
 

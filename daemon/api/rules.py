@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from alignment.temporal.wording import LANGUAGES, in_words
 from daemon.api.editing import Entry, IfMatch, Written, config_errors, require_all_cameras, store_of, write
 from daemon.api.errors import ApiError, not_found
 from daemon.api.permissions import Editor, Viewer
@@ -14,8 +15,9 @@ from daemon.api.services import Api
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config
 from daemon.config.editing.edits import Edit, Put, Remove
+from daemon.config.over_time import rules_of_cameras, rules_of_files
 from daemon.config.sections.cameras import UPLOADS
-from daemon.config.sections.events import resolve
+from daemon.config.sections.events import RuleOverTime, resolve
 from daemon.config.types import Name
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited
@@ -43,6 +45,9 @@ class Reading(BaseModel):
     min_duration_s: float | None
     merge_gap_s: float | None
     priority: int
+    sentences: dict[str, str] = Field(
+        default={}, description="Of a rule over time: what it means, in words, by language (en, zh)."
+    )
 
 
 class Rule(BaseModel):
@@ -123,7 +128,7 @@ def read_rule(entry: Entry, principal: Editor, api: Api) -> Read:
 def _rules(config: Config, data: dict[str, Any], principal: Principal) -> Iterator[Rule]:
     judge = DescriptionJudge(config)
     for name in config.events:
-        cameras = tuple(camera for camera in _cameras_of(name, config) if principal.sees(camera))
+        cameras = tuple(camera for camera in _cameras_of(name, config, principal) if principal.sees(camera))
         if cameras or principal.cameras is None:
             reading = _reading(name, config, judge)
             entry = data["events"][name]
@@ -137,18 +142,23 @@ def _rules(config: Config, data: dict[str, Any], principal: Principal) -> Iterat
             )
 
 
-def _cameras_of(rule: str, config: Config) -> Iterator[str]:
+def _cameras_of(rule: str, config: Config, principal: Principal) -> Iterator[str]:
+    made = [one.camera for one in rules_of_cameras(config) if one.name == rule and principal.sees(*one.cameras)]
     for camera in config.cameras:
-        if any(spec.name == rule for spec in config.event_specs(camera)):
+        if camera in made or any(spec.name == rule for spec in config.event_specs(camera)):
             yield camera
-    if config.uploads and any(spec.name == rule for spec in config.event_specs()):
+    of_files = {spec.name for spec in config.event_specs()} | {one.name for one in rules_of_files(config, UPLOADS)}
+    if config.uploads and rule in of_files:
         yield UPLOADS
 
 
 def _reading(name: str, config: Config, judge: DescriptionJudge) -> Reading:
     from workers.queries.build import modalities_of  # loads the lists of words
 
-    spec = resolve(name, config.events[name], None)
+    event = config.events[name]
+    if isinstance(event, RuleOverTime):
+        return _reading_over_time(event)
+    spec = resolve(name, event, None)
     judged = judge(spec)
     meant = dict.fromkeys(m for text in spec.describe for m in modalities_of(text, spec))
     fields = ("threshold", "max_false_alerts_per_hour", "min_duration_s", "merge_gap_s", "priority")
@@ -157,6 +167,13 @@ def _reading(name: str, config: Config, judge: DescriptionJudge) -> Reading:
         modalities=tuple(meant),
         **{field: getattr(spec, field) for field in fields},
     )
+
+
+def _reading_over_time(event: RuleOverTime) -> Reading:
+    priority = 5 if event.priority is None else event.priority
+    fields = ("threshold", "max_false_alerts_per_hour", "min_duration_s", "merge_gap_s")
+    sentences: dict[str, str] = {language: in_words(event.when.expression, language) for language in LANGUAGES}
+    return Reading(descriptions=(), modalities=(), priority=priority, sentences=sentences, **dict.fromkeys(fields))
 
 
 def _warnings(reading: Reading) -> tuple[str, ...]:

@@ -38,13 +38,14 @@ log = structlog.get_logger()
 class Message:
     """One server-sent event, and by what viewers filter it; ``seq`` 0: not of the event log.
 
-    Without a camera it is for everybody.
+    Without a camera it is for everybody. ``cameras``: others about which it tells.
     """
 
     data: bytes
     camera: str
     event: str = ""
     seq: int = 0
+    cameras: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +62,7 @@ class Viewer:
         """Return whether the viewer may and wants to see a message."""
         if not message.camera:
             return True
-        if not self.principal.sees(message.camera) or self.camera not in (None, message.camera):
+        if not self.principal.sees(message.camera, *message.cameras) or self.camera not in (None, message.camera):
             return False
         return not message.seq or self.event in (None, message.event)
 
@@ -193,7 +194,7 @@ def revision(record: Record) -> Message:
     """Return a revision as a server-sent event."""
     event = record.event
     data = f"event: revision\nid: {record.seq}\ndata: {event.to_json()}\n\n"
-    return Message(data.encode(), event.camera, event.event, record.seq)
+    return Message(data.encode(), event.camera, event.event, record.seq, event.cameras)
 
 
 def camera_change(status: CameraStatus) -> Message:

@@ -13,9 +13,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from alignment.errors import ExitCode
+from alignment.temporal.wording import in_words
 from alignment.types import MODALITIES
 from daemon.commands.exits import exit_on_error
 from daemon.config import Config, ConfigError, Problem, config_hash, load_config
+from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
 from daemon.logs.setup import register_secrets, scrub
 from workers.sources.url import is_live
@@ -69,6 +71,8 @@ def check(
     else:
         console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
         console.print(_inputs_table(config, loaded), _events_table(loaded, judge), sep="\n")
+        if loaded.over_time:
+            console.print(_over_time_table(loaded))
         if loaded.alerts.targets:
             console.print(_targets_table(loaded))
         for each in opened if connect else ():
@@ -123,6 +127,7 @@ def _summary(
         "ok": True,
         "config_hash": config_hash(config),
         "watches": watches,
+        "over_time": _over_time(config),
         "targets": _targets(config),
         "problems": [],
         "warnings": [asdict(w) for w in warnings],
@@ -183,6 +188,29 @@ def _events_table(config: Config, judge: "DescriptionJudge") -> Table:
         inputs = "all" if names == everywhere and len(names) > 1 else ", ".join(names)
         cells = (event.name, inputs, read_in_words(event, judge(event)), rule_in_words(event))
         table.add_row(*map(Text, cells))  # plain text: brackets in a description are no markup
+    return table
+
+
+def _over_time(config: Config) -> list[dict[str, Any]]:
+    """Return each rule over time: what it means, and to which cameras its events belong."""
+    from daemon.config.over_time import rules_of_cameras, rules_of_files
+
+    rules = (*rules_of_cameras(config), *(rules_of_files(config, UPLOADS) if config.uploads else ()))
+    return [
+        {
+            "event": name,
+            "inputs": [rule.camera for rule in rules if rule.name == name],
+            "when": entry.when.text,
+            "in_words": in_words(entry.when.expression),
+        }
+        for name, entry in config.over_time.items()
+    ]
+
+
+def _over_time_table(config: Config) -> Table:
+    table = Table(*(Column(name, overflow="fold") for name in ("event over time", "inputs", "happens when there is")))
+    for rule in _over_time(config):
+        table.add_row(*map(Text, (rule["event"], ", ".join(rule["inputs"]) or "none", rule["in_words"])))
     return table
 
 

@@ -201,7 +201,7 @@ def _deliver(found: "FileSummary", path: Path, config: Config | None, outputs: O
 
 def _specs(config: Config | None, texts: Sequence[str]) -> tuple[EventSpec, ...]:
     """Return the events of a configuration, without those in zones, which files do not have, and described ones."""
-    named = config.events if config else {}
+    named = config.described if config else {}
     known = tuple(s for s in (config.event_specs() if config else ()) if not named[s.name].zone)
     return (*known, *specs_of_texts(texts, [spec.name for spec in known]))
 

@@ -161,7 +161,7 @@ def _events(config: Path | None, events: Sequence[str]) -> tuple[Config | None, 
         raise typer.BadParameter('say what to look for: --event "a cat" or --config FILE', param_hint="--event")
     settings = load_config(configs[0], inputs_required=False) if configs else None
     specs = settings.event_specs() if settings else ()
-    if settings and (zoned := [name for name, event in settings.events.items() if event.zone]):
+    if settings and (zoned := [name for name, event in settings.described.items() if event.zone]):
         typer.echo(f"warning: files have no zones; not looked for: {', '.join(zoned)}", err=True)
     described = specs_of_texts(texts, [s.name for s in specs])
     if described:

@@ -7,9 +7,10 @@ from typing import Any
 from daemon.config.alertcheck import alert_mistakes, alert_oversights
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
-from daemon.config.plain_data import Finding, chosen, mapping
+from daemon.config.plain_data import Finding, chosen, described, mapping
 from daemon.config.sections.cameras import UPLOADS
 from daemon.config.sections.http import LOOPBACK
+from daemon.config.whencheck import when_mistakes, when_oversights
 from daemon.config.zonecheck import zone_mistakes, zone_oversights
 from workers.errors import ModelUnavailable
 from workers.sources.decode.faces import load_detector
@@ -19,6 +20,7 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield combinations of values that make a configuration unusable."""
     yield from _unknown_events(data)
     yield from zone_mistakes(data)
+    yield from when_mistakes(data)
     yield from alert_mistakes(data)
     for path, rule in _rules(data):
         if rule.get("threshold") is not None and rule.get("max_false_alerts") is not None:
@@ -48,14 +50,15 @@ def oversights(data: Mapping[str, Any]) -> Iterator[Finding]:
     if _is_open(http) and not http.get("tls") and not http.get("proxy"):
         yield ("http", "host"), "tokens are sent without encryption", "set http.tls, or use a reverse proxy with TLS"
     yield from zone_oversights(data)
+    yield from when_oversights(data)
     yield from alert_oversights(data)
     cameras = mapping(data.get("cameras"))
     listed = [chosen(mapping(camera)) for camera in cameras.values()]
     if "uploads" in data or any(names is None for names in listed):
         return
     used = {name for names in listed for _, name in names or ()}
-    for name in mapping(data.get("events")):
-        if name not in used:
+    for name, event in mapping(data.get("events")).items():
+        if name not in used and "when" not in mapping(event):
             yield ("events", name), "no camera uses this event", "list it under a camera's `events`, or remove it"
 
 
@@ -71,10 +74,13 @@ def _outside_of_cluster(ray: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _unknown_events(data: Mapping[str, Any]) -> Iterator[Finding]:
-    known = sorted(mapping(data.get("events")))
+    known = sorted(described(data))
     for name, camera in mapping(data.get("cameras")).items():
         for step, event in chosen(mapping(camera)) or ():
-            if isinstance(event, str) and event not in known:
+            if isinstance(event, str) and event in mapping(data.get("events")) and event not in known:
+                text = f'"{event}" is made of other events, and not looked for by itself'
+                yield ("cameras", name, "events", step), text, "remove it here: its `when` names the cameras"
+            elif isinstance(event, str) and event not in known:
                 hint = nearest(event, known) or f"events are {', '.join(known) or 'none'}"
                 yield ("cameras", name, "events", step), f'no event is called "{event}"', hint
 

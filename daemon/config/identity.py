@@ -3,7 +3,9 @@
 import hashlib
 import json
 from dataclasses import asdict
+from typing import Any
 
+from daemon.config.over_time import rules_of_cameras, rules_of_files
 from daemon.config.schema import Config
 from workers.services.aligner_options import aligner_id
 
@@ -24,11 +26,14 @@ def config_hash(config: Config) -> str:
         }
         for spec in config.camera_specs()
     }
-    decisive = {
+    decisive: dict[str, Any] = {
         "cameras": cameras,
         "events": [asdict(event) for event in config.event_specs()],
         "models": config.models.model_dump(include={"profile", "model", "revision", "dtype", "quantize"}),
         "aligner": aligner_id(config.models.aligner_options()),
         "speech": config.speech.model_dump(),
     }
+    if config.over_time:
+        rules = (*rules_of_cameras(config), *rules_of_files(config, ""))
+        decisive["over_time"] = [(rule.name, rule.camera, rule.version) for rule in rules]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

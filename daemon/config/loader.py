@@ -18,6 +18,7 @@ from workers.redaction import MASK
 
 UNKNOWN, MISSING = "unknown key", "missing"
 NO_COOLDOWN = "events are always recorded; for fewer messages write `alert: {cooldown: …}`, for longer events merge_gap"
+MADE = "an event with `when` is made of other events: it may have enabled, priority and alert besides"
 _TYPES = {"dict": "a mapping of keys to values", "list": "a list", "string": "text", "bool": "true or false"}
 _TYPES |= {
     "int": "a whole number",
@@ -102,7 +103,8 @@ def _finding(data: Any, detail: ErrorDetails, near: Callable[[KeyPath], str]) ->
     path = _path(data, detail)
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return path, UNKNOWN, NO_COOLDOWN if path[-1] == "cooldown" else near(path)
+        special = NO_COOLDOWN if path[-1] == "cooldown" else MADE if "a rule over time" in detail["loc"] else ""
+        return path, UNKNOWN, special or near(path)
     if kind == "missing":
         return path, MISSING, "add this key"
     if "[key]" in detail["loc"]:

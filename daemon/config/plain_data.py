@@ -20,3 +20,8 @@ def chosen(camera: Mapping[str, Any]) -> list[tuple[str | int, Any]] | None:
     if isinstance(events, dict):
         return [(name, name) for name in events]
     return list(enumerate(events)) if isinstance(events, list) else None
+
+
+def described(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the events that are not made of others."""
+    return {name: event for name, event in mapping(data.get("events")).items() if "when" not in mapping(event)}

@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr
 from daemon.config.base import Section
 from daemon.config.sections.alerts import AlertsConfig
 from daemon.config.sections.cameras import CameraConfig, UploadsConfig
-from daemon.config.sections.events import EventConfig, resolve
+from daemon.config.sections.events import AnyEvent, EventConfig, RuleOverTime, resolve
 from daemon.config.sections.evidence import EvidenceConfig
 from daemon.config.sections.http import HttpConfig
 from daemon.config.sections.index import IndexConfig
@@ -33,7 +33,7 @@ class Config(Section):
     speech: SpeechConfig = Field(default=SpeechConfig(), description="Speech recognition.")
     cameras: dict[Name, CameraConfig] = Field(default={}, description="Cameras and files, by name.")
     uploads: UploadsConfig | None = Field(default=None, description="A folder whose files are analysed as they arrive.")
-    events: Annotated[dict[Name, EventConfig], Field(min_length=1, max_length=1000)] = Field(
+    events: Annotated[dict[Name, AnyEvent], Field(min_length=1, max_length=1000)] = Field(
         description="Events to detect, by name."
     )
     alerts: AlertsConfig = Field(default=AlertsConfig(), description="Messages about events, and where they go.")
@@ -94,19 +94,30 @@ class Config(Section):
             for name, camera in self.cameras.items()
         )
 
+    @property
+    def described(self) -> dict[str, EventConfig]:
+        """Return the events that are described."""
+        return {name: event for name, event in self.events.items() if isinstance(event, EventConfig)}
+
+    @property
+    def over_time(self) -> dict[str, RuleOverTime]:
+        """Return the events that are made of others."""
+        return {name: event for name, event in self.events.items() if isinstance(event, RuleOverTime)}
+
     def event_specs(self, camera: str | None = None) -> tuple[EventSpec, ...]:
-        """Return the events of a camera with its overrides; None: all events without overrides (files, uploads).
+        """Return the described events of a camera with its overrides; None: all, without overrides (files, uploads).
 
         An event with a zone is looked for only on cameras that have it, and not in files, which have no zones.
         """
-        enabled = {name: event for name, event in self.events.items() if event.enabled}
+        described = self.described
+        enabled = {name: event for name, event in described.items() if event.enabled}
         if camera is None:
             return tuple(resolve(name, event, None) for name, event in enabled.items() if event.zone is None)
         watched = self.cameras[camera]
-        names = [name for name in watched.event_names(tuple(self.events)) if name in enabled]
-        zones = {name: watched.zones_of(name, self.events[name].zone) for name in names}
+        names = [name for name in watched.event_names(tuple(described)) if name in enabled]
+        zones = {name: watched.zones_of(name, described[name].zone) for name in names}
         return tuple(
-            resolve(name, self.events[name], watched.override(name), areas)
+            resolve(name, described[name], watched.override(name), areas)
             for name, areas in zones.items()
             if areas is not None
         )

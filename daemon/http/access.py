@@ -36,9 +36,9 @@ class Principal:
         """Return the part of a snapshot that the principal may see."""
         return snapshot if self.cameras is None else snapshot.only(self.cameras)
 
-    def sees(self, camera: str) -> bool:
-        """Return whether the principal may know of a camera."""
-        return self.cameras is None or camera in self.cameras
+    def sees(self, *cameras: str) -> bool:
+        """Return whether the principal may know of all these cameras."""
+        return self.cameras is None or self.cameras.issuperset(cameras)
 
 
 ANYONE_HERE = Principal("loopback", ambient=True)  # without credentials configured only loopback is served

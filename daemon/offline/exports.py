@@ -59,7 +59,7 @@ def json_document(tagged: Tagged) -> dict[str, Any]:
         "schema": 1,
         "file": tagged.file,
         "duration": round(tagged.duration_s, 3),
-        "model": events[0].model if events else None,
+        "model": next((event.model for event in events if event.model), None),
         "error": {"code": error.code, "message": error.message, "hint": error.hint} if error else None,
         "warnings": list(tagged.warnings),
         "transcript": [_utterance_document(u) for u in tagged.transcript],
@@ -155,7 +155,8 @@ def write_atomic(path: Path, text: str) -> None:
 def _event_document(event: Event) -> dict[str, Any]:
     document = event.to_document()
     times = {"start": round(event.start, 3), "end": round(event.end, 3), "score": round(event.score, 4)}
-    return {name: document[name] for name in EVENT_FIELDS} | times | {"over_budget": event.over_budget}
+    made_of = {"parts": document["parts"]} if event.parts else {}
+    return {name: document[name] for name in EVENT_FIELDS} | times | {"over_budget": event.over_budget} | made_of
 
 
 def _utterance_document(utterance: Utterance) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from alignment.errors import WatchwordError
+from alignment.temporal.rule import TemporalRule
 from daemon.config.sections.services import SpeechConfig
 from daemon.runtime.base import Runtime, StreamStarter
 from daemon.runtime.factory import SAMPLE, build_runtime
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 class OfflineSettings:
     """Settings for files. ``pictures``: a folder for pictures of events; ``clips``: and for clips of them.
 
-    ``blur_faces``: blur faces before frames are embedded or drawn.
+    ``blur_faces``: blur faces before frames are embedded or drawn. ``over_time``: rules of the camera ``CAMERA``.
     """
 
     models: EncoderOptions = field(default_factory=EncoderOptions)
@@ -41,6 +42,7 @@ class OfflineSettings:
     pictures: Path | None = None
     clips: bool = False
     blur_faces: bool = False
+    over_time: tuple[TemporalRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def tag_file(
     """Process one file to its end; ``on_warning`` gets what will not be found, again and again from the beginning."""
     names = tuple(e.name for e in events)
     url, blur = RedactedUrl(str(path)), settings.blur_faces
-    camera = CameraSpec(CAMERA, url, FPS, events=names, blur_faces=blur, results=True)
+    rules = tuple(rule for rule in settings.over_time if rule.events <= {*names})
+    camera = CameraSpec(CAMERA, url, FPS, events=names, blur_faces=blur, results=True, over_time=rules)
     stream = runtime.start_stream(camera, events)
     try:
         snapshot = stream.snapshot()

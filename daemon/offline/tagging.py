@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from alignment.errors import WatchwordError
 from alignment.file_io import NAME_BYTES, shortened
 from daemon.config import Config
+from daemon.config.over_time import rules_of_files
 from daemon.config.sections.services import ModelsConfig, SpeechConfig
 from daemon.logs.setup import configure_logs, register_secrets
 from daemon.offline.exports import ExportError, Format, Tagged, csv_text, json_line, make_writable, render, write_atomic
@@ -242,7 +243,7 @@ def offline_settings(config: Config | None, profile: ProfileName | None) -> "Off
 
 def settings_of(config: Config | None, profile: ProfileName | None) -> "OfflineSettings":
     """Return the settings for files from ``config`` (None: defaults); ``profile`` overrides it."""
-    from daemon.offline.runner import OfflineSettings  # loads torch: not for `--help`
+    from daemon.offline.runner import CAMERA, OfflineSettings  # loads torch: not for `--help`
 
     models = config.models if config else ModelsConfig()
     if profile and profile != models.profile:  # a model belongs to its profile
@@ -253,6 +254,7 @@ def settings_of(config: Config | None, profile: ProfileName | None) -> "OfflineS
         speech=config.speech if config else SpeechConfig(),
         limits=config.limits.limits() if config else MediaLimits(),
         blur_faces=config.privacy.blur_faces if config else False,
+        over_time=rules_of_files(config, CAMERA) if config else (),
     )
 
 

@@ -24,11 +24,11 @@ class StreamData:
 
     def event_ids(self, scope: Scope) -> set[str]:
         """Return the ids of events in the scope."""
-        return {event.id for _, event in self._entries(scope.camera) if scope.covers(event)}
+        return {event.id for _, event in self._entries() if scope.covers(event)}
 
     def items(self, scope: Scope, ids: frozenset[str]) -> list[str]:
         """Return the entries of all revisions of these events."""
-        return [item for item, event in self._entries(scope.camera) if event.id in ids]
+        return [item for item, event in self._entries() if event.id in ids]
 
     def remove(self, items: Sequence[str]) -> None:
         """Remove entries; the embedded server then rewrites its file without them."""
@@ -60,11 +60,12 @@ class StreamData:
         written = max((p.stat().st_mtime for p in self._files.glob("*.base.*")), default=0.0)
         return time.time() - written > min(REWRITE_S, keep_s / SHARE)
 
-    def _entries(self, camera: str) -> Iterator[tuple[str, Event]]:
+    def _entries(self) -> Iterator[tuple[str, Event]]:
+        """Yield all entries: an event that is made of those of other cameras tells about them."""
         for number, (settings, _) in enumerate(self._streams):
             reader = EventReader(settings)
             try:
-                for found in reader.newest_first(EventFilter(camera)):
+                for found in reader.newest_first(EventFilter()):
                     yield f"{number} {found.entry}", found.event
             finally:
                 reader.close()

@@ -1,5 +1,6 @@
 """What both runtimes offer (``Runtime``), and what they share. ``local``: threads; ``ray``: actors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from workers.sources.base import SourceBuilder
 from workers.stream.latest_frame import LatestFrame
 from workers.stream.snapshot import StreamSnapshot
 from workers.stream.stream_rules import RulesOrder
-from workers.types import CameraSpec, EventSpec
+from workers.types import CameraSpec, EventSpec, Receipt
 
 STOP_S = 10.0
 
@@ -106,6 +107,10 @@ class Runtime(StreamStarter, Protocol):
         """Forget events that wait or are open, by id or as accepted before a Unix time; return how many revisions."""
         ...
 
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Accept events for good, as of a stream; raise ``EventLogError`` or ``ServiceLost``."""
+        ...
+
     def follow(self, reader: str) -> int:
         """Keep in the event log what a reader of it has not acknowledged; return up to where it has."""
         ...
@@ -171,6 +176,10 @@ class SharedServices:
     def erase(self, ids: frozenset[str], before_s: float = 0.0) -> int:
         """Forget events that wait or are open; return how many revisions."""
         return self._sink.erase(ids, before_s)
+
+    def publish(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Accept events for good."""
+        return self._sink.publish(events)
 
     def follow(self, reader: str) -> int:
         """Keep in the event log what a reader of it has not acknowledged; return up to where it has."""

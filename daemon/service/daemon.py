@@ -3,7 +3,8 @@
 The drain ends within ten seconds of the first signal to stop (a second one exits immediately). Steps, each with a
 deadline:
 
-1. streams: sources stop, pending requests finish, open spans are closed and handed to the publisher
+1. streams: sources stop, pending requests finish, open spans are closed and handed to the publisher; rules over
+   time read them, and end what they found
 2. publisher: waiting events go to Redis; the rest stays in the event log on disk for the next start
 3. alerts: what is in the event log is decided, deliveries in hand finish; the rest waits on disk for the next start
 4. the HTTP port, the runtime, the embedded server
@@ -25,7 +26,8 @@ from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config, config_hash
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
-from daemon.config.sections.cameras import UploadsConfig
+from daemon.config.over_time import camera_specs, rules_of_files
+from daemon.config.sections.cameras import UPLOADS, UploadsConfig
 from daemon.feedback.judge import Judge
 from daemon.feedback.service import FeedbackService
 from daemon.http import Access, HttpServer, TlsFiles, build_app
@@ -46,6 +48,7 @@ from daemon.service.state_folder import StateFolder
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from daemon.summary.library import Library
+from daemon.temporal.service import TemporalService
 from daemon.web import is_page, page_router
 from workers.errors import EventLogError
 from workers.events.event import Event
@@ -66,7 +69,7 @@ FLUSHED_UNTIL_S = 6.5
 FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
-JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = 1.0
+JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = 1.0
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
@@ -192,7 +195,11 @@ class Daemon:
         """Run with the services started."""
         self._janitor = self._clean(settings)
         layout = StateLayout(self._config.state_dir)
-        self._alerts = AlertService(self._config, layout, self._runtime.follow, self._runtime.acknowledge)
+        runtime = self._runtime
+        self._alerts = AlertService(self._config, layout, runtime.follow, runtime.acknowledge)
+        self._rules = TemporalService(
+            self._config, layout, runtime.follow, runtime.acknowledge, runtime.publish, self._observer.snapshot
+        )
         self._alerts.start()
         self._feedback = FeedbackService(layout, self._stop.wake)
         self._feedback.start()
@@ -202,6 +209,7 @@ class Daemon:
             return self._watch()
         finally:
             self._feedback.stop(min(FEEDBACK_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
+            self._rules.stop(min(RULES_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
@@ -209,7 +217,10 @@ class Daemon:
         config = self._config
         records = UploadRecords(StateLayout(config.state_dir).uploads)
         blur_faces = config.privacy.blur_faces
-        return UploadFolder(folders.folder, folders.done, config.event_specs(), records, blur_faces, folders.sidecars)
+        rules = rules_of_files(config, UPLOADS)
+        return UploadFolder(
+            folders.folder, folders.done, config.event_specs(), records, blur_faces, folders.sidecars, over_time=rules
+        )
 
     def _clean(self, settings: ServiceSettings) -> Janitor:
         """Start the janitor, which applies retention and serves `watchword forget`."""
@@ -230,7 +241,8 @@ class Daemon:
         supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
         self._supervisor = supervisor
         self._end_open()
-        for camera in self._config.camera_specs():
+        self._rules.start()
+        for camera in camera_specs(self._config):
             supervisor.watch(camera, self._config.event_specs(camera.name))
         while not self._stop.came:
             self._reload()
@@ -244,6 +256,7 @@ class Daemon:
             self._rest(supervisor)
         log.info("draining", step=1, of=3)
         supervisor.drain(self._stop.left(STREAMS_UNTIL_S))
+        self._rules.stop(min(RULES_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
         log.info("draining", step=2, of=3)
         flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S
         flushed = self._runtime.flush(flush_s)
@@ -272,17 +285,18 @@ class Daemon:
         self._runtime.config_hash = config_hash(config)
         for name in changes.cameras_removed:
             supervisor.remove(name)
-        for camera in config.camera_specs():
+        for camera in camera_specs(config):
             supervisor.configure(camera, self._runtime.order(camera, config.event_specs(camera.name)))
         if self._uploads is not None:
-            self._uploads.change(config.event_specs(), config.privacy.blur_faces)
+            self._uploads.change(config.event_specs(), config.privacy.blur_faces, rules_of_files(config, UPLOADS))
         self._janitor.change(config.retention)
         self._alerts.apply(config)
+        self._rules.apply(config)
 
     def _take_heads(self, supervisor: Supervisor) -> None:
         """Have the cameras decide by heads that were put into force."""
         changed = self._feedback.take()
-        for camera in self._config.camera_specs() if changed else ():
+        for camera in camera_specs(self._config) if changed else ():
             events = self._config.event_specs(camera.name)
             if changed.intersection(event.name for event in events):
                 supervisor.configure(camera, self._runtime.order(camera, events))

@@ -89,7 +89,7 @@ class Supervisor:
             self.watch(camera, events)
         elif known.leave_by is not None:
             known.successor = camera, events
-        elif replace(known.spec, events=()) != replace(camera, events=()):
+        elif replace(known.spec, events=(), over_time=()) != replace(camera, events=(), over_time=()):
             self._leave(known, (camera, events))
         else:
             known.spec, known.events = camera, events

@@ -13,6 +13,7 @@ import structlog
 
 from alignment.errors import WatchwordError
 from alignment.file_io import NAME_BYTES, shortened
+from alignment.temporal.rule import TemporalRule
 from daemon.config.sections.cameras import UPLOADS as CAMERA
 from daemon.observability.camera_state import CameraState
 from daemon.observability.snapshot import LEFT_ALONE, NAMED, LeftReason, UploadsSnapshot
@@ -66,11 +67,12 @@ class UploadFolder:
         blur_faces: bool = False,
         sidecars: bool = False,
         clock: Clock | None = None,
+        over_time: tuple[TemporalRule, ...] = (),
     ) -> None:
         self._clock = clock or SystemClock()
         self._records, self._since, self._began = records, 0.0, 0.0
         self._folder, self._done, self._events, self._blur_faces = folder, done, events, blur_faces
-        self._sidecars = sidecars
+        self._sidecars, self._over_time = sidecars, over_time
         self._inbox = Inbox(folder, done, self._clock)
         self._current: Path | None = None
         self._left: set[str] = set()  # processed, but not moved
@@ -150,9 +152,9 @@ class UploadFolder:
                 self._interrupted = {file: since for file, since in self._interrupted.items() if os.path.lexists(file)}
             self._halt = None
 
-    def change(self, events: tuple[EventSpec, ...], blur_faces: bool) -> None:
+    def change(self, events: tuple[EventSpec, ...], blur_faces: bool, over_time: tuple[TemporalRule, ...] = ()) -> None:
         """Process the next files with other settings; the current one is finished with those it began with."""
-        self._events, self._blur_faces = events, blur_faces
+        self._events, self._blur_faces, self._over_time = events, blur_faces, over_time
 
     def step(self, supervisor: Supervisor) -> None:
         """Move a finished file to the done folder; start the next complete one."""
@@ -211,6 +213,7 @@ class UploadFolder:
             blur_faces=self._blur_faces,
             upload=self._shown(path),
             results=self._sidecars,
+            over_time=self._over_time,
         )
         supervisor.watch(upload, self._events, attempts=ATTEMPTS)
         supervisor.step(CAMERA)

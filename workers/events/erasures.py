@@ -40,8 +40,9 @@ class Scope:
 
     def covers(self, event: Event) -> bool:
         """Return whether the interval covers a revision: its content if live, else the time of processing."""
-        if event.camera != self.camera:
-            return False
+        if event.camera != self.camera:  # an event that is made of others tells about them
+            parts = [part for part in event.parts if part.camera == self.camera]
+            return event.live and any(self.overlaps(*content_span(part.start, part.end, ())) for part in parts)
         if event.live:
             words = ((word.start, word.end) for word in event.evidence.words)
             return self.overlaps(*content_span(event.start, event.end, words))

@@ -104,6 +104,17 @@ class ZoneOutline(_Part):
     )
 
 
+class EventPart(_Part):
+    """One of the events of which a rule over time has made this one, as it was known by then."""
+
+    id: Name
+    camera: Name
+    event: Name
+    start: StreamTime
+    end: StreamTime
+    score: Probability
+
+
 class Evidence(_Part):
     """What shows why the event was reported."""
 
@@ -167,6 +178,14 @@ class Event(_Part):
         default=None, description="The file in which the event happened; null for a live stream."
     )
     description: tuple[Text, ...] = Field(description="The words that describe the event.")
+    parts: tuple[EventPart, ...] = Field(
+        default=(),
+        description="The events of which a rule over time has made this one, by their start; of an absence the last "
+        "event before it.",
+    )
+    cameras: tuple[Name, ...] = Field(
+        default=(), description="Of an event that a rule over time has made: all cameras whose events decide."
+    )
     zone: tuple[Name, ...] = Field(
         default=(),
         description="Zones of the camera in which it was looked for, in any of them; empty: in the whole frame.",

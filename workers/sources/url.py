@@ -122,6 +122,11 @@ def is_live(url: RedactedUrl) -> bool:
     return parse_target(url).kind == "live"
 
 
+def is_file(url: RedactedUrl) -> bool:
+    """Return whether ``url`` is a file; raise ``SourceUnsupported``."""
+    return parse_target(url).kind == "file"
+
+
 def is_local(url: RedactedUrl) -> bool:
     """Return whether only this machine can read ``url``: a file or a device; raise ``SourceUnsupported``."""
     target = parse_target(url)

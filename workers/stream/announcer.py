@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from alignment.temporal.rule import TemporalRule
 from alignment.types import SpanChange
 from workers.clock import Clock
 from workers.errors import EventLogError
@@ -19,6 +20,7 @@ from workers.events.writer import EventContext, EventWriter
 from workers.publish.base import StreamSink
 from workers.services.clients import StateClient
 from workers.stream.feedback import SampleKeeper
+from workers.stream.over_time import FileRules
 from workers.stream.results import ResultsCollector
 from workers.stream.segment import Segment
 from workers.telemetry import Histogram
@@ -44,6 +46,7 @@ class Announcer:
         file: FileIdentity | None = None,
         results: ResultsCollector | None = None,
         samples: SampleKeeper | None = None,
+        over_time: Sequence[TemporalRule] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.suppressed: Counter[str] = Counter()
@@ -53,6 +56,7 @@ class Announcer:
         self._writer, self._sink, self._evidence = writer, sink, evidence
         self._clock, self._stopping, self._state, self._file = clock, stopping, state, file
         self._samples = samples
+        self._over_time = FileRules(over_time)
         self.waiting = False  # for the sink to accept an event, or a file's hash: a new stream would wait as well
 
     def change_rules(self, specs: Sequence[EventSpec], config_hash: str) -> None:
@@ -66,15 +70,27 @@ class Announcer:
         """Publish every change that was not erased; return once all of them are safe."""
         told = [c for c in changes if not self._was_forgotten(c, segment)]
         events = [self._write(c, segment) for c in told]
+        self._over_time.add(events)
+        for event, change, is_new in zip(events, told, self._announce(events), strict=True):
+            if is_new and self._samples is not None:
+                self._samples.keep(event, change, segment)
+
+    def announce_over_time(self, segment: Segment, span: tuple[float, float]) -> None:
+        """Publish what rules over time find in a segment of a file that is over, and was watched in ``span``."""
+        config_hash, now = self._writer.config_hash, self._clock.wall()
+        found = self._over_time.decide(segment.name, span, self._source(), config_hash, now)
+        self._announce([event for event in found if not self._state.forbids(event.camera, event.id, None)])
+
+    def _announce(self, events: list[Event]) -> list[bool]:
+        """Publish events; return of each whether it is new: the successor of a stream may have ended it."""
         if not events:
-            return
+            return []
         if self.results is not None:
             self.results.add_events(events)
-        for event, change, receipt in zip(events, told, self._publish(events), strict=True):
+        receipts = self._publish(events)
+        for event, receipt in zip(events, receipts, strict=True):
             if receipt.duplicate:  # the supervisor replaced this stream, and its successor has ended the event
                 continue
-            if self._samples is not None:
-                self._samples.keep(event, change, segment)
             self.counts[event.type] += 1
             log.info(
                 "event",
@@ -89,6 +105,7 @@ class Announcer:
                 score=event.score,
                 **({"over_budget": True} if event.over_budget else {}),
             )
+        return [not receipt.duplicate for receipt in receipts]
 
     def _was_forgotten(self, change: SpanChange, segment: Segment) -> bool:
         """Return whether the event was erased, or lies in an interval that was; count it when it opens."""

@@ -8,6 +8,7 @@ from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd,
 from workers.services.clients import EncoderDescription
 from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
+from workers.stream.coverage import Coverage
 from workers.stream.segment import Segment
 from workers.stream.segments import Segments, StreamShape
 from workers.stream.snapshot import StreamSnapshot
@@ -16,6 +17,7 @@ from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceInfo
 
 BEHIND = 0.5  # of the time between frames: a live stream whose hop took longer defers its less important events
+STALL_HOPS = 2.5  # a stream with rare frames is not stalled between two
 
 
 class Decider:
@@ -41,6 +43,8 @@ class Decider:
         self.behind = False  # whether the latest hop took too long
         self._scoring = False
         self._position_s, self._progress_wall = 0.0, clock.wall()
+        stall_s = max(camera.stall_timeout_s, STALL_HOPS * camera.hop_s)
+        self._coverage = Coverage(info, stall_s, self._rule_set)
 
     @property
     def waits(self) -> bool:
@@ -64,6 +68,7 @@ class Decider:
             self._scoring = False
         with self._seconds["publish"].time():
             self._announcer.announce(changes, segment)
+        self._coverage.publish(segment.known)
         self._budgets.look_alikes.add(changes, segment)
         self._budgets.save()
         self._progress_wall = self._clock.wall()
@@ -79,6 +84,7 @@ class Decider:
             same = {name: known[name] if name in kept else budget for name, budget in budgets.items()}
             self._rule_set = replace(rules.rule_set, budgets=same)
             self._budgets.change(self._rule_set, rules.keys, kept)
+            self._coverage.change(self._rule_set, kept)
             self._segments.change_rules(self._rule_set, rules.aligner, kept)
         self._announcer.change_rules(rules.specs, rules.order.config_hash)
 
@@ -106,6 +112,7 @@ class Decider:
             alert_thresholds={event: b.alert_threshold for event, b in budgets.items()},
             over_budget={event: b.allowance.events_per_hour for event, b in budgets.items() if b.allowance.exceeded},
             look_alikes=self._budgets.look_alikes.names(),
+            watched=self._coverage.watched,
         )
 
     def _changes(self, item: FrameAnswer | Transcript | AudioAnalysed, segment: Segment) -> list[SpanChange]:
@@ -115,6 +122,7 @@ class Decider:
             if self._announcer.results is not None:
                 self._announcer.results.add_utterances(item.utterances)
             return self._segments.add(item)
+        self._coverage.add_audio(item.start_s, item.end_s)
         changes = self._segments.add(item)
         if not self._info.has_video:
             self._position_s = item.end_s
@@ -128,6 +136,7 @@ class Decider:
         self.late += segment.late - late
         self.behind = self._info.live and self._clock.monotonic() - began > BEHIND * self._camera.hop_s
         self._position_s = float(item.pts_s[-1])
+        self._coverage.add_frames(map(float, item.pts_s))
         return changes
 
     def _finish(self, number: int) -> None:
@@ -135,3 +144,7 @@ class Decider:
         if closed is not None:
             segment, changes = closed
             self._announcer.announce(changes, segment)
+            if self._camera.over_time and not self._info.live:
+                end_s = self._info.duration_s if number == 0 else None
+                until = self._position_s if end_s is None else end_s
+                self._announcer.announce_over_time(segment, (segment.start_s, until))

@@ -25,7 +25,7 @@ from workers.sources.synthetic import SyntheticSource
 from workers.stream.announcer import Announcer
 from workers.stream.budget_store import BudgetStore
 from workers.stream.clips import ClipRecorder
-from workers.stream.decider import Decider
+from workers.stream.decider import STALL_HOPS, Decider
 from workers.stream.embedding import Embedder, View
 from workers.stream.feedback import SampleKeeper, load_heads
 from workers.stream.latest_frame import FrameHolder, LatestFrame
@@ -37,8 +37,6 @@ from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.stream.stream_rules import RulesOrder, StreamRules, prepare_rules
 from workers.stream.tape import Tape, tape_info
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo
-
-STALL_HOPS = 2.5  # a stream with rare frames is not stalled between two
 
 log = structlog.get_logger()
 
@@ -186,7 +184,17 @@ class StreamPipeline:
         samples = SampleKeeper(state, rules.specs, rules.keys.model) if settings.feedback else None
         sink, stopping = services.sink, self._stopping
         announcer = Announcer(
-            rules.specs, writer, sink, evidence, self._clock, stopping, state, file, self._results, samples
+            rules.specs,
+            writer,
+            sink,
+            evidence,
+            self._clock,
+            stopping,
+            state,
+            file,
+            self._results,
+            samples,
+            camera.over_time,
         )
         embedder = Embedder(camera.name, info.live, services.encoder, services.speech, self._clock)
         embedder.view = _view(rules)

@@ -24,14 +24,15 @@ from workers.types import Areas, SoundTags, Utterance
 UTTERANCES_KEEP_S = 300.0
 STALLED_VIDEO_S = 5.0  # audio that is so far ahead of the last frame advances the window without frames
 MAX_DEFERRED = 15  # hops that a group may skip in a row; a window has 75 clips
-SPEECH = MODALITIES.index("speech")
+SPEECH, SOUND = MODALITIES.index("speech"), MODALITIES.index("sound")
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
     """A window to decide on. ``first``: number of its first clip; ``decided``: how many clips are final.
 
-    No more frames come before stream second ``frames_until_s``, and no more utterances before ``speech_until_s``.
+    No more frames come before stream second ``frames_until_s``, no more utterances before ``speech_until_s``, and no
+    more sounds before ``sound_until_s``.
     """
 
     window: FeatureWindow
@@ -39,6 +40,7 @@ class Hop:
     decided: int
     frames_until_s: float
     speech_until_s: float
+    sound_until_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class PriorityGroup:
         self._latest: tuple[FeatureWindow, tuple[ScoreTrack, ...]]
         self._deferred = 0
         self.scores: dict[str, float] = {}  # of the last decided clip
+        self.known: dict[str, tuple[float, float]] = {}  # see ``Segment.known``
 
     def defer(self) -> bool:
         """Skip a hop; return False if too many were skipped already, or if no events are more important."""
@@ -104,6 +107,8 @@ class PriorityGroup:
             settled = min(hop.frames_until_s, hop.speech_until_s) if spoken else hop.frames_until_s
             changes += tracker.update(track, hop.first, hop.decided, settled)
             self.scores[query.event] = float(track.p[hop.decided - 1]) if hop.decided else 0.0
+            heard_until = hop.sound_until_s if query.prior[SOUND] > 0 else float("inf")
+            self.known[query.event] = min(tracker.known_until, heard_until), tracker.open_until
         return changes
 
     def use(self, heads: Heads, since: int) -> None:
@@ -173,6 +178,7 @@ class Segment:
         self.utterances: list[Utterance] = []
         self.settled_s = float("inf")  # no more utterances come before this stream second; infinite without audio
         self.scores: dict[str, float] = {}
+        self.start_s = float("inf")
         self.late = 0  # frames that came when their time had left the window
         self._aligner = aligner
         self._groups = build_priority_groups(rule_set, aligner, live)
@@ -183,6 +189,7 @@ class Segment:
 
     def start_at(self, t: float) -> None:
         """Set where the segment begins, in stream seconds; later calls have no effect."""
+        self.start_s = min(self.start_s, t)
         for window in self._windows:
             window.start_at(t)
 
@@ -255,6 +262,11 @@ class Segment:
         events = {q.event for q in rule_set.queries}
         self.scores = {event: p for event, p in self.scores.items() if event in events}
 
+    @property
+    def known(self) -> dict[str, tuple[float, float]]:
+        """Return for each event the stream second before which no further span begins, and the end of an open one."""
+        return {event: known for group in self._groups for event, known in group.known.items()}
+
     def explain(self, span: Span) -> Explanation:
         """Return why a span of the latest changes was reported."""
         return next(found for group in self._groups if (found := group.explain(span)) is not None)
@@ -286,7 +298,8 @@ class Segment:
         if not clips:
             return []
         decided = clips if final else max(0, clips - self._aligner.lookahead)
-        hops = [Hop(w.features(), w.first, decided, w.last_t, self.settled_s) for w in self._windows]
+        heard_until = self._audio_until if self._audio_until > float("-inf") else float("inf")
+        hops = [Hop(w.features(), w.first, decided, w.last_t, self.settled_s, heard_until) for w in self._windows]
         changes: list[SpanChange] = []
         for group in self._groups:
             if not (behind and group.defer()):

@@ -6,6 +6,7 @@ from enum import StrEnum, unique
 from typing import TypeVar
 
 from alignment.errors import WatchwordError
+from workers.stream.coverage import Watched
 from workers.stream.results import FileResults
 from workers.telemetry import HistogramSnapshot
 from workers.types import SourceSnapshot
@@ -50,6 +51,7 @@ class StreamSnapshot:
     budget_hours: dict[str, float] = field(default_factory=dict)  # event -> hours of this view that were observed
     alert_thresholds: dict[str, float] = field(default_factory=dict)  # event -> probability that an alert needs now
     over_budget: dict[str, float] = field(default_factory=dict)  # event over its budget -> recent events an hour
+    watched: Mapping[str, Watched] = field(default_factory=dict)  # event -> since and until when it is known
     look_alikes: dict[str, str] = field(default_factory=dict)  # event -> what its events over budget look like
     config_hash: str = ""  # of the configuration whose rules are in force
     warnings: tuple[str, ...] = ()  # descriptions that will not be found as they are meant

@@ -8,6 +8,7 @@ from daemon.alerts.channels.base import Channel
 from daemon.alerts.store.retained import RetainedTopics
 from daemon.alerts.store.session import Session
 from daemon.config import Config
+from daemon.config.over_time import rules_of_cameras, rules_of_files
 from daemon.config.sections.alerts import AppriseTarget, WebhookTarget
 from daemon.config.sections.cameras import UPLOADS
 from workers.clock import Clock
@@ -47,12 +48,10 @@ def watched_pairs(config: Config, name: str) -> list[tuple[str, str]]:
     """Return the cameras and events of which a target wants to know."""
     from daemon.alerts.rules import Rules
 
-    rules = Rules(config)
-    inputs = {camera.name: config.event_specs(camera.name) for camera in config.camera_specs()}
-    inputs |= {UPLOADS: config.event_specs()} if config.uploads else {}
-    return [
-        (camera, spec.name)
-        for camera, specs in inputs.items()
-        for spec in specs
-        if any(route.target == name for route in rules.routes(camera, spec.name))
-    ]
+    rules, made = Rules(config), [*rules_of_cameras(config)]
+    pairs = [(camera, spec.name) for camera in config.cameras for spec in config.event_specs(camera)]
+    if config.uploads:
+        pairs += [(UPLOADS, spec.name) for spec in config.event_specs()]
+        made += rules_of_files(config, UPLOADS)
+    pairs += [(rule.camera, rule.name) for rule in made]
+    return [pair for pair in pairs if any(route.target == name for route in rules.routes(*pair))]

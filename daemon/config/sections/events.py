@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from daemon.config.base import Section
 from daemon.config.sections.alerts import AlertRule
 from daemon.config.types import Contrasts, Descriptions, ZoneNames
 from daemon.config.units import Duration, Priority, Rate
+from daemon.config.when import WhenText
 from workers.types import EventSpec, Zone
 
 Modality = Literal["vision", "speech", "sound"]
@@ -68,6 +69,33 @@ class EventConfig(EventRule):
         description="The event in plain words. Several wordings make detection more reliable."
     )
     enabled: bool = Field(default=True, description="False: the event is kept here, and not looked for.")
+
+
+class RuleOverTime(Section):
+    """An event that is made of other events."""
+
+    when: WhenText = Field(
+        description="Which other events, in which order and time: `person then dog within 60s`. An event of a certain "
+        "camera is written CAMERA.EVENT; without a camera all events are looked for on the same camera."
+    )
+    enabled: bool = Field(default=True, description="False: the event is kept here, and not looked for.")
+    priority: Priority | None = Field(default=None, description="0 to 10, default 5. Published with the event.")
+    alert: AlertRule | None = Field(
+        default=None, description="To whom and when this event is alerted. Default: as `alerts` says."
+    )
+
+
+def _kind(value: Any) -> str:
+    """Return the tag of a value; no tag is the name of a key, for errors name keys and leave out tags."""
+    made = "when" in value if isinstance(value, dict) else isinstance(value, RuleOverTime)
+    return "a rule over time" if made else "a described event"
+
+
+AnyEvent = Annotated[
+    Annotated[EventConfig, Tag("a described event")] | Annotated[RuleOverTime, Tag("a rule over time")],
+    Discriminator(_kind),
+]
+"""An event that is described, or one that is made of others."""
 
 
 class EventOverride(EventRule):

@@ -66,7 +66,7 @@ def test_options_are_not_asked_for_and_the_password_is_in_the_file_only(here: Pa
     assert done.exit_code == 0, done.output
     config = load_config(here / "config.yaml")
     assert config.cameras["camera"].url.reveal() == OPTIONS[1]
-    assert config.events["a_dog"].max_false_alerts is None
+    assert config.described["a_dog"].max_false_alerts is None
     assert (here / "config.yaml").stat().st_mode & 0o777 == 0o600
     assert "geheim" not in done.output
 

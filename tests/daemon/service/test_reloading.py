@@ -91,7 +91,7 @@ def test_a_changed_file_is_taken_up_once_it_has_settled(daemon: Daemon) -> None:
         assert daemon.taken == []
     daemon.wait(4)
     ((config, changes),) = daemon.taken
-    assert config.events["red"].threshold == 0.5
+    assert config.described["red"].threshold == 0.5
     assert changes.events == ("red",)
 
 
@@ -120,7 +120,7 @@ def test_what_needs_a_restart_is_not_used_and_said_until_it_is_taken_back(daemon
         found = daemon.changes(("profile: colour", "profile: lite"), ("describe: red", "describe: blue"))
     assert found.needs_restart == daemon.reloader.status.needs_restart == ("models.profile",)
     ((config, _),) = daemon.taken
-    assert (config.models.profile, config.events["red"].describe) == ("colour", ("blue",))
+    assert (config.models.profile, config.described["red"].describe) == ("colour", ("blue",))
     assert {"restart the daemon for these settings"} <= {line["event"] for line in logs}
     daemon.changes(("describe: red", "describe: blue"))
     assert daemon.reloader.status.needs_restart == ()

@@ -22,12 +22,17 @@ OR EXISTS (SELECT 1 FROM json_each(body, '$.evidence.words') AS heard
            WHERE json_extract(heard.value, '$.text') LIKE ? ESCAPE '!')))"""
 
 
+# An event that a rule has made of those of several cameras tells about all of them.
+_MADE_OF_OTHERS = """(json_valid(body) AND NOT EXISTS (SELECT 1 FROM json_each(body, '$.cameras') AS other
+WHERE other.value NOT IN (SELECT value FROM json_each(?))))"""
+
+
 @dataclass(frozen=True, slots=True)
 class LogQuery:
     """Which events to return; None: all. Times are those of acceptance, Unix seconds.
 
-    ``cameras``: of these only. ``text``: in the names, the file, the description or the words heard; case counts for
-    letters beyond ASCII only.
+    ``cameras``: of these only, and made of events of these only. ``text``: in the names, the file, the description or
+    the words heard; case counts for letters beyond ASCII only.
     """
 
     camera: str | None = None
@@ -61,6 +66,7 @@ class LogView:
             ("at < ?", _one(wanted.until)),
             ("live = ?", _one(wanted.live)),
             (_among("camera", wanted.cameras or ()), None if wanted.cameras is None else tuple(sorted(wanted.cameras))),
+            (_MADE_OF_OTHERS, None if wanted.cameras is None else (json.dumps(sorted(wanted.cameras)),)),
             (_SAYS, _patterns(wanted.text)),
             (_NEWEST, ()),
         )
@@ -72,6 +78,10 @@ class LogView:
     def after(self, seq: int, limit: int) -> list[Record]:
         """Return the oldest ``limit`` revisions with sequence numbers above ``seq``, in order."""
         return list(self._records("WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit))
+
+    def since(self, at: float) -> Iterator[Record]:
+        """Yield all revisions that were accepted since a Unix time, oldest first."""
+        return self._records("WHERE at >= ? ORDER BY seq", at)
 
     def last(self) -> int:
         """Return the highest sequence number that was given or acknowledged, 0 for an empty log.

@@ -1,0 +1,1 @@
+"""Rules over time: expressions over spans, evaluated online, as deterministic functions of spans and watermarks."""

@@ -1,0 +1,190 @@
+"""The thread that reads the event log and evaluates rules over time; what they find goes into the same log.
+
+The log's reader ``rules`` is acknowledged when what follows has been accepted. A daemon that was killed reads again
+what it had not acknowledged, and finds events with the same ids: nothing is lost, and nothing is published twice.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from alignment.errors import WatchwordError
+from alignment.temporal.expressions import Ref
+from alignment.temporal.rule import TemporalRule
+from alignment.temporal.types import Progress
+from daemon.config import Config, config_hash
+from daemon.config.over_time import rules_of_cameras
+from daemon.observability.snapshot import DaemonSnapshot
+from daemon.temporal.runs import RuleRuns
+from workers.clock import Clock, SystemClock
+from workers.events.erasures import Erasures, content_span
+from workers.events.event import Event
+from workers.publish.log.view import LogView
+from workers.sources.url import is_file
+from workers.state_layout import StateLayout
+from workers.types import Receipt
+
+READER = "rules"  # its name in the event log
+BATCH = 256
+LOOK_S = 0.25
+AGAIN_S = 2.0
+ACKNOWLEDGE_S = 5.0
+
+log = structlog.get_logger()
+
+
+class TemporalService:
+    """Evaluates the rules of live cameras. ``follow``, ``acknowledge`` and ``publish`` are those of the runtime.
+
+    ``snapshot`` returns what the streams have decided so far. Files have their rules with their streams.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        layout: StateLayout,
+        follow: Callable[[str], int],
+        acknowledge: Callable[[str, int], None],
+        publish: Callable[[Sequence[Event]], tuple[Receipt, ...]],
+        snapshot: Callable[[], DaemonSnapshot],
+        clock: Clock | None = None,
+    ) -> None:
+        self._config, self._snapshot, self._clock = config, snapshot, clock or SystemClock()
+        self._follow, self._acknowledge, self._publish = follow, acknowledge, publish
+        self._view, self._erasures = LogView(layout.event_log), Erasures(layout.erasures)
+        self._runs = RuleRuns(self._latest)
+        self._mutex = threading.Lock()  # a change of the rules waits for a step
+        self._cursor: int | None = None
+        self._acknowledged, self._acknowledge_due = 0, 0.0
+        self._unsent: list[Event] = []
+        self._error = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rules-over-time", daemon=True)
+
+    def start(self) -> None:
+        """Begin behind what was evaluated last."""
+        self.prepare()
+        self._thread.start()
+
+    def prepare(self) -> None:
+        """Take up the rules, without a thread: ``step`` evaluates them."""
+        self._runs.use(_live_rules(self._config), config_hash(self._config), self._clock.wall())
+
+    def apply(self, config: Config) -> None:
+        """Evaluate the rules of another configuration; those that are the same go on."""
+        with self._mutex:
+            self._config = config
+            self._unsent += self._runs.use(_live_rules(config), config_hash(config), self._clock.wall())
+
+    def stop(self, timeout_s: float) -> None:
+        """Evaluate what the log holds now, end what goes on, and end the thread."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def step(self) -> bool:
+        """Evaluate what is new; return whether there was anything in the log. Raise ``WatchwordError``."""
+        with self._mutex:
+            if self._cursor is None and not self._runs.rules:
+                return False
+            snapshot = self._snapshot()  # before the log: what it says is known by then has been published
+            if self._cursor is None:
+                self._cursor = self._recall()
+            records = self._view.after(self._cursor, BATCH)
+            progress = [] if len(records) == BATCH else list(_watermarks(snapshot))
+            parts = self._runs.take(record.event for record in records)
+            self._unsent += self._runs.step(parts, progress, self._clock.wall())
+            self._send()
+            if records:
+                self._cursor = records[-1].seq
+            self._let_go()
+            return bool(records)
+
+    def _recall(self) -> int:
+        """Learn from the event log what happened lately; return up to where it is evaluated."""
+        position = self._follow(READER)
+        records = list(self._view.since(self._clock.wall() - self._runs.reach_s)) if self._runs.rules else []
+        parts = self._runs.take(record.event for record in records)
+        past = {record.event.id for record in records if record.seq <= position}
+        self._runs.recall([part for part in parts if part.id in past])
+        return position
+
+    def _send(self) -> None:
+        """Publish what waits; raise where it cannot be kept, and keep it for the next time."""
+        wanted = [event for event in self._unsent if not self._is_forgotten(event)]
+        if wanted:
+            self._publish(wanted)
+            for event in wanted:
+                log.info("event", type=event.type, camera=event.camera, event_name=event.event, id=event.id, live=True)
+        self._unsent = []
+
+    def _is_forgotten(self, event: Event) -> bool:
+        """Return whether an event, or one of its parts, was erased or lies in an erased interval."""
+        told = [(event.camera, event.id, event.start, event.end)]
+        told += [(part.camera, part.id, part.start, part.end) for part in event.parts]
+        return any(self._erasures.forbids(c, i, content_span(start, end, ())) for c, i, start, end in told)
+
+    def _latest(self, event_id: str) -> Event | None:
+        records = self._view.revisions(event_id)
+        return records[-1].event if records else None
+
+    def _let_go(self) -> None:
+        """Let the event log go of what is evaluated, now and then; look whether it is another log meanwhile."""
+        now = self._clock.monotonic()
+        if self._cursor is None or now < self._acknowledge_due:
+            return
+        self._acknowledge_due = now + ACKNOWLEDGE_S
+        if self._cursor > self._view.last():
+            log.warning("the event log was replaced: rules over time begin at its beginning")
+            self._cursor = self._acknowledged = 0
+        elif self._cursor != self._acknowledged:
+            with suppress(WatchwordError):  # it is tried again, and holds back no event
+                self._acknowledge(READER, self._cursor)
+                self._acknowledged = self._cursor
+
+    def _run(self) -> None:
+        while True:
+            is_last, found = self._stopping.is_set(), False
+            try:
+                found = self.step()
+                if is_last and not found:
+                    self._end()
+                self._error = ""
+            except WatchwordError as error:
+                if error.message != self._error:
+                    log.error("rules over time wait", code=error.code, error=str(error))
+                self._error = error.message
+                self._stopping.wait(AGAIN_S)
+            except Exception:  # without this thread no rule would be evaluated, without a word
+                log.exception("rules over time cannot be evaluated, and are tried again")
+                self._stopping.wait(AGAIN_S)
+            if is_last and not found:
+                return
+            if not found:
+                self._stopping.wait(LOOK_S)
+
+    def _end(self) -> None:
+        """Publish the ends of all that goes on: the streams have ended."""
+        with self._mutex:
+            self._unsent += self._runs.finish(self._clock.wall())
+            self._send()
+            self._acknowledge_due = 0.0
+            self._let_go()
+
+
+def _live_rules(config: Config) -> list[TemporalRule]:
+    live = {name for name, camera in config.cameras.items() if not is_file(camera.url)}
+    return [rule for rule in rules_of_cameras(config) if live.issuperset(rule.cameras)]
+
+
+def _watermarks(snapshot: DaemonSnapshot) -> Sequence[Progress]:
+    """Return until when all events of all live cameras are known."""
+    return [
+        Progress(Ref(camera.name, event), known.since, known.until, known.lasts_until)
+        for camera in snapshot.cameras
+        if camera.stream.live
+        for event, known in camera.stream.watched.items()
+        if known.since <= known.until
+    ]
