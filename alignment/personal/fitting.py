@@ -33,7 +33,7 @@ def fit(events: Sequence[Judged]) -> Head:
     margin = samples.logits - np.repeat([e.threshold for e in events], counts)
     weight = np.repeat([WEIGHT / count for count in counts], counts)
     lengths = (_length(samples, 0), _length(samples, 1), _length(samples, 2))
-    dual = _mode(VARIANCE * kernel(samples, samples, lengths), sign, margin, weight)
+    dual = posterior_mode(VARIANCE * kernel(samples, samples, lengths), sign, margin, weight)
     return Head(samples, np.asarray(VARIANCE * dual, np.float32), lengths)
 
 
@@ -46,7 +46,7 @@ def _length(samples: Samples, modality: int) -> float:
     return max(LEAST_LENGTH, REACH * float(np.median(distances)))
 
 
-def _mode(k: F64, sign: F64, margin: F64, weight: F64) -> F64:
+def posterior_mode(k: F64, sign: F64, margin: F64, weight: F64) -> F64:
     """Return f64[N], the gradient of the likelihood at the posterior mode: k @ gradient is the correction there.
 
     Algorithm 3.1 of Rasmussen & Williams, with a weight for each clip, and the models' margin beside the latent value.

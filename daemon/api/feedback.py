@@ -17,6 +17,7 @@ from daemon.api.permissions import Editor, Viewer
 from daemon.api.rules import one_rule
 from daemon.api.services import Api, ApiServices
 from daemon.feedback.judge import Learned, NoSuchHead, NotJudgeable
+from daemon.feedback.types import WaitsFor
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited
 
@@ -57,7 +58,10 @@ class LearnedVersion(BaseModel):
     wrong: int
     wrong_kept: int
     recent: Recent
-    waits_for: str = Field(description="Why it does not come into force by itself; empty: it does.")
+    waits_for: WaitsFor = Field(
+        description="Why it does not come into force by itself: too few `clicks`, `not_better` on judged events, or it "
+        "`silences` nearly all events that nobody judged. Empty: it does."
+    )
 
 
 class RuleFeedback(BaseModel):

@@ -15,6 +15,7 @@ from alignment.errors import ExitCode
 from daemon.alerts.links import VERDICTS
 from daemon.commands.exits import exit_on_error
 from daemon.config import Config, load_config
+from daemon.feedback.types import WAITS_FOR
 from daemon.logs.escaping import printable
 from workers.state_layout import StateLayout
 
@@ -143,7 +144,7 @@ def _rows(name: str, learned: "Learned") -> Iterator[tuple[str, ...]]:
             f"{report['wrong_kept']} of {report['wrong']}",
             f"{report['right_kept']} of {report['right']}",
             f"{recent['kept']} of {recent['events']}",
-            str(report["waits_for"]),
+            WAITS_FOR[report["waits_for"]],
         )
 
 

@@ -15,7 +15,7 @@ from alignment.personal.head import Head
 from alignment.personal.judging import Trial, cross_validate
 from daemon.feedback.shadow import Recent, read_samples, replay
 from daemon.feedback.store import FeedbackStore
-from daemon.feedback.types import Choice, Click, Version
+from daemon.feedback.types import Choice, Click, Version, WaitsFor
 from workers.clock import Clock, SystemClock
 from workers.state_layout import StateLayout
 
@@ -97,14 +97,14 @@ class Learner:
         return True
 
 
-def _waits_for(clicks: int, trial: Trial, recent: Recent) -> str:
+def _waits_for(clicks: int, trial: Trial, recent: Recent) -> WaitsFor:
     """Return what keeps a head in shadow; "": nothing."""
     if clicks < LEAST_CLICKS:
-        return f"{LEAST_CLICKS - clicks} more to be judged"
+        return "clicks"
     if not trial.better:
-        return "judged by events that were left out, it is not better"
+        return "not_better"
     if recent.unjudged >= ENOUGH_EVENTS and recent.unjudged_kept < (1 - SILENCED) * recent.unjudged:
-        return "it would silence nearly all events that nobody judged: choose it if that is meant"
+        return "silences"
     return ""
 
 

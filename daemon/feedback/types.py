@@ -1,9 +1,18 @@
 """What is kept of clicks and of the heads that were made of them."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from daemon.alerts.links import Verdict
+
+WaitsFor = Literal["", "clicks", "not_better", "silences"]
+WAITS_FOR: dict[WaitsFor, str] = {
+    "": "",
+    "clicks": "too few events are judged",
+    "not_better": "it is not better on judged events that it was not made of",
+    "silences": "it would silence nearly all events that nobody judged; choose it if that is meant",
+}
+"""Why a head stays in shadow."""
 
 
 @dataclass(frozen=True, slots=True)

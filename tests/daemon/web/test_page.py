@@ -120,6 +120,33 @@ def ended_with_clip(site: Site) -> str:
     raise AssertionError(site.daemon.log())
 
 
+def test_an_event_is_judged_and_its_rule_shows_what_it_has_learned(site: Site, visit: Visit) -> None:
+    with site.client() as client:
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while not (found := client.get("/api/v1/events", params={"event": "red", "camera": "lamp"}).json()["events"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        place = f"/api/v1/events/{found[0]['id']}/feedback"
+        page = visit(site, f"/events/{found[0]['id']}", **PHONE)
+        page.get_by_role("button", name="False alert").click()
+        page.get_by_text("Noted: the rule learns from it.").wait_for()
+        assert page.get_by_role("button", name="False alert").get_attribute("aria-pressed") == "true"
+        assert client.get(place).json()["verdict"] == "wrong"
+        while not client.get("/api/v1/rules/red/feedback").json()["versions"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        rule = visit(site, "/rules/red")
+        rule.get_by_text("Judged: 0 right, 1 wrong.").wait_for()
+        rule.get_by_text("In shadow: too few events are judged.").wait_for()
+        rule.get_by_role("button", name="Use").click()
+        rule.get_by_text("Version 1 is in force.").wait_for()
+        rule.get_by_role("button", name="Back to the version before").click()
+        rule.get_by_text("No version is in force").wait_for()
+        page.get_by_role("button", name="False alert").click()
+        page.get_by_text("Taken back.").wait_for()
+        assert client.get(place).json()["verdict"] is None
+
+
 @pytest.mark.long
 def test_the_clip_plays_from_the_chart_and_boxes_can_be_switched_off(site: Site, visit: Visit) -> None:
     page = visit(site, f"/events/{ended_with_clip(site)}")

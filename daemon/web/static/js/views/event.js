@@ -8,6 +8,7 @@ import { listen } from "../core/stream.js";
 import { drawAlerts } from "../parts/alerting.js";
 import { bars } from "../parts/charts.js";
 import { whence } from "../parts/event_row.js";
+import { Thumbs } from "../parts/feedback.js";
 import { timeline } from "../parts/timeline.js";
 
 /** @typedef {import("../core/types.js").EventBody} EventBody */
@@ -29,13 +30,14 @@ export function eventView(root, { name: id }) {
   const chart = h("section", { "aria-label": t.event.chart });
   const facts = h("div", { class: "columns" });
   const alerts = h("section", { class: "stack close" });
+  const thumbs = new Thumbs(id, abort.signal);
   const details = h("details", {});
   fill(
     root,
     h("p", { class: "small" }, h("a", { href: "/events" }, `← ${t.nav.events}`)),
     h("div", { class: "head event-head" }, h("div", { class: "stack close" }, title, described, where), score),
     flags,
-    h("div", { class: "one-event" }, media.element, h("div", { class: "stack" }, chart, facts, alerts, details)),
+    h("div", { class: "one-event" }, media.element, h("div", { class: "stack" }, chart, facts, thumbs.element, alerts, details)),
   );
   let revision = -1;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -63,6 +65,7 @@ export function eventView(root, { name: id }) {
   function draw(event, sent) {
     drawAlerts(alerts, event, sent, load);
     if (event.revision === revision) return; // what is read or focused stays as it is
+    if (revision < 0) thumbs.load();
     revision = event.revision;
     title.textContent = event.event;
     document.title = `${event.event} · ${whence(event)} – Watchword`;

@@ -7,6 +7,7 @@ import { mayEdit } from "../core/me.js";
 import { go } from "../core/router.js";
 import { say } from "../core/say.js";
 import { ask } from "../parts/asking.js";
+import { LearnedRule } from "../parts/feedback.js";
 import { drawReading } from "../parts/reading.js";
 import { conflictNotice, isConflict, refusedChange, write } from "../parts/saving.js";
 import { StoredPreview } from "../parts/stored.js";
@@ -48,6 +49,7 @@ class RuleEditor {
     this.status = h("div", {}, h("p", { class: "quiet" }, t.loading));
     this.reading = h("div", { "aria-live": "polite" });
     this.stored = new StoredPreview(signal);
+    this.learned = new LearnedRule(name, signal);
     this.inputs = makeInputs();
     this.zones = h("div", { class: "row" });
     this.targets = h("div", { class: "row", role: "group", "aria-label": t.rule.toSome });
@@ -90,6 +92,7 @@ class RuleEditor {
           decide(inputs.byBudget, t.rule.budget, h("span", { class: "row" }, inputs.budget, inputs.per)),
         ),
         this.name !== "" && h("section", {}, h("h2", {}, t.rule.onStored), this.stored.element),
+        this.name !== "" && h("section", {}, h("h2", {}, t.feedback.learned), this.learned.element),
         h("div", { class: "row" }, field(t.rule.minDuration, inputs.minDuration), field(t.rule.mergeGap, inputs.mergeGap), field(t.rule.priority, inputs.priority)),
         h("fieldset", {}, h("legend", {}, t.rule.zone), this.zones),
         this.drawPlace,
@@ -124,8 +127,10 @@ class RuleEditor {
     this.show(rule?.config ?? {}, [...targets]);
     fill(this.status);
     this.form.hidden = false;
-    if (this.name) this.stored.load(this.name);
-    else this.inputs.name.focus();
+    if (this.name) {
+      this.stored.load(this.name);
+      this.learned.load();
+    } else this.inputs.name.focus();
     this.read();
   }
 
