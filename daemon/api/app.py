@@ -59,8 +59,8 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
-    api = APIRouter(prefix=PREFIX, responses=REFUSALS)
+    api = APIRouter(responses=REFUSALS)
     seen = (cameras, rules, events, feedback, media, search, stream, summary)
     for part in (session, *seen, alerts, muting, uploads, health, docs):
         api.include_router(part.router)
-    app.include_router(api)
+    app.include_router(api, prefix=PREFIX)  # given here: else FastAPI builds every route now and again later

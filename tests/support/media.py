@@ -86,13 +86,13 @@ def make_video(
     return path
 
 
-def make_portrait(path: Path) -> Path:
-    """Ten seconds of a real face (a public-domain portrait by NASA, 512 × 512), one key frame a second."""
+def make_portrait(path: Path, seconds: int = 10) -> Path:
+    """Encode seconds of a real face (a public-domain portrait by NASA, 512 × 512), one key frame a second."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=2)
         stream.width = stream.height = 512
         stream.pix_fmt, stream.codec_context.gop_size = "yuv420p", 2
-        for n in range(20):
+        for n in range(2 * seconds):
             frame = av.VideoFrame.from_ndarray(data.astronaut(), format="rgb24")
             frame.pts, frame.time_base = n, Fraction(1, 2)
             out.mux(stream.encode(frame))

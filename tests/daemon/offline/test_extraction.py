@@ -96,6 +96,7 @@ def test_a_known_content_is_not_watched_again_unless_its_file_is_damaged(extract
     np.testing.assert_array_equal(load_features(kept).window.frames, anew.features.window.frames)
 
 
+@pytest.mark.long
 def test_what_is_decided_on_is_what_was_extracted(extractor: Extractor, cache: Path) -> None:
     (item,) = extractor.extract([SAMPLE / "sample.mp4"], cache, silent)
     result, recording = extractor.watch(SAMPLE / "sample.mp4", (EventSpec("cat", ("a cat",)),), silent)
@@ -116,7 +117,7 @@ def test_what_is_decided_on_is_what_was_extracted(extractor: Extractor, cache: P
 
 def test_faces_are_hidden_in_files_as_they_are_in_cameras(extractor: Extractor, tmp_path: Path) -> None:
     """Where the configuration says so: in pictures of events, and in features, which are not those of shown faces."""
-    portrait, cache = make_portrait(tmp_path / "portrait.mp4"), tmp_path / "cache"
+    portrait, cache = make_portrait(tmp_path / "portrait.mp4", 4), tmp_path / "cache"
     face = EventSpec("suit", ("a person in a suit",), modalities=("vision",), threshold=0.01)
     asked = {"events": {"suit": {"describe": "a suit"}}, "privacy": {"blur_faces": True}}
     (found,) = extractor.extract([portrait], cache, silent)

@@ -43,6 +43,7 @@ def config_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_the_daemon_in_int8_finds_what_the_sample_shows(config_file: Path) -> None:
     done = watchword("run", config_file, "--once", "--json")
     assert done.returncode == 0, done.stderr
