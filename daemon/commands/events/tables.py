@@ -8,7 +8,7 @@ from rich.text import Text
 from daemon.commands.explaining import explained
 from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
-from workers.events.event import Event, Rule
+from workers.events.event import Event, EventPart, Rule
 from workers.events.timestamps import clock, clock_range, iso
 from workers.publish.redis.reader import Entry
 
@@ -84,6 +84,7 @@ def _details(entry: Entry, summary: dict[str, str]) -> Table:
         "event": event.event,
         "described as": "; ".join(event.description),
         "camera": event.camera,
+        "made of": "; ".join(_part(part, live) for part in event.parts),
         "zone": " or ".join(event.zone),
         "file": event.source.file if event.source else None,
         "content": f"sha256 {event.source.sha256}" if event.source and event.source.sha256 else None,
@@ -104,6 +105,10 @@ def _details(entry: Entry, summary: dict[str, str]) -> Table:
     for word in evidence.words:
         table.add_row("heard", _plain(f"{clock(word.start, live)} “{word.text}” ({word.confidence:.0%})"))
     return table
+
+
+def _part(part: EventPart, live: bool) -> str:
+    return f"{part.event} on {part.camera} at {clock(part.start, live)} ({part.score:.2f}, {part.id[:_ID_SHOWN]})"
 
 
 def _rule(rule: Rule) -> str:

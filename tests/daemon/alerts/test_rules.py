@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from daemon.alerts.channels.factory import watched_pairs
 from daemon.alerts.rules import Rules, is_quiet
 from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
+from tests.support.events import make_live
 from tests.support.receivers import Receiver
 
 LONG = {"cooldown": "1h"}
@@ -40,6 +42,21 @@ def test_what_is_more_special_counts_more(house: House) -> None:
     assert routes(house, only, camera="yard").keys() == {"b"}
     assert routes(house, only, event="dog").keys() == {"a"}
     assert routes(house, {"targets": {"a": {"webhook": "http://a"}}})["a"].cooldown_s == 60.0
+
+
+def test_an_event_that_is_made_of_others_is_alerted_as_any_other(house: House, hook: Receiver) -> None:
+    made = {"when": "door.cat then yard.dog within 60s", "alert": {"cooldown": "4s"}}
+    sections: dict[str, Any] = {"events": {"cat": {"describe": "a cat"}, "dog": {"describe": "a dog"}, "chase": made}}
+    alerts = to(hook, events=["chase"], cameras=["door"])
+    assert {n: r.cooldown_s for n, r in routes(house, alerts, event="chase", **sections).items()} == {"hook": 4.0}
+    assert routes(house, alerts, **sections) == {}
+    assert watched_pairs(house.config(alerts, **sections), "hook") == [("door", "chase")]
+    house.start(alerts, **sections)
+    part = {"id": "p", "camera": "yard", "event": "dog", "start": 1.5, "end": 2.0, "score": 0.5}
+    house.happen(make_live(1, event="chase", parts=[part], cameras=["door", "yard"], modalities={}, score_track=[]))
+    (message,) = hook.wait(1)
+    (alert,) = message.json["data"]["alerts"]
+    assert [part["event"] for part in alert["event"]["parts"]] == ["dog"]
 
 
 def test_a_cooldown_begins_with_a_delivered_alert_only(house: House, hook: Receiver) -> None:

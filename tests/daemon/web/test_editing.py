@@ -54,6 +54,26 @@ def test_a_rule_is_read_while_it_is_written_then_saved_and_removed(site: Site, v
     assert "grass" not in written(site)["events"]
 
 
+def test_a_rule_over_time_is_said_in_words_and_its_events_link_to_their_parts(site: Site, visit: Visit) -> None:
+    page = visit(site, "/rules", **PHONE)
+    page.get_by_role("link", name="New rule over time").click()
+    page.fill("#rule-name", "shines")
+    page.fill("#when", "lamp.red for")
+    page.locator(".box").get_by_text("is expected `at least`").wait_for()
+    page.fill("#when", "lamp.red for at least 1s")
+    page.locator(".reading").get_by_text("red on lamp that lasts at least 1 s").wait_for()
+    page.get_by_role("button", name="Save").click()
+    titled(page, "Rules")
+    assert written(site)["events"]["shines"] == {"when": "lamp.red for at least 1s"}
+    page.get_by_role("link", name="shines", exact=True).click()
+    until(page, "document.getElementById('when')?.value === 'lamp.red for at least 1s'")
+    page.goto("/events?event=shines")
+    page.get_by_role("link", name="shines").first.click()
+    titled(page, "shines")
+    page.get_by_role("link", name="red", exact=True).click()
+    titled(page, "red")
+
+
 @pytest.mark.long
 def test_a_rule_that_is_wrong_changes_nothing_and_says_why(site: Site, visit: Visit) -> None:
     page = visit(site, "/rules/blue")

@@ -30,6 +30,7 @@
  * @property {{file: string, name: string, sha256: string | null, duration: number | null} | null} [source]
  * @property {string[]} description
  * @property {string[]} [zone]
+ * @property {{id: string, camera: string, event: string, start: number, end: number, score: number}[]} [parts]
  * @property {number} priority
  * @property {Point[]} score_track
  * @property {{threshold?: number | null, max_false_alerts_per_hour?: number | null}} [rule]

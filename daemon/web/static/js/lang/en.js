@@ -141,6 +141,7 @@ export const en = {
     speech: "words heard",
     chartSummary: (/** @type {string} */ start, /** @type {string} */ end, /** @type {string} */ p, /** @type {string} */ at) =>
       `Probability along time. The event lasts from ${start} to ${end}; the highest probability is ${p} at ${at}.`,
+    parts: "Made of",
     judgedBy: "Judged by",
     heard: "Heard",
     nothingHeard: "nothing",
@@ -230,6 +231,10 @@ export const en = {
   },
   rule: {
     add: "New rule",
+    addOverTime: "New rule over time",
+    when: "Which events, in which order and time",
+    whenHint: "For example: person then dog within 60s · gate.person and yard.person · no person for 8h · count person at least 5 per 1h",
+    happens: "Happens when there is:",
     none: "No rules yet.",
     gone: "There is no such rule.",
     on: (/** @type {string} */ cameras) => `on ${cameras}`,

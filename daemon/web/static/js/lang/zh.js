@@ -139,6 +139,7 @@ export const zh = {
     threshold: (p) => `阈值 ${p}`,
     speech: "听到的话",
     chartSummary: (start, end, p, at) => `概率随时间的变化。事件从 ${start} 到 ${end}；最高概率 ${p}，在 ${at}。`,
+    parts: "组成事件",
     judgedBy: "判断依据",
     heard: "听到",
     nothingHeard: "无",
@@ -226,6 +227,10 @@ export const zh = {
   },
   rule: {
     add: "新规则",
+    addOverTime: "新的时序规则",
+    when: "哪些事件，按什么顺序和时间",
+    whenHint: "例如：person then dog within 60s · gate.person and yard.person · no person for 8h · count person at least 5 per 1h",
+    happens: "当出现：",
     none: "还没有规则。",
     gone: "没有这条规则。",
     on: (cameras) => `用于 ${cameras}`,

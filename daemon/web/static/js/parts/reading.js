@@ -1,7 +1,7 @@
 // What a description is read as, and what it cannot do, before anything is saved.
 
 import { h } from "../core/dom.js";
-import { t } from "../core/i18n.js";
+import { language, t } from "../core/i18n.js";
 
 /**
  * One description as the daemon judges it.
@@ -10,16 +10,18 @@ import { t } from "../core/i18n.js";
 
 /**
  * Returns a reading in words, with its warnings.
- * @param {{descriptions: Judgement[]}} reading
+ * @param {{descriptions: Judgement[], sentences?: Record<string, string>}} reading
  * @param {string[]} warnings
  * @param {boolean} [full] Whether it says so if nothing speaks against the description.
  */
 export function drawReading(reading, warnings, full = false) {
   const all = reading.descriptions;
+  const sentence = reading.sentences?.[language.value];
   const distinct = [...new Set([...all.flatMap(({ problem }) => problem ?? []), ...warnings])];
   return h(
     "div",
     { class: "reading stack close" },
+    sentence !== undefined && h("p", {}, h("span", { class: "quiet" }, `${t.rule.happens} `), sentence),
     all.length > 0 &&
       h(
         "ul",

@@ -104,7 +104,15 @@ function factsOf(event) {
   const seen = event.evidence.objects ?? [];
   const attention = event.evidence.attention ?? [];
   const kinds = ["vision", "speech", "sound"].filter((kind) => kind in event.modalities);
+  const parts = event.parts ?? [];
   return [
+    parts.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, t.event.parts),
+        h("ul", { class: "stack close" }, parts.map((part) => h("li", {}, h("a", { href: `/events/${encodeURIComponent(part.id)}` }, part.event), " ", h("span", { class: "small" }, `${part.camera} · ${moment(part.start, event.live)} · ${part.score.toFixed(2)}`)))),
+      ),
     h(
       "section",
       {},

@@ -8,6 +8,7 @@ import { go } from "../core/router.js";
 import { say } from "../core/say.js";
 import { ask } from "../parts/asking.js";
 import { LearnedRule } from "../parts/feedback.js";
+import { OverTimeEditor } from "../parts/over_time.js";
 import { drawReading } from "../parts/reading.js";
 import { conflictNotice, isConflict, refusedChange, write } from "../parts/saving.js";
 import { StoredPreview } from "../parts/stored.js";
@@ -16,13 +17,21 @@ import { ZoneDrawing } from "../parts/zone_drawing.js";
 const TYPING_MS = 350;
 const MODALITIES = ["vision", "speech", "sound"];
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
-const NEW = "+new"; // no rule can have this name
+const NEW = "+new"; // no rule can have these names
+const NEW_OVER_TIME = "+over-time";
 
 /** @type {import("../core/router.js").View} */
 export function ruleView(root, { name }) {
   const abort = new AbortController();
+  const back = h("p", { class: "small" }, h("a", { href: "/rules" }, `← ${t.nav.rules}`));
+  if (name === NEW_OVER_TIME) {
+    const made = new OverTimeEditor("", abort.signal);
+    fill(root, back, h("div", { class: "head" }, h("h1", {}, t.rule.addOverTime)), made.element);
+    made.load();
+    return () => abort.abort();
+  }
   const editor = new RuleEditor(name === NEW ? "" : name, abort.signal);
-  fill(root, h("p", { class: "small" }, h("a", { href: "/rules" }, `← ${t.nav.rules}`)), h("div", { class: "head" }, h("h1", {}, name === NEW ? t.rule.add : name)), editor.element);
+  fill(root, back, h("div", { class: "head" }, h("h1", {}, name === NEW ? t.rule.add : name)), editor.element);
   editor.load();
   return () => {
     abort.abort();
@@ -119,6 +128,12 @@ class RuleEditor {
     const rule = rules.value.rules.find((/** @type {any} */ one) => one.name === this.name);
     if (this.name && !rule) {
       fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.gone));
+      return;
+    }
+    if (rule?.config?.when !== undefined) {
+      const made = new OverTimeEditor(this.name, signal);
+      this.element.replaceWith(made.element);
+      made.load();
       return;
     }
     this.cameras = cameras.status === "fulfilled" ? cameras.value.cameras : [];

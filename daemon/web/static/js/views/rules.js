@@ -16,7 +16,7 @@ export function rulesView(root) {
   const status = h("div", {}, h("p", { class: "quiet" }, t.loading));
   fill(
     root,
-    h("div", { class: "head" }, h("h1", {}, t.nav.rules), mayEdit() && h("a", { class: "button first", href: "/rules/+new" }, t.rule.add)),
+    h("div", { class: "head" }, h("h1", {}, t.nav.rules), mayEdit() && [h("a", { class: "button", href: "/rules/+over-time" }, t.rule.addOverTime), h("a", { class: "button first", href: "/rules/+new" }, t.rule.add)]),
     h("div", { class: "stack" }, status, list, targets),
   );
 
