@@ -98,7 +98,8 @@ class RingLimits:
 class ClipOptions:
     """How clips of events are made: seconds before and after the event, and of the longest clip; bytes of memory.
 
-    ``memory``: for each live stream, of what is kept encoded. Not ``enabled``: snapshots only.
+    ``memory``: for each live stream, of what is kept encoded. Not ``enabled``: snapshots only. ``unusual``: a picture
+    of what is unlike the usual is kept, too.
     """
 
     enabled: bool = True
@@ -106,6 +107,7 @@ class ClipOptions:
     post_s: float = 5.0
     longest_s: float = 60.0
     memory: int = 32 << 20
+    unusual: bool = True
 
     def ring(self, limits: MediaLimits) -> RingLimits:
         """Return what is kept of a live stream: what an event needs that is found ``FOUND_S`` after its start."""

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from daemon.api.errors import ApiError, not_found
 from daemon.api.permissions import Viewer
-from daemon.api.ranges import part_of
+from daemon.api.ranges import KEPT, part_of
 from daemon.api.services import Api, ApiServices
 from daemon.api.summary_types import DaySummaryBody, FileSummaryBody, ShortVideo, ShortVideos, VideoMoment, VideoOrder
 from daemon.api.times import Moment, unix_of
@@ -23,11 +23,12 @@ from daemon.http.limits import RouteClass, limited
 from daemon.privacy.upload_data import WatchedUpload
 from daemon.summary.day import MOST, Span
 from daemon.summary.documents import chapters_vtt, day_document, file_document
-from daemon.summary.footage import footage_of
+from daemon.summary.footage import footage_of, unusual_location
 from daemon.summary.types import FileSummary
 from daemon.summary.video import parts_of
 from workers.errors import ClipUnavailable
 from workers.events.event import Event
+from workers.events.timestamps import LATEST_S
 from workers.sources.clips.joining import Order
 
 MOST_MOMENTS, LONGEST_S = 100, 31 * 86_400.0
@@ -50,7 +51,26 @@ def day_summary(
     last = unix_of(until) if until is not None else now
     span = _span(principal, unix_of(since) if since is not None else last - 86_400.0, last, camera)
     found = api.library.day(span, most)
-    return JSONResponse(day_document(found, footage_of(found, api.evidence)))
+    return JSONResponse(day_document(found, api.evidence))
+
+
+@router.get(
+    "/cameras/{name}/unusual.jpg",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}},
+    dependencies=MEDIA_CALL,
+)
+def unusual_picture(
+    name: str, principal: Viewer, api: Api, at: Annotated[float, Query(ge=0, le=LATEST_S, description="Unix seconds.")]
+) -> Response:
+    """Return the picture that was kept because it is unlike the usual: `picture` of a moment."""
+    if not principal.sees(name) or name not in api.config().cameras:
+        raise not_found("camera")
+    file = api.evidence.open(unusual_location(name, at, api.evidence))
+    if file is None:
+        raise ApiError(404, "no_picture", "there is no such picture, or none any more")
+    with file:
+        return Response(file.read(), media_type="image/jpeg", headers=KEPT)
 
 
 @router.get("/uploads/{name:path}/summary.json", responses={200: {"model": FileSummaryBody}}, dependencies=API_CALL)

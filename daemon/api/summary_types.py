@@ -34,6 +34,7 @@ class SummaryMoment(BaseModel):
     novelty: float | None = Field(description="How unlike all else of that camera, in robust standard deviations.")
     events: tuple[SummaryEvent, ...] = Field(description="What happens in it, the surest first.")
     clip: SummaryClip | None
+    picture: float | None = Field(description="`at` of the camera's `unusual.jpg`, where no event happens in it.")
 
 
 class SummaryCamera(BaseModel):

@@ -136,7 +136,7 @@ def _sum_up_day(config: Config, span: "Span", most: int | None, outputs: Outputs
     layout, evidence = StateLayout(config.state_dir), config.evidence_folder()
     found = summarise_day(LogView(layout.event_log), IndexReader(layout.index), span, most or MOST)
     if outputs.as_json:
-        typer.echo(json.dumps(day_document(found, footage_of(found, evidence)), ensure_ascii=False))
+        typer.echo(json.dumps(day_document(found, evidence), ensure_ascii=False))
     else:
         _print(day_lines(found))
     if outputs.video:

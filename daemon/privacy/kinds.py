@@ -48,7 +48,7 @@ KINDS: tuple[DataKind, ...] = (
     ),
     DataKind(
         "evidence",
-        "pictures and clips of events, some with the words that were heard",
+        "pictures and clips of events, some with the words that were heard; pictures of what is unlike the usual",
         files=tuple(f"evidence/*/{name}" for name in ("*.jpg", "*.explain.png", "*.mp4")),
         retention="evidence",
         store=EvidenceData,

@@ -1,19 +1,21 @@
 """Summaries as JSON, as WebVTT chapters, and in words for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from daemon.offline.exports import vtt_line, vtt_time
-from daemon.summary.footage import Footage
+from daemon.summary.footage import Footage, footage_of, unusual_picture
 from daemon.summary.types import Curve, DaySummary, FileSummary, Moment
 from workers.events.event import Event
+from workers.events.folder import EvidenceFolder
 
 SCHEMA = 1
 
 
-def day_document(summary: DaySummary, footage: Sequence[Footage]) -> dict[str, Any]:
-    """Return the document of a stretch of time; ``footage``: which clip shows a moment, and from which second on."""
+def day_document(summary: DaySummary, evidence: EvidenceFolder) -> dict[str, Any]:
+    """Return the document of a stretch of time, with what ``evidence`` has of its moments on this machine."""
+    footage = footage_of(summary, evidence)
     shown = {(one.moment.camera, one.moment.start): one for one in footage}
     return {
         "schema": SCHEMA,
@@ -27,7 +29,10 @@ def day_document(summary: DaySummary, footage: Sequence[Footage]) -> dict[str, A
             {"event": r.event, "count": r.count, "over_budget": r.over_budget, "cameras": list(r.cameras)}
             for r in summary.rules
         ],
-        "moments": [_moment(moment, shown.get((moment.camera, moment.start))) for moment in summary.moments],
+        "moments": [
+            _moment(moment, shown.get((moment.camera, moment.start)), unusual_picture(moment, evidence))
+            for moment in summary.moments
+        ],
         "events": [_event(event) | {"camera": event.camera} for event in summary.events],
         "files": [{"file": one.file, "events": one.events} for one in summary.files],
         "notes": list(summary.notes),
@@ -48,7 +53,7 @@ def file_document(summary: FileSummary) -> dict[str, Any]:
             {"start": round(one.chapter.start, 3), "end": round(one.chapter.end, 3), "title": one.title}
             for one in summary.chapters
         ],
-        "highlights": [_moment(moment, None) for moment in summary.highlights],
+        "highlights": [_moment(moment, None, None) for moment in summary.highlights],
         "novelty": _curve(summary.curve),
         "notes": list(summary.notes),
     }
@@ -102,7 +107,7 @@ def reason(moment: Moment) -> str:
     return ", ".join(names) or "typical"
 
 
-def _moment(moment: Moment, footage: Footage | None) -> dict[str, Any]:
+def _moment(moment: Moment, footage: Footage | None, picture: float | None) -> dict[str, Any]:
     return {
         "camera": moment.camera,
         "live": moment.live,
@@ -112,6 +117,7 @@ def _moment(moment: Moment, footage: Footage | None) -> dict[str, Any]:
         "novelty": None if moment.novelty is None else round(moment.novelty, 2),
         "events": [_event(event) for event in moment.events],
         "clip": None if footage is None else {"event": footage.event.id, "at": round(footage.at, 3)},
+        "picture": picture,
     }
 
 

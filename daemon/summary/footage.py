@@ -1,5 +1,6 @@
 """Where the video of a moment lies: in the clip of an event for live cameras, else in the file itself."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,14 @@ from shutil import copyfileobj
 
 from daemon.summary.types import DaySummary, Moment
 from workers.events.event import Event
-from workers.events.folder import EvidenceFolder
+from workers.events.folder import UNUSUAL, EvidenceFolder
+from workers.events.timestamps import iso
 from workers.sources.clips.joining import Part
 from workers.time_note import NOTE_BYTES, read_note
 
 AROUND_S = 60.0  # a clip shows at most so much before and after its event
+NEAR_S = 10.0  # a picture without an event may be so far from a moment
+_NUMBER = re.compile(r"(\d{1,15})\.jpg$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,26 @@ def _of_moment(
             first, last = max(moment.start, note[0]), min(moment.end, note[1])
             return Footage(moment, event, path, first - note[0], last - first)
     return None
+
+
+def unusual_picture(moment: Moment, evidence: EvidenceFolder) -> float | None:
+    """Return the Unix time of the picture that is kept of a moment without an event; None: there is none here."""
+    if moment.events or not moment.live:
+        return None
+    days = {iso(t)[:10] for t in (moment.start, moment.end)}
+    found = [
+        int(match[1]) / 1000
+        for day in days
+        for path in (evidence.local / moment.camera / day).glob(f"{UNUSUAL}*.jpg")
+        if (match := _NUMBER.search(path.name))
+    ]
+    near = [t for t in found if moment.start - NEAR_S <= t <= moment.end + NEAR_S]
+    return min(near, key=lambda t: abs(t - moment.best), default=None)
+
+
+def unusual_location(camera: str, unix: float, evidence: EvidenceFolder) -> str:
+    """Return where the picture of a camera at a Unix time lies, if there is one."""
+    return evidence.location(f"{camera}/{iso(unix)[:10]}/{UNUSUAL}{round(unix * 1000)}.jpg")
 
 
 def _candidates(moment: Moment, events: Sequence[Event]) -> Iterator[Event]:

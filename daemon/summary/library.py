@@ -32,8 +32,10 @@ class Library:
     def upload(self, name: str, record: WatchedUpload, events: Sequence[Event], duration: float) -> FileSummary | None:
         """Return the summary of an upload in which ``events`` were found; None where there is no index of it."""
         with self._lock:
-            shards = list(self._index.shards([UPLOADS], record.since, record.until))
-            if not shards:
+            near = list(self._index.shards([UPLOADS], record.since, record.until))  # the next upload's may touch these
+            if not near:
                 return None
+            own = min((shard.info.tape for shard in near), key=lambda tape: abs(tape.recorded - record.since))
+            shards = [shard for shard in near if shard.info.tape.recorded == own.recorded]
             length = duration or max(shard.end for shard in shards)
             return summarise_file(name, length, from_shards(shards), events, self._panel(), MOST_HIGHLIGHTS)

@@ -112,6 +112,11 @@ class EvidenceStore:
         # one assignment: the reader's thread keeps frames while another thread looks them up
         self._frames = [*self._frames, *zip(map(float, batch.pts_s), batch.frames, strict=True)][-KEEP_FRAMES:]
 
+    def picture(self, t: float) -> bytes | None:
+        """Return the kept frame of a live stream at Unix second ``t`` as JPEG; None if it is not kept any more."""
+        found = next((frame for at, frame in self._frames if at == t), None)
+        return None if found is None else _jpeg(found, time_note(t, t))
+
     def save(self, event_id: str, card: ExplanationCard, draw: bool) -> Pictures:
         """Save the frame that shows the event best, and with ``draw`` the explaining picture; return the paths.
 

@@ -17,6 +17,7 @@ from workers.events.erasures import CAMERA_NAME
 from workers.redaction import RedactedUrl
 
 SNAPSHOT, EXPLANATION, CLIP = ".jpg", ".explain.png", ".mp4"  # endings of the files' names
+UNUSUAL = "unusual-"  # begins the name of a picture of no event; its time in milliseconds follows
 NAME = "[!.]*"  # of a file that is complete
 
 

@@ -36,6 +36,7 @@ from workers.stream.results import ResultsCollector
 from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.stream.stream_rules import RulesOrder, StreamRules, prepare_rules
 from workers.stream.tape import Tape, tape_info
+from workers.stream.unusual import UnusualMoments
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class StreamPipeline:
         self._decider: Decider | None = None
         self._recorder: ClipRecorder | None = None
         self._finishing = False  # everything is decided, clips are still to be made
+        self._unusual: UnusualMoments | None = None
         self._results = ResultsCollector() if camera.results else None
         self._frames = FrameHolder()
 
@@ -153,7 +155,10 @@ class StreamPipeline:
                     decider.change_rules(item)
                     self._follow(item, requests)
                 else:
-                    decider.decide(self._tape.take(item, decider.behind))
+                    decided = self._tape.take(item, decider.behind)
+                    decider.decide(decided)
+                    if self._unusual is not None:
+                        self._unusual.take(decided)
         except Exception:
             if info.live:  # the session is over; a file is read again, and finds the true ends
                 with suppress(WatchwordError):
@@ -181,6 +186,8 @@ class StreamPipeline:
         recorder = self._build_recorder(info) if settings.evidence_folder else None
         kept = state if settings.evidence_folder else None
         evidence = EvidenceStore(kept, camera.name, file.stem if file else "", recorder)
+        if info.live and kept is not None and settings.clips.unusual:
+            self._unusual = UnusualMoments(camera.name, evidence, kept)
         samples = SampleKeeper(state, rules.specs, rules.keys.model) if settings.feedback else None
         sink, stopping = services.sink, self._stopping
         announcer = Announcer(

@@ -44,6 +44,12 @@ class EvidenceConfig(Section):
         json_schema_extra={"default": "32MiB"},
     )
 
+    unusual: bool = Field(
+        default=True,
+        description="Keep a small picture of what is unlike all that a live camera has shown, for summaries: some "
+        "25 kB each, at most 300 a day and camera.",
+    )
+
     def options(self) -> ClipOptions:
-        """Return the options of clips."""
-        return ClipOptions(self.clips, self.pre, self.post, self.longest, self.memory)
+        """Return the options of clips, and of pictures without an event."""
+        return ClipOptions(self.clips, self.pre, self.post, self.longest, self.memory, self.unusual)

@@ -66,6 +66,18 @@ def test_a_token_of_some_cameras_sees_these_only(serve: Serve) -> None:
     assert door.get("uploads/film.mp4/summary.json").json()["error"] == "not_found"
 
 
+def test_the_picture_of_what_is_unlike_the_usual(serve: Serve) -> None:
+    served = serve()
+    folder = served.layout.evidence / "door" / "2026-09-21"
+    folder.mkdir(parents=True)
+    (folder / "unusual-1790000303250.jpg").write_bytes(b"jpeg")
+    url = "cameras/door/unusual.jpg?at=1790000303.25"
+    assert served.client(DOOR).get(url).content == b"jpeg"
+    assert served.client(DOOR).get(url.replace("303.25", "304")).json()["error"] == "no_picture"
+    assert served.client(FILES).get(url).json()["error"] == "not_found"
+    assert served.client().get("cameras/door/unusual.jpg?at=nan").status_code == 422
+
+
 @pytest.mark.parametrize("query", ["since=5&until=4", "since=0&until=99999999", "since=soon", "most=0"])
 def test_times_that_make_no_sense_are_refused(serve: Serve, query: str) -> None:
     assert serve().client().get(f"summary?{query}").json()["error"] == "invalid_request"

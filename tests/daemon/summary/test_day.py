@@ -106,10 +106,21 @@ def test_the_video_shows_the_moments_by_the_cameras_own_packets(layout: StateLay
     assert (numbers[0], numbers[split]) == (10, 30)  # key frames a second before each event
     assert {20, 30, 50} <= set(numbers[:split])
     assert {40, 50, 70} <= set(numbers[split:])
-    document = day_document(found, footage)
+    document = day_document(found, EvidenceFolder(layout.evidence))
     clips = [moment["clip"] and moment["clip"]["event"] for moment in document["moments"]]
     assert clips == ["0001cafe", "0003cafe", "0002cafe", None, None]
     assert any("door: cat" in line for line in day_lines(found))
+
+
+def test_a_moment_without_an_event_has_the_picture_that_the_camera_kept(layout: StateLayout) -> None:
+    index_frames(layout, usual_rows(600, slice(300, 308)), T + np.arange(600.0), TAPE)
+    folder = layout.evidence / "cam" / "2026-09-21"
+    folder.mkdir(parents=True)
+    for at in (250.0, 303.25, 340.0):
+        (folder / f"unusual-{round((T + at) * 1000)}.jpg").write_bytes(b"jpeg")
+    found = summarise_day(LogView(layout.event_log), IndexReader(layout.index), Span(T, T + 600))
+    (moment,) = day_document(found, EvidenceFolder(layout.evidence))["moments"]
+    assert moment["picture"] == T + 303.25
 
 
 def test_without_any_clip_there_is_no_video_and_the_error_says_so(layout: StateLayout) -> None:

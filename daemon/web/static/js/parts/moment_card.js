@@ -8,7 +8,7 @@ import { t } from "../core/i18n.js";
 /**
  * A moment as the daemon describes it (docs/api.md).
  * @typedef {{id: string, event: string, description: string[], start: number, end: number, score: number, over_budget: boolean, snapshot: boolean}} ShortEvent
- * @typedef {{camera: string, live: boolean, start: number, end: number, best: number, novelty: number | null, events: ShortEvent[], clip: {event: string, at: number} | null}} Moment
+ * @typedef {{camera: string, live: boolean, start: number, end: number, best: number, novelty: number | null, events: ShortEvent[], clip: {event: string, at: number} | null, picture: number | null}} Moment
  */
 
 /** @typedef {import("./short_video.js").Video} Video */
@@ -45,13 +45,15 @@ export function illustrate(list, moments, videos) {
 }
 
 /**
- * Returns the snapshot of a moment, or the frame of a clip that shows it; null where neither is kept.
+ * Returns the picture of a moment, or the frame of a clip that shows it; null where neither is kept.
  * @param {Moment} one
  */
 function picture(one) {
   const seen = one.events.find((event) => event.snapshot);
-  if (seen) {
-    const image = h("img", { src: address(`/events/${encodeURIComponent(seen.id)}/snapshot.jpg`, { width: 320, overlay: 0 }), alt: "", loading: "lazy", decoding: "async" });
+  const kept = one.picture === null ? null : address(`/cameras/${encodeURIComponent(one.camera)}/unusual.jpg`, { at: one.picture });
+  const src = seen ? address(`/events/${encodeURIComponent(seen.id)}/snapshot.jpg`, { width: 320, overlay: 0 }) : kept;
+  if (src) {
+    const image = h("img", { src, alt: "", loading: "lazy", decoding: "async" });
     image.addEventListener("error", () => image.remove()); // removed by now
     return image;
   }
