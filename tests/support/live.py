@@ -34,6 +34,7 @@ from workers.sources.live import buffer as buffering
 from workers.sources.live import first_packet, stamps
 from workers.sources.live.source import LiveSource
 from workers.sources.url import parse_target
+from workers.stream.coverage import Watched as Known
 from workers.stream.pipeline import StreamPipeline
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceItem, SourceSnapshot
 
@@ -150,6 +151,7 @@ class Watched:
     events: tuple[Event, ...]
     began: float
     source: SourceSnapshot
+    known: Mapping[str, Known]  # since and until when each event is known, when the camera has come to its end
 
     def occurrences(self) -> list[tuple[str, float, float]]:
         """Return the name, start and end of each; every one must have begun once, ended, and lost no revision."""
@@ -209,12 +211,12 @@ class Studio:
         thread.start()
         assert over.wait(40), f"the camera never came to its end: {source.snapshot()}"
         _settle(lambda: (source.snapshot().frames_sampled, encoder.calls))
-        state = source.snapshot()
+        state, known = source.snapshot(), stream.snapshot().watched
         stream.stop()
         stopped.set()
         thread.join(10)
         assert not thread.is_alive()
-        return Watched(sink.events, began, state)
+        return Watched(sink.events, began, state, known)
 
 
 @contextmanager

@@ -18,6 +18,12 @@ _SELECT = (
     "FROM alerts LEFT JOIN messages ON messages.id = message"
 )
 
+# An event that a rule has made of those of several cameras tells about all of them.
+_MADE_OF_OTHERS = (
+    "SELECT 1 FROM events JOIN json_each(events.body, '$.cameras') AS other "
+    "WHERE events.id = event_id AND other.value NOT IN"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
@@ -58,9 +64,9 @@ class AlertStore:
         used = [(term, value) for term, value in terms if value is not None]
         if wanted.cameras is not None:
             marks = ", ".join("?" * len(wanted.cameras))
-            used.append((f"alerts.camera IN ({marks})", None))
+            used.append((f"alerts.camera IN ({marks}) AND NOT EXISTS ({_MADE_OF_OTHERS} ({marks}))", None))
         where = " AND ".join(term for term, _ in used) or "1"
-        values = [value for _, value in used if value is not None] + sorted(wanted.cameras or ())
+        values = [value for _, value in used if value is not None] + 2 * sorted(wanted.cameras or ())
         return self._rows(f"{_SELECT} WHERE {where} ORDER BY seq DESC LIMIT ?", *values, limit)
 
     def of_event(self, event_id: str) -> list[AlertRow]:

@@ -8,6 +8,7 @@ import pytest
 
 from daemon.alerts.channels.factory import watched_pairs
 from daemon.alerts.rules import Rules, is_quiet
+from daemon.alerts.store.history import AlertQuery
 from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
 from tests.support.events import make_live
@@ -51,12 +52,14 @@ def test_an_event_that_is_made_of_others_is_alerted_as_any_other(house: House, h
     assert {n: r.cooldown_s for n, r in routes(house, alerts, event="chase", **sections).items()} == {"hook": 4.0}
     assert routes(house, alerts, **sections) == {}
     assert watched_pairs(house.config(alerts, **sections), "hook") == [("door", "chase")]
-    house.start(alerts, **sections)
+    service = house.start(alerts, **sections)
     part = {"id": "p", "camera": "yard", "event": "dog", "start": 1.5, "end": 2.0, "score": 0.5}
     house.happen(make_live(1, event="chase", parts=[part], cameras=["door", "yard"], modalities={}, score_track=[]))
     (message,) = hook.wait(1)
     (alert,) = message.json["data"]["alerts"]
     assert [part["event"] for part in alert["event"]["parts"]] == ["dog"]
+    for seen, count in (({"door", "yard"}, 1), ({"door"}, 0)):  # it tells about both
+        assert len(service.history.page(AlertQuery(cameras=frozenset(seen)), 10)) == count
 
 
 def test_a_cooldown_begins_with_a_delivered_alert_only(house: House, hook: Receiver) -> None:
