@@ -42,6 +42,12 @@ class WatchwordCollector(Collector):
         streams = [camera.stream for camera in snapshot.cameras]
         yield from _source_metrics(snapshot.cameras)
         yield from _decision_metrics(streams)
+        yield counter(
+            "rule_events",
+            "Published revisions of events that rules over time have made of those of live cameras, by type.",
+            ["event", "type"],
+            snapshot.rules.items(),
+        )
         yield from _budget_metrics(streams)
         yield from _camera_metrics(snapshot)
         yield from _service_metrics(snapshot)

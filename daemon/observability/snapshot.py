@@ -139,6 +139,7 @@ class DaemonSnapshot:
     index: IndexSnapshot | None = None  # where it is on
     uploads: UploadsSnapshot | None = None  # where a folder is watched
     alerts: AlertsSnapshot | None = None  # where there are targets
+    rules: dict[tuple[str, str], int] = field(default_factory=dict)  # (rule over time, type) -> revisions published
     beat: float | None = None
     removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed
     configuration: ConfigurationStatus = field(default_factory=ConfigurationStatus)
@@ -146,8 +147,8 @@ class DaemonSnapshot:
     def only(self, names: Set[str]) -> "DaemonSnapshot":
         """Return the snapshot for somebody who may see the cameras ``names`` (``uploads``: the folder of uploads).
 
-        What all cameras share stays. Alerts are hidden: their counts show how much happens elsewhere. So is removed
-        data: its counts show requests to be forgotten.
+        What all cameras share stays. Alerts and rules over time are hidden: their counts show how much happens
+        elsewhere. So is removed data: its counts show requests to be forgotten.
         Of the configuration the details are hidden, for they name other cameras.
         """
         return replace(
@@ -156,6 +157,7 @@ class DaemonSnapshot:
             index=self.index.only(names) if self.index else None,
             uploads=self.uploads if UPLOADS in names else None,
             alerts=None,
+            rules={},
             removed={},
             configuration=replace(self.configuration, problems=(), needs_restart=()),
         )

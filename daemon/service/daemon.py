@@ -305,7 +305,9 @@ class Daemon:
         uploads = self._uploads.snapshot() if self._uploads else None
         followed = self._reloader.status if self._reloader else None
         removed, alerts = self._janitor.removed, self._alerts.snapshot()
-        self._observer.update(self._runtime, supervisor, uploads, self._model, removed, alerts, followed)
+        self._observer.update(
+            self._runtime, supervisor, uploads, self._model, removed, alerts, followed, self._rules.counts
+        )
 
     def _rest(self, supervisor: Supervisor) -> None:
         """Wait for the next round, and process uploads meanwhile: many small files fit between two rounds."""

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from daemon.observability.snapshot import (
     AlertsSnapshot,
@@ -45,6 +46,7 @@ class Observer:
         removed: Mapping[tuple[str, str], int],
         alerts: AlertsSnapshot | None = None,
         configuration: ConfigurationStatus | None = None,
+        rules: Mapping[tuple[str, str], int] = MappingProxyType({}),
     ) -> None:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
@@ -61,6 +63,7 @@ class Observer:
             beat=self._clock.monotonic(),
             removed=dict(removed),
             alerts=alerts,
+            rules=dict(rules),
             configuration=configuration or ConfigurationStatus(),
         )
 

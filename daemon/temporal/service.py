@@ -5,6 +5,7 @@ what it had not acknowledged, and finds events with the same ids: nothing is los
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -59,9 +60,15 @@ class TemporalService:
         self._cursor: int | None = None
         self._acknowledged, self._acknowledge_due = 0, 0.0
         self._unsent: list[Event] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._error = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rules-over-time", daemon=True)
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many revisions of each rule and type were published. From any thread."""
+        return dict(self._counts)
 
     def start(self) -> None:
         """Begin behind what was evaluated last."""
@@ -116,6 +123,7 @@ class TemporalService:
         wanted = [event for event in self._unsent if not self._is_forgotten(event)]
         if wanted:
             self._publish(wanted)
+            self._counts.update((event.event, event.type) for event in wanted)
             for event in wanted:
                 log.info("event", type=event.type, camera=event.camera, event_name=event.event, id=event.id, live=True)
         self._unsent = []

@@ -127,7 +127,7 @@ def assert_equal(expression: Expression, seed: int) -> None:
     assert got == set(shown(expected))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(expressions, st.integers(0, 10_000))
 def test_online_finds_what_the_definitions_find(expression: Expression, seed: int) -> None:
     assert_equal(expression, seed)

@@ -57,6 +57,7 @@ CONTRACT = {
     "event_latency_seconds": set(),
     "events_total": {"camera", "type"},
     "events_suppressed_total": {"camera", "reason"},
+    "rule_events_total": {"event", "type"},
     "score": {"camera", "event"},
     "event_threshold": {"camera", "event"},
     "budget_alerts_per_hour": {"camera", "event"},
@@ -142,6 +143,7 @@ FULL = DaemonSnapshot(
     index=IndexSnapshot({"front": 4096}, {"front": 8}, {"front": 1}, stored=9000),
     uploads=UploadsSnapshot(done=5, failed=1, waiting=3, left={"ending": 4}),
     removed={("evidence", "retention"): 3},
+    rules={("bark", "new"): 2},
     alerts=AlertsSnapshot(
         {"phone": TargetSnapshot(False, 7, 2, 5, 4, 90.0, seconds(1.5))}, {"cooldown": 6, "muted": 0}
     ),

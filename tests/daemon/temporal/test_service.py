@@ -40,6 +40,7 @@ def test_one_event_with_its_parts_as_evidence(house: House) -> None:
     house.end(dog, 50)
     house.settle(service)
     assert types(house.found()) == [("new", 0), ("end", 1)]
+    assert service.counts == {("bark", "new"): 1, ("bark", "end"): 1}
     assert house.found()[-1].end == 50
     for record in house.view.all():
         validate_body(record.event.to_document())
