@@ -25,7 +25,7 @@ from workers.types import SAMPLE_RATE_HZ, Utterance, VoicedChunk
 CHUNK = VoicedChunk("door", 0, 0.0, np.zeros(SAMPLE_RATE_HZ, np.float32), 5)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     RayRuntime(ServiceSettings())._init()
     yield

@@ -106,6 +106,7 @@ def actors_on(cluster: Cluster) -> Counter[str]:
     return Counter(title[1] for title in map(re.compile(r"ray::(\w+Actor)\b").match, commands) if title)
 
 
+@pytest.mark.long
 def test_state_and_events_of_all_machines_are_where_the_daemon_runs(tmp_path: Path) -> None:
     home = tmp_path / "home"
     layout = StateLayout(home / "state")
