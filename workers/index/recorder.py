@@ -15,9 +15,10 @@ import numpy as np
 import structlog
 
 from workers.errors import IndexDamaged
-from workers.index.naming import OPEN, shard_files, stored, tape_of
+from workers.index.naming import FULL, OPEN, shard_files, stored, tape_of
 from workers.index.packing import sizes
 from workers.index.records import Part, part_from_bytes, part_to_bytes
+from workers.index.shard import read_full, read_open
 from workers.index.tables import item_spans, selected
 from workers.index.types import IndexSnapshot, ShardInfo, TapeBatch, TapeInfo
 from workers.index.writer import OpenShard, compact
@@ -118,8 +119,8 @@ class IndexRecorder:
             tape = None
         if tape is None:
             tape = self._begin(batch)
-        payload = self._permitted(batch)
         if batch.first + batch.count > tape.next_item:  # else it was sent twice
+            payload = self._permitted(batch)
             tape.shard.append(payload)
             tape.next_item, tape.touched = batch.first + batch.count, time.monotonic()
             self._bytes[batch.info.camera] += len(payload)
@@ -138,7 +139,8 @@ class IndexRecorder:
         number = 1 + max((f.number for f in same), default=-1)
         since = batch.start if info.live else info.recorded
         shard = OpenShard(folder, ShardInfo(info, number, batch.first), since)
-        tape = self._open[info.camera, info.key] = _Tape(info, shard, batch.start, batch.first)
+        reached = max(batch.first, _reached(same[-1].path) if same else 0)
+        tape = self._open[info.camera, info.key] = _Tape(info, shard, batch.start, reached, time.monotonic())
         return tape
 
     def _permitted(self, batch: TapeBatch) -> bytes:
@@ -161,8 +163,11 @@ class IndexRecorder:
             compact(path, closed)
         except FileNotFoundError:  # it was forgotten
             pass
-        except (OSError, IndexDamaged) as error:
+        except OSError as error:
             log.warning("a part of the index stays as it was written", path=str(path), error=str(error))
+        except IndexDamaged as error:  # a crash left less than its head
+            log.warning("a part of the index is removed, which cannot be read", path=str(path), error=str(error))
+            path.unlink(missing_ok=True)
 
     def _finish_left(self) -> None:
         """Make full what a crash left open."""
@@ -189,6 +194,14 @@ class IndexRecorder:
             self._stored = sum(size for _, size in stored(self._folder))
 
 
+def _reached(path: Path) -> int:
+    """Return the number of the item behind the last of a shard; 0 if it cannot be read."""
+    with suppress(OSError, IndexDamaged):
+        shard = read_full(path) if path.suffix == FULL else read_open(path)
+        return shard.info.first + shard.count
+    return 0
+
+
 @dataclass(slots=True)
 class _Tape:
     """A stream that is being written. ``start``: stream second of its open shard's first item."""
@@ -197,7 +210,7 @@ class _Tape:
     shard: OpenShard
     start: float
     next_item: int
-    touched: float = 0.0  # monotonic
+    touched: float  # monotonic
 
     def takes(self, batch: TapeBatch) -> bool:
         """Return whether the batch belongs into the same shard."""

@@ -109,7 +109,17 @@ def test_without_a_daemon_nothing_is_left_of_an_interval_and_all_of_the_rest(tmp
     look = forget(config, "door", T0 + 118, T0 + 190, "--json")
     assert json.loads(look.stdout) == {
         "events": sorted(e.id for e, _ in inside),
-        "would_remove": {"log": 2, "evidence": 4, "alerts": 0, "index": 0, "uploads": 0, "events": 2, "budgets": 0},
+        "would_remove": {
+            "log": 2,
+            "evidence": 4,
+            "alerts": 0,
+            "index": 0,
+            "samples": 0,
+            "feedback": 0,
+            "uploads": 0,
+            "events": 2,
+            "budgets": 0,
+        },
     }
     assert residue(state, *(word for _, word in inside)), "a look removes nothing"
 

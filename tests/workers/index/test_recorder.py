@@ -100,6 +100,30 @@ def test_a_batch_that_comes_twice_is_written_once(tmp_path: Path) -> None:
     assert shard.count == len(items)
 
 
+def test_a_batch_that_comes_again_after_a_restart_is_written_once(tmp_path: Path) -> None:
+    """Ray sends again what an actor of the state that died has not responded to."""
+    items = random_items(1, 20)
+    for batches in ((0, 7), (7, 14)):
+        recorder = IndexRecorder(tmp_path, nothing_forgotten)
+        for first in batches:
+            recorder.record(batch(items[first : first + 7], first))
+        recorder.close(20)
+    shards = list(IndexReader(tmp_path).shards())
+    assert [s.info.number for s in shards] == [0, 1]
+    assert all(map(alike, (rounded(item, TAPE) for item in items), (i for s in shards for i in s.items())))
+    assert sum(len(list(s.items())) for s in shards) == len(items)
+
+
+def test_what_a_crash_left_without_a_head_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "cam" / "1790000000000-0123456789ab-0000.open"
+    left.parent.mkdir()
+    left.write_bytes(b"WWIND")
+    recorder = IndexRecorder(tmp_path, nothing_forgotten)
+    record_all(recorder, random_items(1, 20))
+    recorder.close(20)
+    assert not left.exists()
+
+
 def test_a_file_that_is_watched_again_replaces_what_was_stored_of_it(tmp_path: Path) -> None:
     recorder, items = IndexRecorder(tmp_path, nothing_forgotten), random_items(1, 30, 0.0, UPLOAD)
     record_all(recorder, items, UPLOAD)
