@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from typer.testing import CliRunner
 
 from alignment.aligners.explanation import Explanation
 from alignment.types import Span
+from daemon.commands.forget import app
 from daemon.config.sections.privacy import RetentionConfig
 from daemon.privacy.forgetting import FORMAT, read_receipt
 from daemon.privacy.forgetting import forget as forget_here
@@ -290,9 +292,15 @@ def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
     config = write_config(tmp_path, cameras=QUIET, events=EVENTS)
+
+    def code(config: Path, camera: str, since: float, until: float) -> int:
+        times = ["--from", iso(since), "--to", iso(until)]
+        command = ["--config", str(config), "--camera", camera, *times, "--yes"]
+        return CliRunner().invoke(app, command).exit_code
+
     for camera, since, until in (("../..", T0, T0 + 1), ("door", T0 + 1, T0), ("door", T0, 4e9)):
-        assert forget(config, camera, since, until, "--yes").returncode == 2
+        assert code(config, camera, since, until) == 2
     away = write_config(tmp_path, cameras=QUIET, events=EVENTS, redis={"url": "redis://127.0.0.1:1/0"})
     picture_of(tmp_path / "state", live_event(1, T0, "word"), "word", 1)
-    assert forget(away, "door", T0, T0 + 9, "--yes").returncode == 4
+    assert code(away, "door", T0, T0 + 9) == 4
     assert list((tmp_path / "state" / "evidence" / "door").iterdir()), "nothing goes where not all can go"
