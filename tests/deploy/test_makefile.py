@@ -44,7 +44,7 @@ def test_second_run_only_runs(tmp_path: Path) -> None:
 
 
 LINTERS = ["ruff check .", "ruff format --check .", "mypy", "lint-imports"]
-TESTS = "python -m pytest --numprocesses=3 --dist=loadgroup --no-loadscope-reorder --timeout=10"
+TESTS = "python -m pytest --numprocesses=4 --dist=loadgroup --no-loadscope-reorder --timeout=10"
 
 
 def test_check_runs_every_linter_and_the_tests(tmp_path: Path) -> None:
@@ -56,6 +56,7 @@ def test_check_runs_every_linter_and_the_tests(tmp_path: Path) -> None:
     assert any("tsc --project tsconfig.json" in c for c in commands)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("failing", ["", "ruff", "mypy", "lint-imports", "tsc", "python"])
 def test_linters_run_beside_the_tests_whose_summary_is_last(tmp_path: Path, failing: str) -> None:
     """Every program is a script that says when it runs; that of the tests waits for the last linter to begin."""
@@ -75,7 +76,9 @@ def test_linters_run_beside_the_tests_whose_summary_is_last(tmp_path: Path, fail
         (venv / stamp).touch()
     command = ["make", f"VENV={venv}", "check"]
     path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"  # `tsc` is a program of the system, not of the venv
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=9, env={"PATH": path}, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=50, env={"PATH": path}, check=False
+    )
     linters = scripts.keys() - {"python"}
     assert (done.returncode != 0) == bool(failing)
     assert done.stdout.rstrip().endswith("3 passed"), done.stdout

@@ -82,6 +82,7 @@ def test_a_camera_does_not_wait_for_threads_that_files_hold() -> None:
     assert actor._services["speech"]().close()
 
 
+@pytest.mark.timeout(60)  # loads models
 def test_streams_are_not_sent_all_that_the_encoder_knows_by_name() -> None:
     actor = EncoderActor(EncoderOptions(threads=1), AlignerOptions())
     cat = EventSpec("cat", ("a cat",))
