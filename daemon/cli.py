@@ -21,6 +21,7 @@ COMMANDS = {
     "tag": ("tag", "Find described events in video files; write JSON, CSV and WebVTT."),
     "summary": ("summary", "Sum up a day of the cameras, or video files: moments, chapters, a short video."),
     "eval": ("evaluate", "Evaluate event detection and search on annotated videos."),
+    "backtest": ("backtest", "Show what a rule would have reported in the past."),
     "calibrate": (
         "calibrate",
         "Measure how well a model tells what frames show, and set what can be set.",

@@ -16,10 +16,11 @@ from alignment.aligners.incremental import AlignerInfo, Logits, SlidingScorer, W
 from alignment.aligners.kv_cache import Past, Tokens
 from alignment.aligners.network import LOOKAHEAD, CrossAttention
 from alignment.aligners.utterances import passages
+from alignment.aligners.whole import see_whole
 from alignment.calibration import Platt, Rates, SimilarityCalibration
 from alignment.errors import FeatureError
 from alignment.panel import COLUMNS, scale_of
-from alignment.types import F32, SOUND_CLASSES, EventQuery, FeatureWindow
+from alignment.types import F32, SOUND_CLASSES, Bools, EventQuery, FeatureWindow
 
 VISION, SPEECH = 0, 1
 TOGETHER = 128  # descriptions in one pass: with more, copying the caches costs what batching saves
@@ -83,6 +84,10 @@ class CrossAttentionAligner:
         for group in _groups(requests):
             seen |= zip(group, _see(self._model, [requests[i] for i in group]), strict=True)
         return [Logits(seen[i], _hear(self._model, *request)) for i, request in enumerate(requests)]
+
+    def look(self, query: EventQuery, frames: F32, mask: Bools) -> F32:
+        """Return the logits f32[T] of a sequence of clips f32[T, D], read at once; see ``see_whole``."""
+        return see_whole(self._model, self.remember([query]).seen, frames, mask)
 
     @torch.inference_mode()
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:

@@ -92,7 +92,7 @@ class Matcher(nn.Module):
         names: Names | None = None,
     ) -> Tokens:
         """Encode a description; ``steps`` and ``texts`` f32[B, 2] are its calibrations with steps and with texts."""
-        like = _calibrated(like, texts[:, None])
+        like = calibrated(like, texts[:, None])
         known = _familiarity(names.like) if names else torch.zeros_like(texts)
         word = _mean(like, mask & (kind == TokenKind.WORD))
         per_query = torch.cat([known, word[:, None]], -1)[:, None].expand(-1, rows.shape[1], -1)
@@ -123,25 +123,30 @@ class Matcher(nn.Module):
         ``owner`` int64[B] is the index of the sequence of each description; None: S is B, or 1 for all descriptions.
         ``score`` f32[B, T, N]: cosines or z-scores of steps and tokens, which ``tokens.curve`` calibrates.
         """
-        evidence = _calibrated(score, tokens.curve[:, None, None])  # [B, T, N]
-        state, attention = self._across(evidence, tokens)
+        evidence = calibrated(score, tokens.curve[:, None, None])  # [B, T, N]
+        state, attention = self.across(evidence, tokens)
         state = state if named is None else state + named
         rows_all, mask_all = (rows, mask) if past is None else _extend(past, rows, mask)
         alike, mask_all = _of(rows @ rows_all.transpose(1, 2), owner), _of(mask_all, owner)
         for i, layer in enumerate(self.layers):
             state = layer(state, tokens.summary, alike, mask_all, past, i)
-        best = _best(evidence, tokens, TokenKind.WHOLE)
-        logit = EVIDENCE * self.direct[0] * best + self.direct[1] + self.out(state)[..., 0]
-        return Matched(state, attention * _of(mask, owner)[..., None], logit)
+        return Matched(state, attention * _of(mask, owner)[..., None], self.answer(state, evidence, tokens))
 
-    def _across(self, evidence: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor]:
+    def answer(self, state: Tensor, evidence: Tensor, tokens: Tokens) -> Tensor:
+        """Return the logits f32[B, T] of steps, from their states f32[B, T, C] and their evidence f32[B, T, N]."""
+        best = _best(evidence, tokens, TokenKind.WHOLE)
+        logit: Tensor = EVIDENCE * self.direct[0] * best + self.direct[1] + self.out(state)[..., 0]
+        return logit
+
+    def across(self, evidence: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """Return the states f32[B, T, C] of steps before attention over time, and their attention to the tokens."""
         b, t, _ = evidence.shape
         best = [_best(evidence, tokens, kind) for kind in TokenKind]
         has = [(tokens.mask & (tokens.kind == kind)).any(-1)[:, None].expand(b, t).float() for kind in TokenKind]
         summary = tokens.summary[:, None].expand(-1, t, -1)
         state = self.enter(torch.cat([torch.stack(best + has, -1), summary], -1))
-        q = _heads(self.across_q(state), self.config.heads)
-        k, v = (_heads(x, self.config.heads) for x in self.across_kv(tokens.state).chunk(2, -1))
+        q = split_heads(self.across_q(state), self.config.heads)
+        k, v = (split_heads(x, self.config.heads) for x in self.across_kv(tokens.state).chunk(2, -1))
         bias = self.evidence[None, :, None, None] * evidence[:, None]
         bias = bias.masked_fill(~tokens.mask[:, None, None], NEVER)
         read, weights = attend(q, k, v, bias)
@@ -199,7 +204,7 @@ class OverTime(nn.Module):
         """Mix steps f32[B, T, C] with past steps and each other; alike f32[B, T, P + T], mask bool[B, P + T]."""
         b, t, width = state.shape
         asked, k, v = self.qkv(self.norm(state)).chunk(3, -1)
-        q, k, v = (_heads(x, self.heads) for x in (asked + self.ask(summary)[:, None], k, v))
+        q, k, v = (split_heads(x, self.heads) for x in (asked + self.ask(summary)[:, None], k, v))
         if past is not None:
             past.keys[index] = k = torch.cat([past.keys[index], k], 2)
             past.values[index] = v = torch.cat([past.values[index], v], 2)
@@ -240,7 +245,7 @@ class CrossAttention(nn.Module):
     def describe_seen(self, batch: Batch) -> Tokens:
         """Encode the descriptions for clips."""
         steps, _, texts = batch.curves.unbind(1)
-        like = _calibrated(batch.likeness, texts.new_tensor([SENTENCES.scale, SENTENCES.midpoint]))
+        like = calibrated(batch.likeness, texts.new_tensor([SENTENCES.scale, SENTENCES.midpoint]))
         panel = bool(batch.panel.any())
         names = Names(batch.vocabulary, batch.vocabulary.any(-1), like, batch.likeness.any(-1), panel)
         described = batch.tokens, batch.token_mask, batch.token_kind, batch.token_like
@@ -326,7 +331,7 @@ class CrossAttention(nn.Module):
         return Outputs(foreground, offsets, saliency, weight / weight.sum(-1, True), seen.attention)
 
 
-def _calibrated(x: Tensor, curve: Tensor) -> Tensor:
+def calibrated(x: Tensor, curve: Tensor) -> Tensor:
     """Return inner products on the encoder's calibrated scale; curve f32[..., 2] is scale and midpoint."""
     return (curve[..., 0] * (x - curve[..., 1]) / EVIDENCE).clamp(-MOST, MOST)
 
@@ -348,7 +353,7 @@ def _mean(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def _heads(x: Tensor, heads: int) -> Tensor:
+def split_heads(x: Tensor, heads: int) -> Tensor:
     """Return f32[B, H, T, d] of f32[B, T, C]."""
     return x.view(*x.shape[:-1], heads, -1).transpose(1, 2)
 

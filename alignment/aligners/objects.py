@@ -111,6 +111,15 @@ class ObjectSigns:
         return np.asarray(free | (self._shown ^ elsewhere))
 
 
+def least_logit(query: ObjectQuery, counted: Counted, p: float) -> float:
+    """Return the logit that the last counted object of a frame must have for a probability of at least ``p``.
+
+    It is that of the clip's frame or of one beside it, as ``_smooth`` never exceeds the highest of the three.
+    """
+    faint = FAINT if query.frames == "confirm" else 0.0
+    return float(np.log(p / (1 - p))) - OFFSET - MORE.get(counted.count, MANY) - counted.ease - faint
+
+
 def object_probability(logit: float) -> float:
     """Return the probability of one object by the calibrated logit of its score."""
     return float(1 / (1 + np.exp(-np.clip(logit + OFFSET, -30, 30))))

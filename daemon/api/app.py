@@ -11,6 +11,7 @@ from alignment.errors import WatchwordError
 from daemon.alerts.links import FEEDBACK_PATH, MUTE_PATH
 from daemon.api import (
     alerts,
+    backtest,
     cameras,
     docs,
     events,
@@ -60,7 +61,7 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(responses=REFUSALS)
-    seen = (cameras, rules, events, feedback, media, search, stream, summary)
+    seen = (cameras, rules, backtest, events, feedback, media, search, stream, summary)
     for part in (session, *seen, alerts, muting, uploads, health, docs):
         api.include_router(part.router)
     app.include_router(api, prefix=PREFIX)  # given here: else FastAPI builds every route now and again later

@@ -11,6 +11,8 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.api.transcoding import Transcoder
+from daemon.backtest.jobs import BacktestJobs
+from daemon.backtest.run import BacktestModels
 from daemon.config import Config
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
@@ -46,6 +48,8 @@ class ApiServices:
     search: SearchService
     videos: VideoShelf = field(default_factory=VideoShelf)
     transcoder: Transcoder = field(default_factory=Transcoder)
+    backtests: BacktestJobs = field(default_factory=BacktestJobs)
+    backtest_models: Callable[[], BacktestModels | None] = lambda: None  # None: they are being loaded
 
 
 async def _services(request: Request) -> ApiServices:

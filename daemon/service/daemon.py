@@ -22,6 +22,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.backtest.run import BacktestModels
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config, config_hash
 from daemon.config.changes import Changes
@@ -121,6 +122,7 @@ class Daemon:
             evidence=self._config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, self._panel),
             search=SearchService(layout, lambda: self._config, self._search_models),
+            backtest_models=self._backtest_models,
         )
         app = build_app(
             self._observer.snapshot,
@@ -160,6 +162,7 @@ class Daemon:
                 self._runtime.stop(self._stop.left(STOPPED_UNTIL_S))
         finally:
             self._api.tail.close()
+            self._api.backtests.close()
             self._http.stop()
             if self._embedded is not None:
                 self._embedded.stop()
@@ -183,6 +186,13 @@ class Daemon:
         """Return what a camera sees now. From any thread."""
         handle = self._supervisor.handle_of(camera) if self._supervisor else None
         return handle.latest_frame(FRAME_S) if handle else None
+
+    def _backtest_models(self) -> BacktestModels | None:
+        """Return what tries rules on the past; None while models are loaded. From any thread."""
+        if self._supervisor is None:
+            return None
+        services = self._runtime.shared
+        return BacktestModels(services.encoder, services.network)
 
     def _look_at_files(self) -> None:
         """Log which files cannot be read; with ``once``, raise the first error if there is nothing else to read."""

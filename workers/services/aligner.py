@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.calibration import SimilarityCalibration
 from alignment.errors import WatchwordError
-from alignment.types import F32, EventQuery, FeatureWindow
+from alignment.types import F32, Bools, EventQuery, FeatureWindow
 from workers.clock import Clock, SystemClock
 from workers.errors import ModelUnavailable, SessionLost
 from workers.models.device import one_core
@@ -96,6 +96,10 @@ class AlignerService:
     def attend(self, window: FeatureWindow, query: EventQuery) -> "Future[F32]":
         """Return the network's attention to each word, f32[T, W]."""
         return self._do(self._aligner.attend, window, self._known(query))
+
+    def look(self, query: EventQuery, frames: F32, mask: Bools) -> "Future[F32]":
+        """Return the logits of a sequence of clips, read at once (``alignment/aligners/whole``)."""
+        return self._do(self._aligner.look, self._known(query), frames, mask)
 
     def snapshot(self) -> AlignerSnapshot:
         """Return the counters."""

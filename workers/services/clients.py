@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.calibration import SimilarityCalibration
-from alignment.types import F32, Detections, EventQuery, FeatureWindow
+from alignment.types import F32, Bools, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceUnresponsive
 from workers.events.evidence import PictureStore
 from workers.index.types import TapeBatch
@@ -85,6 +85,13 @@ class AlignerClient(Protocol):
 
     def read(self, session: str, delta: WindowDelta) -> "Future[Logits]":
         """Score what is new of a session's window; the Future raises ``SessionLost`` where it is not open."""
+        ...
+
+    def look(self, query: EventQuery, frames: F32, mask: Bools) -> "Future[F32]":
+        """Return the logits f32[T] of a sequence of clips f32[T, D] for one description, read at once.
+
+        ``mask`` bool[T]: where a frame was seen. See ``alignment/aligners/whole`` for its first and last clips.
+        """
         ...
 
     def end(self, session: str) -> None:

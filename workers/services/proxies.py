@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.summary.tags import Panel
-from alignment.types import F32, Detections, EventQuery, FeatureWindow
+from alignment.types import F32, Bools, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceLost
 from workers.events.event import Event
 from workers.events.evidence import Pictures
@@ -125,6 +125,10 @@ class AlignerProxy:
     def read(self, session: str, delta: WindowDelta) -> "Future[Logits]":
         """Score what is new."""
         return self.transport("read", session, delta)
+
+    def look(self, query: EventQuery, frames: F32, mask: Bools) -> "Future[F32]":
+        """Return the logits of a sequence of clips."""
+        return self.transport("look", query, frames, mask)
 
     def end(self, session: str) -> None:
         """Forget a session."""

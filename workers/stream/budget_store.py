@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
@@ -20,7 +20,6 @@ from alignment.spans.scene_change import SceneMonitor, SceneState
 from alignment.types import F32, F64
 from workers.clock import Clock
 from workers.events.writer import spec_version
-from workers.services.clients import StateClient
 from workers.stream.look_alikes import LookAlikes
 from workers.stream.rules import RuleSet
 from workers.types import EventSpec
@@ -51,6 +50,18 @@ class BudgetKeys:
         return cls(models, {s.name: f"{s.name} {spec_version(s)}" for s in specs})
 
 
+class BudgetKeeper(Protocol):
+    """Where budgets are kept: the state, or the memory of a backtest."""
+
+    def load_budgets(self, camera: str) -> bytes | None:
+        """Return what a camera saved last, if anything."""
+        ...
+
+    def save_budgets(self, camera: str, document: bytes) -> None:
+        """Keep what a camera has learned about its false alerts."""
+        ...
+
+
 class BudgetStore:
     """Keeps the budgets of a rule set, and the scene they belong to, by ``state``; None: in memory only.
 
@@ -59,7 +70,7 @@ class BudgetStore:
 
     def __init__(
         self,
-        state: StateClient | None,
+        state: BudgetKeeper | None,
         camera: str,
         rule_set: RuleSet,
         keys: BudgetKeys,
@@ -106,7 +117,7 @@ class BudgetStore:
         if self._state is None or not self._rule_set.budgets or not (due or force):
             return
         self._saved_at = self._clock.monotonic()
-        self._state.save_budgets(self._camera, json.dumps(self._document()).encode("ascii"))
+        self._state.save_budgets(self._camera, self.document())
 
     def _log_exceeded(self) -> None:
         now = frozenset(name for name, budget in self._rule_set.budgets.items() if budget.allowance.exceeded)
@@ -126,7 +137,8 @@ class BudgetStore:
             log.info("event within its false-alert budget again", camera=self._camera, event_name=name)
         self._exceeded = now
 
-    def _document(self) -> dict[str, Any]:
+    def document(self) -> bytes:
+        """Return what is kept, as JSON."""
         scene = self.scenes.state
         means = [[number, [round(float(x), 5) for x in mean]] for number, mean in scene.means.items()]
         names = self.look_alikes.names()
@@ -135,7 +147,7 @@ class BudgetStore:
             for name, b in self._rule_set.budgets.items()
         }
         head = {"version": VERSION, "model": self._keys.model}
-        return head | {"variance": scene.variance, "means": means, "budgets": budgets}
+        return json.dumps(head | {"variance": scene.variance, "means": means, "budgets": budgets}).encode("ascii")
 
     def _load(self, content: bytes) -> None:
         try:

@@ -4,18 +4,26 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
+from typing import Protocol
 
-from alignment.types import SpanChange
-from workers.services.clients import EncoderClient
+from alignment.types import F32, SpanChange
 from workers.stream.segment import Segment
 
 REMEMBERED = 50  # events; what is older counts half
 
 
+class Namer(Protocol):
+    """Names what frames show: an encoder."""
+
+    def nearest_name(self, frames: F32) -> "Future[str]":
+        """Return the name of the thing that frames f32[N, D] are most like; "" if none is known."""
+        ...
+
+
 class LookAlikes:
     """The most frequent name of the events of each kind that are over budget. Names arrive in any thread."""
 
-    def __init__(self, encoder: EncoderClient) -> None:
+    def __init__(self, encoder: Namer) -> None:
         self._encoder = encoder
         self._names: dict[str, Counter[str]] = {}
 

@@ -15,6 +15,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.backtest.run import BacktestModels
 from daemon.config.changes import Changes, changes
 from daemon.config.editing.store import ConfigStore
 from daemon.feedback.judge import Judge
@@ -67,6 +68,7 @@ class Served:
     fetched: list[str] = field(default_factory=list)
     taken_over: int = 0
     models: SearchModels | None = None
+    backtest_models: BacktestModels | None = None
     url: str = ""
     end_streams: Callable[[], None] = lambda: None
 
@@ -135,6 +137,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             evidence=config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
             search=SearchService(layout, lambda: store.read()[0], lambda: served.models),
+            backtest_models=lambda: served.backtest_models,
         )
         app = build_app(
             lambda: served.snapshot,

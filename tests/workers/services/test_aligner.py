@@ -173,7 +173,7 @@ class Restarted:
     def __init__(self, build: Callable[[], AlignerService], every: int) -> None:
         self._build, self._every, self._reads = build, every, 0
         self._service = build()
-        self.info, self.attend = self._service.info, self._service.attend
+        self.info, self.attend, self.look = self._service.info, self._service.attend, self._service.look
 
     def begin(
         self, session: str, queries: Sequence[EventQuery], context: RequestContext = DEFAULT_CONTEXT

@@ -1,0 +1,146 @@
+"""A rule on what the index keeps of one camera."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from alignment.aligners.base import Aligner
+from alignment.calibration import Platt
+from daemon.backtest.curve import TallyingAligner, no_tally
+from daemon.backtest.flat import FlatStream, SegmentClips
+from daemon.backtest.looks import CosineLooks, NetworkLooks, PreparedAligner
+from daemon.backtest.parts import SPEECH, VISION, Coverage, Part, areas_of
+from daemon.backtest.replay import LearnedBudgets, Replay
+from daemon.backtest.screen import Screen, needs_look
+from daemon.backtest.skipping import Skipper, floor_of
+from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
+from workers.index.shard import Shard
+from workers.items import FrameAnswer
+from workers.services.aligner_options import build_aligner
+from workers.services.clients import AlignerClient
+from workers.stream.rules import span_rule
+
+OnClips = Callable[[int], None]  # so many more were judged
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule found in one stream. ``replayed``: clips that were decided one by one."""
+
+    hits: tuple[Hit, ...]
+    tally: Tally
+    clips: int
+    replayed: int
+
+
+class CameraJudge:
+    """Tries a rule on one camera. ``network`` None: the aligner is `similarity`. ``live``: see ``Coverage.parts``.
+
+    ``whole``: decide every clip one by one, as live operation does, also where that cannot change anything.
+    """
+
+    def __init__(
+        self, rule: TriedRule, network: AlignerClient | None, period: Period, on_clips: OnClips, whole: bool = False
+    ) -> None:
+        self._rule, self._network, self._period, self._on_clips = rule, network, period, on_clips
+        self._whole, self._learned = whole, LearnedBudgets()
+        self._aligner = build_aligner(rule.encoder.calibration, network)  # cameras come first
+        self._span_rule = span_rule(rule.spec, rule.query, self._aligner.rates)
+
+    def judge(self, shards: Iterable[Shard], live: bool) -> CameraResult:
+        """Return what the rule would have reported.
+
+        ``shards``: of the camera, rising in time, from a little before the period on.
+        """
+        coverage = Coverage(self._rule, self._period)
+        found = [self._stream(parts) for parts in _streams(coverage.parts(shards, live))]
+        hits = tuple(hit for one in found for hit in one.hits)
+        tally = sum((one.tally for one in found), no_tally())
+        clips, replayed = sum(one.clips for one in found), sum(one.replayed for one in found)
+        return CameraResult(self._rule.camera, hits, tally, tuple(coverage.unjudged), clips, replayed)
+
+    def _stream(self, parts: Sequence[Part]) -> Found:
+        stream = FlatStream(parts) if parts[0].tape.live and not self._whole else None
+        if stream is None or not self._may_skip(stream):
+            return self._every_clip(parts)
+        return self._what_matters(stream)
+
+    def _every_clip(self, parts: Sequence[Part]) -> Found:
+        """Decide on every item."""
+        counting = self._counting(self._aligner, parts[0])
+        replay = Replay(parts[0].tape, self._rule, counting, self._learned)
+        armed, clips = False, 0
+        for part in parts:
+            items = islice(part.shard.items(part.first), part.end - part.first)
+            for place, item in enumerate(items, part.first):
+                if not armed and place >= part.armed:
+                    replay.arm()
+                    armed = True
+                replay.add(item)
+                if isinstance(item, FrameAnswer):
+                    clips += len(item.pts_s)
+                    self._on_clips(len(item.pts_s))
+        return Found(replay.finish(), counting.tally(), clips, clips)
+
+    def _what_matters(self, stream: FlatStream) -> Found:
+        """Decide on what could change anything."""
+        tape, query = stream.parts[0].tape, self._rule.query
+        aligner = self._prepared()
+        counting = self._counting(aligner, stream.parts[0])
+        replay = Replay(tape, self._rule, counting, self._learned)
+        skipper = Skipper(stream, replay, aligner if isinstance(aligner, PreparedAligner) else None)
+        floor = floor_of(self._span_rule, replay.budget is not None)
+        screen = Screen(query, self._sound, floor)
+        for clips in stream.segments():
+            looks = self._looks(stream, clips)
+            if isinstance(aligner, PreparedAligner):
+                aligner.looks = looks if isinstance(looks, NetworkLooks) and needs_look(query) else None
+            skipper.decide(clips, screen.could(stream, clips, looks), self._span_rule)
+            self._on_clips(len(clips.t))
+        hits = replay.finish()
+        tally = replace(counting.tally(), hours=skipper.seconds / 3600)
+        return Found(hits, tally, len(stream.t), skipper.replayed)
+
+    def _may_skip(self, stream: FlatStream) -> bool:
+        """Return whether it is known of every clip of a stream, without the clips before it, what could matter."""
+        query = self._rule.query
+        alone = len(np.unique(stream.item_of)) == len(stream.item_of) > 0  # a frame an item
+        panel = len(self._rule.encoder.calibration.panel) > 0  # the scale of a clip depends on all before
+        places = any(asked is not None and asked.place for asked in query.objects)  # on what was ever shown
+        mixed = bool(query.prior[VISION] and query.prior[SPEECH] and self._network is not None)
+        return alone and not (panel or places or mixed)
+
+    def _counting(self, aligner: Aligner, part: Part) -> TallyingAligner:
+        since = self._period.since if part.tape.live else float("-inf")
+        return TallyingAligner(aligner, self._span_rule, since)
+
+    def _prepared(self) -> Aligner:
+        """Return an aligner that reads the network's answers where it was asked about all clips at once."""
+        if self._network is None or not self._rule.query.prior[VISION]:
+            return self._aligner
+        return PreparedAligner(self._network)
+
+    @property
+    def _sound(self) -> Platt:
+        return self._network.info().sound if self._network is not None else self._rule.encoder.calibration.sound
+
+    def _looks(self, stream: FlatStream, clips: SegmentClips) -> NetworkLooks | CosineLooks:
+        rule, areas = self._rule, areas_of(self._rule, stream.parts[0].tape)
+        if self._network is None:
+            return CosineLooks(rule.query, rule.encoder.calibration, stream, clips, areas)
+        return NetworkLooks(self._network, rule.query, stream, clips, areas)
+
+
+def _streams(parts: Iterable[Part]) -> list[list[Part]]:
+    """Return the parts of each stream, without a hole between them."""
+    streams: list[list[Part]] = []
+    for part in parts:
+        before = streams[-1][-1].shard.info if streams else None
+        after = part.shard.info
+        if before and (before.tape.key, before.number + 1) == (after.tape.key, after.number):
+            streams[-1].append(part)
+        else:
+            streams.append([part])
+    return streams

@@ -1,0 +1,100 @@
+"""A backtest: the rule on every camera that it is tried on, and what can be learned from its hits."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from daemon.backtest.advice import LookAlike, holding_budget, look_alikes
+from daemon.backtest.camera import CameraJudge
+from daemon.backtest.curve import no_tally
+from daemon.backtest.parts import WARM_CLIPS
+from daemon.backtest.request import Trial
+from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
+from workers.index.reader import IndexReader
+from workers.index.shard import Shard
+from workers.services.clients import AlignerClient, EncoderClient
+from workers.types import EventSpec
+
+OnProgress = Callable[[int, int], None]  # clips that were judged, and all
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestModels:
+    """What a backtest asks of the models. ``network`` None: cosines only."""
+
+    encoder: EncoderClient
+    network: AlignerClient | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What a rule would have reported. ``budget``: the smallest that no hit exceeds; None: none is large enough."""
+
+    spec: EventSpec
+    period: Period
+    cameras: tuple[CameraResult, ...]
+    budget: str | None
+    look_alikes: tuple[LookAlike, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """Return the hits of all cameras."""
+        return tuple(hit for camera in self.cameras for hit in camera.hits)
+
+    @property
+    def tally(self) -> Tally:
+        """Return what each threshold would have given on all cameras."""
+        return reduce(lambda a, b: a + b, (camera.tally for camera in self.cameras), no_tally())
+
+
+class Stopped(Exception):
+    """A backtest was told to stop."""
+
+
+def backtest(
+    trial: Trial,
+    index: IndexReader,
+    models: BacktestModels,
+    on_progress: OnProgress = lambda done, total: None,
+    stopping: threading.Event | None = None,
+    whole: bool = False,
+) -> Backtest:
+    """Decide again on what is stored. Raise ``Stopped`` once ``stopping`` is set, and the errors of models.
+
+    ``whole``: see ``CameraJudge``.
+    """
+    encoder, period = models.encoder.describe(), trial.period
+    queries = {spec: models.encoder.build_queries([spec])[0] for spec in trial.specs.values()}
+    shards = {name: _shards(index, name, period) for name in trial.specs}
+    total = sum(_clips(found) for found in shards.values())
+    done = 0
+
+    def count(clips: int) -> None:
+        nonlocal done
+        done += clips
+        if stopping is not None and stopping.is_set():
+            raise Stopped
+        on_progress(min(done, total), total)
+
+    results = []
+    for name, spec in trial.specs.items():
+        rule = TriedRule(name, spec, queries[spec], encoder)
+        live = any(shard.info.tape.live for shard in shards[name])
+        results.append(CameraJudge(rule, models.network, period, count, whole).judge(shards[name], live))
+    hits = [result.hits for result in results]
+    spec, query = trial.spec, queries[trial.spec]
+    alike = look_alikes((hit for found in hits for hit in found), query, spec.describe, models.encoder)
+    warnings = models.encoder.query_warnings([spec], True)
+    return Backtest(spec, period, tuple(results), holding_budget(hits), alike, warnings)
+
+
+def _shards(index: IndexReader, camera: str, period: Period) -> list[Shard]:
+    """Return the shards of a camera, from a window before the period on: its hop is not known before."""
+    longest = 4.0  # seconds, a hop
+    return list(index.shards([camera], period.since - WARM_CLIPS * longest, period.until))
+
+
+def _clips(shards: Sequence[Shard]) -> int:
+    return sum(len(shard.t) for shard in shards)
