@@ -66,10 +66,12 @@ def trial_of(
         known = ", ".join(sorted(stored)) or "none"
         raise BacktestError(f"nothing is stored of camera {camera!r}", f"name a camera that is stored: {known}")
     names = [camera] if camera is not None else sorted(stored)
-    if event in config.events:
+    if event in config.over_time:
+        raise BacktestError(f"event {event!r} is a rule over time", "try the events that it is made of, one by one")
+    if event in config.described:
         specs = dict(_configured(event, config, names))
         if not specs and event == PREVIEW:  # not in the list of any camera yet
-            specs = dict.fromkeys(names, resolve(event, config.events[event], None))
+            specs = dict.fromkeys(names, resolve(event, config.described[event], None))
         if names and not specs:
             hint = "name a camera that lists it, or try its description in words"
             raise BacktestError(f"event {event!r} is not looked for on a camera of which anything is stored", hint)
