@@ -8,6 +8,7 @@ from alignment.types import ScoreTrack
 
 EXTENT = 0.5  # of the highest probability: clips above it belong to the moment; twice as probable ones are another
 MARGIN = 2  # clips beside a proposal in which its moment may have its peak
+LEAST = 1e-6
 SUREST = 3  # clips whose mean probability is the score, as of an event
 
 
@@ -44,3 +45,9 @@ def aligned(track: ScoreTrack, start: float, end: float) -> Aligned:
         float(track.bounds[peak].mean()),
         (not len(before), not len(after)),
     )
+
+
+def logit(p: float) -> float:
+    """Return the logit of a probability, of one that is nearly 0 or 1 that of a millionth."""
+    p = min(max(p, LEAST), 1 - LEAST)
+    return float(np.log(p / (1 - p)))

@@ -46,13 +46,26 @@ def smooth(scores: F32, joined: Bools) -> F32:
     return np.asarray(total / count, np.float32)
 
 
-def usual_height(scores: F32) -> float:
-    """Return the median of the scores, of evenly chosen rows where there are many; 0 without rows."""
-    return float(np.median(scores[:: 1 + len(scores) // SAMPLED])) if len(scores) else 0.0
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What scores usually are: their median and their standard deviation, 0 without any."""
+
+    height: float = 0.0
+    spread: float = 0.0
+
+    def above(self, score: float) -> float:
+        """Return by how many standard deviations a score is above what is usual."""
+        return (score - self.height) / self.spread if self.spread else 0.0
 
 
-def peaks(scores: F32, joined: Bools, usual: float) -> Iterator[Peak]:
-    """Yield the peaks of f32[N], the highest first, while they are higher than ``usual``; the first one always.
+def usual(scores: F32) -> Usual:
+    """Return what scores usually are, by evenly chosen rows where there are many."""
+    some = scores[:: 1 + len(scores) // SAMPLED]
+    return Usual(float(np.median(some)), float(some.std())) if len(some) else Usual()
+
+
+def peaks(scores: F32, joined: Bools, usual_height: float) -> Iterator[Peak]:
+    """Yield the peaks of f32[N], the highest first, while they are higher than is usual; the first one always.
 
     Rows of minus infinity belong to no peak.
     """
@@ -60,11 +73,11 @@ def peaks(scores: F32, joined: Bools, usual: float) -> Iterator[Peak]:
     while len(left):
         row = int(left.argmax())
         height = float(left[row])
-        if height == -np.inf or (begun and height <= usual):
+        if height == -np.inf or (begun and height <= usual_height):
             return
         begun = True
-        yield Peak(row, *_grown(left, joined, row, usual + EXTENT * (height - usual)), height)
-        first, last = _grown(left, joined, row, usual + SHOULDER * (height - usual))
+        yield Peak(row, *_grown(left, joined, row, usual_height + EXTENT * (height - usual_height)), height)
+        first, last = _grown(left, joined, row, usual_height + SHOULDER * (height - usual_height))
         left[first : last + 1] = -np.inf
 
 

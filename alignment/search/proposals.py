@@ -29,16 +29,24 @@ class StoredObjects:
 
     def logits_of(self, wanted: Counted) -> F32:
         """Return f32[N]: the logit of the n-th surest object that counts, minus infinity where there are fewer."""
-        chosen = np.isin(self.classes, wanted.classes)
+        counted = np.zeros(256, bool)
+        counted[list(wanted.classes)] = True
+        chosen = counted[self.classes]
         if wanted.colour is not None:
             chosen &= self.colours[:, wanted.colour] >= COLOURED
-        frames = np.repeat(np.arange(len(self.counts)), self.counts)[chosen]
-        logits = self.logits[chosen].astype(np.float32) + np.float32(wanted.ease)
-        order = np.lexsort((-logits, frames))
-        frames, logits = frames[order], logits[order]
-        nth = np.arange(len(frames)) - np.searchsorted(frames, frames)
+        rows = np.flatnonzero(chosen)
+        logits = self.logits[rows].astype(np.float32) + np.float32(wanted.ease)
+        frames = np.repeat(np.arange(len(self.counts), dtype=np.int32), self.counts)[rows]
+        if wanted.count > 1:
+            order = np.lexsort((-logits, frames))
+            frames, logits = frames[order], logits[order]
+        first = np.flatnonzero(np.diff(frames, prepend=-1))  # of each frame with such an object
         out = np.full(len(self.counts), ABSENT, np.float32)
-        out[frames[nth == wanted.count - 1]] = logits[nth == wanted.count - 1]
+        if wanted.count == 1 and len(first):
+            out[frames[first]] = np.maximum.reduceat(logits, first)
+        else:
+            enough = np.diff(np.append(first, len(frames))) >= wanted.count
+            out[frames[first[enough]]] = logits[first[enough] + wanted.count - 1]
         return out
 
 

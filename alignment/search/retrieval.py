@@ -9,7 +9,7 @@ from itertools import islice
 
 from alignment.aligners.utterances import PAUSE_S
 from alignment.search.embedding_store import EmbeddingStore, Rows
-from alignment.search.peaks import joined_rows, peaks, smooth, usual_height
+from alignment.search.peaks import joined_rows, peaks, smooth, usual
 from alignment.search.scan import best_products
 from alignment.search.wording import WORD_BOOST, shares_of_words
 from alignment.types import F32, Bools, EventQuery
@@ -59,7 +59,7 @@ def _seen(store: EmbeddingStore, wanted: F32, k: int) -> tuple[Moment, ...]:
 def _moments(
     store: EmbeddingStore, rows: Rows, scores: F32, joined: Bools, k: int, texts: Sequence[str] = ()
 ) -> tuple[Moment, ...]:
-    found = islice(peaks(scores, joined, usual_height(scores)), k)
+    found = islice(peaks(scores, joined, usual(scores).height), k)
     return tuple(
         Moment(
             store.videos[int(rows.video[peak.row])],

@@ -20,7 +20,7 @@ from workers.publish.log.view import LogView
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import AlignerClient, EncoderClient
 
-PROPOSED = 48  # moments of each kind that the aligner reads
+PROPOSED = 32  # moments of each kind that the aligner reads
 WAIT_S = 20.0  # for another search to end
 TEXT = 300  # characters of what is said in a moment
 
@@ -148,6 +148,7 @@ def _moment(found: Candidate, evidence: EvidenceFinder) -> Moment:
         event=shown.event.id if shown.event else None,
         picture=shown.picture,
         plays=shown.plays,
+        upload=shown.upload,
     )
 
 

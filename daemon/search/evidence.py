@@ -18,11 +18,12 @@ LONGEST_S = 86_400.0  # in which a file is watched
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """By what a moment is shown: an event with a snapshot or a clip, or a file."""
+    """By what a moment is shown: an event with a snapshot or a clip, or the file of an upload."""
 
     event: Event | None = None
     picture: bool = False
     plays: bool = False
+    upload: bool = False
 
 
 class EvidenceFinder:
@@ -37,11 +38,11 @@ class EvidenceFinder:
         tape = moment.proposal.shard.info.tape
         overlapping = [(_shared(e, moment), e) for e in self._events(tape, moment) if _shared(e, moment) > 0]
         event = max(overlapping, key=lambda pair: pair[0])[1] if overlapping else None
-        plays = upload_path(tape, self._uploads) is not None
+        upload = upload_path(tape, self._uploads) is not None
         if event is None:
-            return Shown(plays=plays)
+            return Shown(plays=upload, upload=upload)
         evidence = event.evidence
-        return Shown(event, self._is_there(evidence.snapshot), plays or self._is_there(evidence.clip))
+        return Shown(event, self._is_there(evidence.snapshot), upload or self._is_there(evidence.clip), upload)
 
     def _events(self, tape: TapeInfo, moment: Candidate) -> Sequence[Event]:
         if tape.live:

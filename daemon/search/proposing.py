@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from alignment.aligners.utterances import PAUSE_S
-from alignment.search.peaks import joined_rows, peaks, smooth, usual_height
+from alignment.search.peaks import Usual, joined_rows, peaks, smooth, usual
 from alignment.search.retrieval import CLIP_GAP_S
 from alignment.types import EventQuery
 from daemon.search.filters import Filter
@@ -24,7 +24,8 @@ SMOOTHED = (Kind.LOOK, Kind.OBJECTS)
 class Proposal:
     """A stretch of one camera that may be a moment. ``shards``: those of its camera in order; ``at``: its own.
 
-    Times are stream seconds; ``peak`` is that of the best row, ``height`` its score.
+    Times are stream seconds; ``peak`` is that of the best row, ``height`` its score, and ``above`` by how many standard
+    deviations that is above what is usual in all that is searched.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Proposal:
     end: float
     peak: float
     height: float
+    above: float
 
     @property
     def shard(self) -> Shard:
@@ -54,10 +56,20 @@ def propose(
     found: list[Proposal] = []
     for kind in Kind:
         lines = [_Line.of(kind, *pair) for pair in zip(cameras, scored, strict=True)]
-        usual = usual_height(np.concatenate([np.zeros(0, np.float32), *(line.known for line in lines)]))
-        best = merge(*(line.proposals(usual) for line in lines), key=lambda proposal: -proposal.height)
+        known = usual(np.concatenate([np.zeros(0, np.float32), *(line.known for line in lines)]))
+        best = merge(*(line.proposals(known) for line in lines), key=lambda proposal: -proposal.height)
         found += islice(best, most)
-    return found
+    return _without_repeated(found)
+
+
+def _without_repeated(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Return the proposals without those whose best row lies in an earlier one of the same stream."""
+    kept: list[Proposal] = []
+    for one in proposals:
+        key = one.shard.info.tape.key
+        if not any(p.start <= one.peak <= p.end and p.shard.info.tape.key == key for p in kept):
+            kept.append(one)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +102,18 @@ class _Line:
         """Return the scores of the rows that may be found."""
         return self.rows.scores[np.isfinite(self.rows.scores)]
 
-    def proposals(self, usual: float) -> Iterator[Proposal]:
+    def proposals(self, known: Usual) -> Iterator[Proposal]:
         """Yield the proposals of this line, the highest first."""
         rows = self.rows
         gap_s = PAUSE_S if self.kind is Kind.SAID else CLIP_GAP_S
         joined = joined_rows(np.stack([rows.start, rows.end], axis=1), self.part, gap_s)
         scores = smooth(rows.scores, joined) if self.kind in SMOOTHED else rows.scores
-        for peak in peaks(scores, joined, usual):
+        for peak in peaks(scores, joined, known.height):
             at = int(np.searchsorted(self.first, peak.row, "right")) - 1
             middle = float(rows.start[peak.row] + rows.end[peak.row]) / 2
             start, end = float(rows.start[peak.first]), float(rows.end[peak.last])
-            yield Proposal(self.kind, self.shards, at, start, end, middle, peak.height)
+            above = known.above(peak.height)
+            yield Proposal(self.kind, self.shards, at, start, end, middle, peak.height, above)
 
 
 def _parts(

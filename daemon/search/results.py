@@ -9,7 +9,8 @@ class Moment:
 
     ``start``, ``end`` and ``peak``, its surest time, in stream seconds; ``start_unix`` and ``end_unix`` None for a
     file. ``key`` identifies the stream. ``score``: with ``probable`` the aligner's probability, else a likeness, which
-    only orders. ``said``: what is said in it. ``event``: the id of an event that shows it, whose evidence can be seen.
+    only orders. ``said``: what is said in it. ``event``: the id of an event that overlaps it; ``picture``: whether that
+    has a snapshot; ``plays``: whether its clip or, of an ``upload`` that is still there, the file can be played.
     """
 
     camera: str
@@ -27,6 +28,7 @@ class Moment:
     event: str | None = None
     picture: bool = False
     plays: bool = False
+    upload: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from alignment.types import F32, Detections, FeatureWindow
-from alignment.windows import WINDOW_CLIPS, ClipWindow
+from alignment.windows import ClipWindow
 from daemon.search.proposing import Proposal
 from workers.index import rounding
 from workers.index.shard import Shard
 from workers.stream.segments import StreamShape
 from workers.types import SourceInfo
 
-AFTER = WINDOW_CLIPS // 4  # clips behind the best row of a proposal; an aligner's memory reaches back, not ahead
+BEFORE, AFTER = 40, 16  # clips; an aligner's memory reaches back, not ahead
 
 
 def window_around(proposal: Proposal) -> FeatureWindow:
-    """Return the window of about ``WINDOW_CLIPS`` clips around a proposal's best row, of its stream and segment."""
+    """Return the window around a proposal's best row, of its stream and segment."""
     tape = proposal.shard.info.tape
-    since = proposal.peak - (WINDOW_CLIPS - AFTER) * tape.hop_s
+    since = proposal.peak - BEFORE * tape.hop_s
     until = proposal.peak + AFTER * tape.hop_s
     source = SourceInfo(tape.key, tape.live, tape.has_video, tape.has_audio)
     window = StreamShape(source, tape.hop_s, tape.keyframes, tape.dims).window()

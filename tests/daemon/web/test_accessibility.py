@@ -15,6 +15,7 @@ VIEWS = {
     "/": ".picture.seen",
     "/events": "a.event",
     "/events/0001cafe": ".chart .line",
+    "/search?q=red&camera=lamp": ".moment",
     "/rules": ".rule",
     "/rules/blue": ".rule-form .chart",
     "/rules/+new": "#describe",

@@ -18,6 +18,7 @@ import { drawLogin } from "./views/login.js";
 import { newCameraView } from "./views/new_camera.js";
 import { ruleView } from "./views/rule.js";
 import { rulesView } from "./views/rules.js";
+import { searchView } from "./views/search.js";
 import { summaryView } from "./views/summary.js";
 import { uploadsView } from "./views/uploads.js";
 
@@ -28,6 +29,7 @@ const VERSION = new URL(import.meta.url).pathname.split("/")[2];
 const VIEWS = [
   { path: "/", name: "live", icon: "M3 7h12v10H3zM15 10l6-3v10l-6-3", may: "view" },
   { path: "/events", name: "events", icon: "M3 17h4l3-10 4 10h7", may: "view" },
+  { path: "/search", name: "search", icon: "M10 4a6 6 0 100 12 6 6 0 000-12M14.500 14.500L20 20", may: "view" },
   { path: "/rules", name: "rules", icon: "M4 6h16M4 12h10M4 18h7", may: "view" },
   { path: "/uploads", name: "uploads", icon: "M12 16V4M7 9l5-5 5 5M4 20h16", may: "view" },
   { path: "/health", name: "health", icon: "M4 20V10M10 20V4M16 20v-8M21 20H3", may: "health" },
@@ -38,6 +40,7 @@ route(/^\/cameras\/\+new$/, newCameraView);
 route(/^\/cameras\/([^/]+)$/, cameraView);
 route(/^\/events$/, eventsView);
 route(/^\/events\/([^/]+)$/, eventView);
+route(/^\/search$/, searchView);
 route(/^\/rules$/, rulesView);
 route(/^\/rules\/([^/]+)$/, ruleView);
 route(/^\/summary$/, summaryView);

@@ -28,6 +28,7 @@ export class ApiError extends Error {
 /**
  * @typedef {object} Options
  * @property {any} [json] Body.
+ * @property {Blob} [body] Body that is a file.
  * @property {Record<string, string | number | boolean | null | undefined>} [query] Empty ones are left out.
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
@@ -57,11 +58,11 @@ export function address(path, query = {}, root = ROOT) {
  */
 export async function send(method, path, options = {}) {
   const { json, query, headers = {}, signal, root } = options;
-  const body = json === undefined ? undefined : JSON.stringify(json);
+  const body = json === undefined ? options.body : JSON.stringify(json);
   /** @type {Record<string, string>} */
   const all = { ...headers };
   if (method !== "GET" && method !== "HEAD") all["X-Watchword"] = "1";
-  if (body !== undefined) all["Content-Type"] = "application/json";
+  if (json !== undefined) all["Content-Type"] = "application/json";
   let response;
   try {
     response = await fetch(address(path, query, root), { method, headers: all, body, signal, credentials: "same-origin" });

@@ -80,6 +80,24 @@
  * @property {boolean} [possible_duplicate]
  */
 
+/**
+ * @typedef {object} FoundMoment
+ * @property {string} camera
+ * @property {string} key
+ * @property {string | null} file
+ * @property {boolean} live
+ * @property {number} start
+ * @property {number} end
+ * @property {number} peak
+ * @property {number} score
+ * @property {string} said
+ * @property {number | null} start_unix
+ * @property {string | null} event
+ * @property {boolean} picture
+ * @property {boolean} plays
+ * @property {boolean} upload
+ */
+
 /** @typedef {{name: string, may: string[], cameras: string[] | null}} Me */
 
 export {};

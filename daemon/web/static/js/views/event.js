@@ -25,6 +25,7 @@ export function eventView(root, { name: id }) {
   const score = h("p", { class: "big score" });
   const described = h("p", {});
   const where = h("p", { class: "quiet" });
+  const similar = h("p", { class: "small", hidden: true }, h("a", { class: "button", href: `/search?like=${encodeURIComponent(id)}` }, t.search.moreLike));
   const flags = h("div", { class: "stack close" });
   const media = new Media(place, abort.signal);
   const chart = h("section", { "aria-label": t.event.chart });
@@ -37,7 +38,7 @@ export function eventView(root, { name: id }) {
     h("p", { class: "small" }, h("a", { href: "/events" }, `← ${t.nav.events}`)),
     h("div", { class: "head event-head" }, h("div", { class: "stack close" }, title, described, where), score),
     flags,
-    h("div", { class: "one-event" }, media.element, h("div", { class: "stack" }, chart, facts, thumbs.element, alerts, details)),
+    h("div", { class: "one-event" }, h("div", { class: "stack" }, media.element, similar), h("div", { class: "stack" }, chart, facts, thumbs.element, alerts, details)),
   );
   let revision = -1;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -70,6 +71,7 @@ export function eventView(root, { name: id }) {
     title.textContent = event.event;
     document.title = `${event.event} · ${whence(event)} – Watchword`;
     fill(score, event.score.toFixed(2), h("span", { class: "small" }, t.event.score));
+    similar.hidden = false;
     described.textContent = `“${event.description.join(`” ${t.or} “`)}”`;
     const at = event.start_unix === null ? `${offset(event.start)} – ${offset(event.end)}` : dateTime(event.start_unix);
     const zone = event.zone?.length ? t.event.inZone(event.zone.join(", ")) : "";
