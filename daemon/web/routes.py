@@ -16,6 +16,7 @@ VIEWS = (
     "/cameras/{name}",
     "/events",
     "/events/{id}",
+    "/search",
     "/rules",
     "/rules/{name}",
     "/uploads",
