@@ -109,7 +109,7 @@ KINDS: tuple[DataKind, ...] = (
     DataKind(
         "receipts",
         "what was forgotten: camera, times, counts, hashes of ids",
-        files=("privacy/erasures.jsonl", "privacy/receipts/*.json", "privacy/requests/*.json"),
+        files=("index/*/*.forgotten", "privacy/erasures.jsonl", "privacy/receipts/*.json", "privacy/requests/*.json"),
     ),
     DataKind(
         "bookkeeping",

@@ -6,7 +6,7 @@ import numpy as np
 
 from alignment.types import Bools
 from workers.errors import IndexDamaged
-from workers.index.naming import OPEN
+from workers.index.naming import OPEN, forgotten_path, tape_in
 from workers.index.packing import sizes
 from workers.index.records import Part, overwrite, part_from_bytes, part_to_bytes, records
 from workers.index.shard import Shard, read_full, read_open
@@ -31,7 +31,7 @@ def holds(path: Path, since: float, until: float) -> bool:
 def erase(path: Path, since: float, until: float) -> None:
     """Remove the interval from a shard of a live stream; remove any other shard, as ``holds`` says. Raise ``OSError``.
 
-    What is removed leaves a gap.
+    What is removed leaves a gap. A file is not recorded when it is watched again.
     """
     try:
         shard = _read(path)
@@ -42,6 +42,8 @@ def erase(path: Path, since: float, until: float) -> None:
         return
     kept = _outside(shard.columns, since, until)
     shows = np.isfinite(item_spans(shard.columns)[:, 0])
+    if not shard.info.tape.live:
+        forgotten_path(path.parent, tape_in(path)).touch(0o600)
     if not shard.info.tape.live or (path.suffix != OPEN and not (kept & shows).any()):
         path.unlink(missing_ok=True)
     elif path.suffix == OPEN:

@@ -48,6 +48,16 @@ def full_path(folder: Path, info: ShardInfo, since: float, until: float) -> Path
     return folder / f"{times}-{tape_of(info.tape.key)}-{info.number:04d}{FULL}"
 
 
+def forgotten_path(folder: Path, tape: str) -> Path:
+    """Return the mark, in the folder of its camera, of a file that was forgotten and is not recorded again."""
+    return folder / f"{tape}.forgotten"
+
+
+def tape_in(path: Path) -> str:
+    """Return the hash of the stream's key in a shard's name."""
+    return path.stem.split("-")[-2]
+
+
 def shard_files(folder: Path) -> list[ShardFile]:
     """Return the shards of one camera in order of time; an open one that was made full meanwhile is left out."""
     found = {(f.tape, f.number, f.until is None): f for f in _all(folder)}

@@ -15,7 +15,7 @@ import numpy as np
 import structlog
 
 from workers.errors import IndexDamaged
-from workers.index.naming import FULL, OPEN, shard_files, stored, tape_of
+from workers.index.naming import FULL, OPEN, forgotten_path, shard_files, stored, tape_of
 from workers.index.packing import sizes
 from workers.index.records import Part, part_from_bytes, part_to_bytes
 from workers.index.shard import read_full, read_open
@@ -118,6 +118,8 @@ class IndexRecorder:
             self._end(tape, closed=True)
             tape = None
         if tape is None:
+            if forgotten_path(self._folder / batch.info.camera, tape_of(batch.info.key)).exists():
+                return
             tape = self._begin(batch)
         if batch.first + batch.count > tape.next_item:  # else it was sent twice
             payload = self._permitted(batch)

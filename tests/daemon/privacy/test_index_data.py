@@ -62,6 +62,8 @@ def test_an_interval_of_a_camera_is_forgotten_and_uploads_are_whole(tmp_path: Pa
         assert len(left[path].t) > 10
     data.remove(data.items(Scope("uploads", start + 1, start + 10), frozenset()))
     assert (upload.exists(), other.exists()) == (False, True)
+    (mark,) = upload.parent.glob("*.forgotten")
+    assert kind_of_file(mark.relative_to(tmp_path)).name == "receipts"  # type: ignore[union-attr]  # as above
     data.remove(data.items(Scope("cam", 0, NOW), frozenset()))
     assert not near.exists()
     assert not far.exists()

@@ -133,6 +133,20 @@ def test_a_file_that_is_watched_again_replaces_what_was_stored_of_it(tmp_path: P
     assert sorted(shard.count for shard in IndexReader(tmp_path).shards()) == [10, 20]
 
 
+def test_a_file_that_was_forgotten_is_not_recorded_again(tmp_path: Path) -> None:
+    recorder, items = IndexRecorder(tmp_path, nothing_forgotten), random_items(1, 30, 0.0, UPLOAD)
+    record_all(recorder, items, UPLOAD)
+    recorder.close(20)
+    (shard,) = IndexReader(tmp_path).shards()
+    erase(shard.path, 0, UPLOAD.recorded + 1e9)
+    recorder = IndexRecorder(tmp_path, nothing_forgotten)
+    record_all(recorder, items, replace(UPLOAD, recorded=UPLOAD.recorded + 60))
+    record_all(recorder, items, replace(UPLOAD, key="another"))
+    recorder.close(20)
+    assert [shard.info.tape.key for shard in IndexReader(tmp_path).shards()] == ["another"]
+    assert recorder.snapshot().lost == {}
+
+
 def test_a_full_disk_makes_a_gap_that_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     items, real, full = random_items(1, 40), os.write, [False]
 
