@@ -31,7 +31,8 @@ class AbsentNode(Node):
                 self._move(since, ())
             while self._look(until, delta):
                 pass
-        self._spans = {k: part for k, part in self._spans.items() if part.known_end > self._since}
+        matter = max(self._since, known.floor)  # while a camera is down, the spans of others are not waited with
+        self._spans = {k: part for k, part in self._spans.items() if part.known_end > matter}
         return delta
 
     def _look(self, until: float, delta: Delta) -> bool:

@@ -106,8 +106,9 @@ def test_memory_is_bounded(form: Expression) -> None:
     assert sizes[-1] <= 1.2 * sizes[0] + 5
 
 
-def test_a_camera_that_is_down_for_long_is_not_waited_for_with_all_that_happens() -> None:
-    rule = Evaluator(Then(GATE, YARD, 60.0))
+@pytest.mark.parametrize("form", [Then(GATE, YARD, 60.0), Absent((GATE, YARD), 60.0), ThenNot(GATE, (YARD,), 60.0)])
+def test_a_camera_that_is_down_for_long_is_not_waited_for_with_all_that_happens(form: Expression) -> None:
+    rule = Evaluator(form)
     rule.step([], [Progress(YARD, 0, 100)])
     for n in range(1500):
         rule.step([span(f"{n}", GATE, 10.0 * n, 10.0 * n + 4)], [Progress(GATE, 0, 10.0 * n)])
