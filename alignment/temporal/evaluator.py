@@ -55,6 +55,7 @@ class Evaluator:
                 self._known.take(watermark)
                 wanted += self._lasting(watermark)
         changes = list(self._changes(self._root.step(wanted, self._known)))
+        self._known.settle()
         floor = self._known.floor
         self._reported = {key: o for key, o in self._reported.items() if o.known_end >= floor}
         return changes

@@ -19,9 +19,14 @@ MAX_PARTS = 50  # of one occurrence
 
 
 class Known:
-    """The watermarks of all sources of one rule: the stretches of time in which each one was watched."""
+    """The watermarks of all sources of one rule: the stretches of time in which each one was watched.
+
+    ``floor``: nothing from before changes any more. It follows when a step is over: what the step itself makes known
+    may lie far behind a watermark that has jumped.
+    """
 
     def __init__(self) -> None:
+        self.floor = float("-inf")
         self._stretches: dict[Ref, list[Progress]] = {}
 
     def take(self, progress: Progress) -> None:
@@ -31,19 +36,17 @@ class Known:
             known.append(progress)
         elif progress.since >= known[-1].since and progress.until > known[-1].until:
             known[-1] = progress
-        floor = self.floor
-        del known[: next(i for i, one in enumerate(known) if one is known[-1] or one.until >= floor)]
+        del known[: next(i for i, one in enumerate(known) if one is known[-1] or one.until >= self.floor)]
+
+    def settle(self) -> None:
+        """Take note that all operators have seen what is known."""
+        self.floor = max(self.floor, self.low - SLACK_S)
 
     @property
     def low(self) -> float:
         """Return the time before which no occurrence is completed any more, unless a camera is ``APART_S`` behind."""
         untils = [known[-1].until for known in self._stretches.values()] or [float("-inf")]
         return max(min(untils), max(untils) - APART_S)
-
-    @property
-    def floor(self) -> float:
-        """Return the time before which nothing changes any more."""
-        return self.low - SLACK_S
 
     def until(self, sources: Sequence[Ref]) -> float:
         """Return until when all that these sources have seen is known."""

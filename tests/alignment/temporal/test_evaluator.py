@@ -64,6 +64,18 @@ def test_absence_needs_the_time_to_be_watched() -> None:
     assert told(rule.step([], [Progress(GATE, 400, 410)])) == [("end", 200, 300)]
 
 
+def test_a_watermark_that_jumps_loses_nothing() -> None:
+    rule = Evaluator(Then(ThenNot(GATE, (DOG,), 60.0), YARD, 60.0))
+    rule.step([], [Progress(s, 0, 5) for s in SOURCES])
+    rule.step([span("p", GATE, 10, 20), span("y", YARD, 100, 110)])
+    changes = rule.step([], [Progress(s, 0, 3000) for s in SOURCES])  # a rise had held it back, or the machine slept
+    assert told(changes) == [("new", 10, 110), ("end", 10, 110)]
+    assert (
+        len(replayed(ThenNot(GATE, (DOG,), 60.0), [span("p", GATE, 10, 20)], [Progress(s, 0, 9000) for s in SOURCES]))
+        == 1
+    )
+
+
 def test_the_end_of_everything_ends_what_goes_on() -> None:
     rule = Evaluator(Absent((GATE,), 60.0))
     rule.step([], [Progress(GATE, 0, 100)])

@@ -113,6 +113,7 @@ def online(expression: Expression, world: World) -> dict[Key, Occurrence]:
         for watermark in progress:
             known.take(watermark)
         delta = root.step(parts, known)
+        known.settle()
         found |= {o.key: o for o in delta.changed}
         for key in delta.gone:
             found.pop(key, None)
