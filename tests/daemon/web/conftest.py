@@ -1,5 +1,6 @@
 """A browser, a daemon that it visits, and pages in it that fail a test for whatever the browser complains of."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.support.event_log import opened
 from tests.support.page import CHROMIUM, ENDLESS, LAMP, RULES, Site, chromium, logged_in, sent_for_ever, stored_events
 from tests.support.pipelines import write_colours
 from tests.support.receivers import Receiver, receiver
-from tests.support.summary import stored_upload
+from tests.support.summary import live_clip, live_event, stored_upload
 from workers.state_layout import StateLayout
 
 ROLLS = {"pre": "2s", "post": "2s"}
@@ -30,7 +31,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[S
         (folder / name).mkdir()
     stored_events(folder)
     with opened(folder / "state" / "events") as (log, _):
-        stored_upload(StateLayout(folder / "state"), folder / "done", log)
+        layout = StateLayout(folder / "state")
+        stored_upload(layout, folder / "done", log)
+        began = time.time() - 200
+        clip = live_clip(layout.evidence / "pattern" / "2026-09-21", "clip", began)
+        log.append([live_event(77, began + 3.3, camera="pattern", event="visit", clip=clip)])
     with sent_for_ever(write_colours(folder / "lamp.ts", LAMP)) as lamp:
         cameras = {
             "pattern": {"url": ENDLESS, "audio": False},
