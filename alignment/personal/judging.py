@@ -8,7 +8,8 @@ from alignment.personal.head import Head
 from alignment.personal.samples import Samples
 
 FOLDS = 10  # at most; with fewer events each is left out alone
-LOST = 0.05  # of the events that are right, at most so many may be lost
+WORTH = 2  # wrong events that must go for a right one that is lost
+ALONE = 2  # so many wrong events may all be of different things, so that none tells of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,21 @@ class Trial:
     wrong_kept: int
 
     @property
-    def better(self) -> bool:
-        """Return whether fewer wrong ones are reported, and no more than ``LOST`` of the right ones lost."""
-        return self.wrong_kept < self.wrong and self.right - self.right_kept <= LOST * self.right
+    def harms(self) -> bool:
+        """Return whether right events are lost that are not worth the wrong ones that go."""
+        return WORTH * (self.right - self.right_kept) > self.wrong - self.wrong_kept
+
+
+def is_better(events: Sequence[Judged], head: Head, left_out: Trial) -> bool:
+    """Return whether a head is better than none: on what it was made of, and without harm on what was left out.
+
+    ``left_out``: of ``cross_validate``. More than ``ALONE`` wrong events must tell of each other.
+    """
+    kept = [reported(event.samples, event.threshold, head) for event in events]
+    wrong = sum(not event.right and not stays for event, stays in zip(events, kept, strict=True))
+    lost = sum(event.right and not stays for event, stays in zip(events, kept, strict=True))
+    repeats = left_out.wrong_kept < left_out.wrong or left_out.wrong <= ALONE
+    return wrong > WORTH * lost and repeats and not left_out.harms
 
 
 def cross_validate(events: Sequence[Judged]) -> Trial:

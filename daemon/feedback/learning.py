@@ -12,7 +12,7 @@ from alignment.file_io import make_folder, replacing
 from alignment.personal.files import pack_head
 from alignment.personal.fitting import Judged, fit
 from alignment.personal.head import Head
-from alignment.personal.judging import Trial, cross_validate
+from alignment.personal.judging import cross_validate, is_better
 from daemon.feedback.shadow import Recent, read_samples, replay
 from daemon.feedback.store import FeedbackStore
 from daemon.feedback.types import Choice, Click, Version, WaitsFor
@@ -79,7 +79,7 @@ class Learner:
             "right_kept": trial.right_kept,
             "wrong_kept": trial.wrong_kept,
             "recent": recent.as_json(),
-            "waits_for": _waits_for(len(judged), trial, recent),
+            "waits_for": _waits_for(len(judged), is_better(judged, head, trial), recent),
         }
 
     def _deliver(self, event: str) -> bool:
@@ -97,11 +97,11 @@ class Learner:
         return True
 
 
-def _waits_for(clicks: int, trial: Trial, recent: Recent) -> WaitsFor:
+def _waits_for(clicks: int, better: bool, recent: Recent) -> WaitsFor:
     """Return what keeps a head in shadow; "": nothing."""
     if clicks < LEAST_CLICKS:
         return "clicks"
-    if not trial.better:
+    if not better:
         return "not_better"
     if recent.unjudged >= ENOUGH_EVENTS and recent.unjudged_kept < (1 - SILENCED) * recent.unjudged:
         return "silences"

@@ -9,7 +9,7 @@ WaitsFor = Literal["", "clicks", "not_better", "silences"]
 WAITS_FOR: dict[WaitsFor, str] = {
     "": "",
     "clicks": "too few events are judged",
-    "not_better": "it is not better on judged events that it was not made of",
+    "not_better": "it is not better on judged events",
     "silences": "it would silence nearly all events that nobody judged; choose it if that is meant",
 }
 """Why a head stays in shadow."""

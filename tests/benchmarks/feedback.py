@@ -13,7 +13,7 @@ and two other heads.
 
 import argparse
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from alignment.aligners.cross_attention import CrossAttentionAligner
 from alignment.personal.fitting import VARIANCE, WEIGHT, Judged, fit, posterior_mode
 from alignment.personal.head import LOWERED, RAISED, Head
-from alignment.personal.judging import cross_validate
+from alignment.personal.judging import cross_validate, is_better
 from alignment.personal.samples import Samples, logit, logit_of
 from alignment.personal.scorer import MOST_CLIPS
 from alignment.spans.tracker import SpanRule, SpanTracker
@@ -40,6 +40,8 @@ from workers.types import EventSpec
 CLIPS, PAUSE = 8, 5  # of a visit, and of the empty view before and after it
 TOGETHER = 4  # visits in one window
 CLICKS, CAST = 10, 3
+OFTEN = 0.4  # of the visits of somebody who counts as reported
+RAISABLE = 0.3  # of a threshold: what stays below is no event with any head
 HALVED, LOST = 0.5, 0.05
 RESAMPLES = 2000
 Visit = tuple[str, int]
@@ -81,9 +83,12 @@ class World:
 
     def reported(self, rule: Rule, visit: Visit, head: Correction | None = None) -> bool:
         """Return whether a visit is an event."""
+        p = rule.p[visit[0]][visit[1]]
+        if p.max() < RAISABLE * rule.spans.enter:
+            return False  # whatever the head
         every = self._all(rule, visit)
-        z = every.logits + (head.offsets(every) if head is not None else 0)
-        p = (1 / (1 + np.exp(-z))).astype(np.float32)
+        if head is not None:
+            p = (1 / (1 + np.exp(-every.logits - head.offsets(every)))).astype(np.float32)
         t = np.arange(len(p), dtype=np.float64)
         track = ScoreTrack("e", p, np.stack([t, t + 1], 1), every.shares)
         return bool(SpanTracker("e", rule.spans).update(track, 0, len(p), np.inf))
@@ -159,10 +164,11 @@ class Outcome:
     friends: float  # the same of visitors who are meant
 
 
-def play(world: World, rule: Rule, rng: np.random.Generator, way: Way) -> Outcome | None:
-    """Let visitors come, judge the first events, and count on the later ones; None: the rule is not confusable."""
-    fire = {n: np.mean([world.reported(rule, (n, v)) for v in range(VISITS)]) for n in rule.p}
-    often = [n for n, share in fire.items() if share >= 0.4]
+def play(world: World, rule: Rule, often: Sequence[str], rng: np.random.Generator, way: Way) -> Outcome | None:
+    """Let visitors come, judge the first events, and count on the later ones; None: the rule is not confusable.
+
+    ``often``: the visitors who are mostly reported.
+    """
     mine = tuple(rng.choice(often, 1)) if not rule.meant and often else rule.meant
     meant = list(rng.permutation([n for n in often if n in mine]))
     others = list(rng.permutation([n for n in often if n not in mine]))
@@ -192,7 +198,10 @@ def play(world: World, rule: Rule, rng: np.random.Generator, way: Way) -> Outcom
 
 def shipped(judged: Sequence[Judged]) -> Head | None:
     """Return the daemon's head if it would come into force."""
-    return fit(judged) if len(judged) >= LEAST_CLICKS and cross_validate(judged).better else None
+    if len(judged) < LEAST_CLICKS:
+        return None
+    head = fit(judged)
+    return head if is_better(judged, head, cross_validate(judged)) else None
 
 
 def ungated(judged: Sequence[Judged]) -> Head | None:
@@ -262,14 +271,14 @@ def print_table(world: World, rules: Sequence[Rule], casts: int, seed: int, way:
     met, rows = [], []
     for number, rule in enumerate(rules):
         rng = np.random.default_rng([seed, number])
-        outcomes = [o for _ in range(casts) if (o := play(world, rule, rng, way)) is not None and o.strays]
+        seen = {n: np.mean([world.reported(rule, (n, v)) for v in range(VISITS)]) for n in rule.p}
+        often = [n for n, share in seen.items() if share >= OFTEN]
+        outcomes = [o for _ in range(casts) if (o := play(world, rule, often, rng, way)) is not None and o.strays]
         if len(outcomes) < casts / 2:
             continue
         left, lost = strays_left(outcomes), recall_lost(outcomes)
         met.append(left <= HALVED and lost <= LOST)
-        rows.append(
-            (left, lost, np.nanmean([o.strangers for o in outcomes]), np.nanmean([o.friends for o in outcomes]))
-        )
+        rows.append((left, lost, _mean(o.strangers for o in outcomes), _mean(o.friends for o in outcomes)))
         low, high = interval(outcomes, strays_left)
         low_r, high_r = interval(outcomes, recall_lost)
         text = f"{rule.text:24} strays left {left:.2f} [{low:.2f}, {high:.2f}]"
@@ -284,6 +293,12 @@ def print_table(world: World, rules: Sequence[Rule], casts: int, seed: int, way:
     )
     text = f"of visitors who were never judged {mean[2]:.2f} of the strays and {mean[3]:.2f} of those meant"
     print(f"{text} are still reported")
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Return the mean of those that are numbers; NaN without any."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
 
 
 def main() -> None:
