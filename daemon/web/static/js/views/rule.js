@@ -12,6 +12,7 @@ import { OverTimeEditor } from "../parts/over_time.js";
 import { drawReading } from "../parts/reading.js";
 import { conflictNotice, isConflict, refusedChange, write } from "../parts/saving.js";
 import { StoredPreview } from "../parts/stored.js";
+import { Trying } from "../parts/trying.js";
 import { ZoneDrawing } from "../parts/zone_drawing.js";
 
 const TYPING_MS = 350;
@@ -58,6 +59,7 @@ class RuleEditor {
     this.status = h("div", {}, h("p", { class: "quiet" }, t.loading));
     this.reading = h("div", { "aria-live": "polite" });
     this.stored = new StoredPreview(signal);
+    this.trying = new Trying(() => ({ event: this.name, config: this.written() }), (text) => this.exclude(text), signal);
     this.learned = new LearnedRule(name, signal);
     this.inputs = makeInputs();
     this.zones = h("div", { class: "row" });
@@ -101,6 +103,7 @@ class RuleEditor {
           decide(inputs.byBudget, t.rule.budget, h("span", { class: "row" }, inputs.budget, inputs.per)),
         ),
         this.name !== "" && h("section", {}, h("h2", {}, t.rule.onStored), this.stored.element),
+        mayEdit() && this.trying.element,
         this.name !== "" && h("section", {}, h("h2", {}, t.feedback.learned), this.learned.element),
         h("div", { class: "row" }, field(t.rule.minDuration, inputs.minDuration), field(t.rule.mergeGap, inputs.mergeGap), field(t.rule.priority, inputs.priority)),
         h("fieldset", {}, h("legend", {}, t.rule.zone), this.zones),
@@ -247,6 +250,17 @@ class RuleEditor {
     };
     for (const key of Object.keys(found)) if (found[key] === undefined) delete found[key];
     return found;
+  }
+
+  /**
+   * Adds a contrast to what must not count.
+   * @param {string} text
+   */
+  exclude(text) {
+    const { unlike } = this.inputs;
+    unlike.value = [...new Set([...lines(unlike.value), text])].join("\n");
+    this.changed();
+    unlike.focus();
   }
 
   /** Asks what the description is read as. */
