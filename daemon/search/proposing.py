@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 from itertools import islice
 
@@ -11,7 +12,7 @@ import numpy as np
 from alignment.aligners.utterances import PAUSE_S
 from alignment.search.peaks import Usual, joined_rows, peaks, smooth, usual
 from alignment.search.retrieval import CLIP_GAP_S
-from alignment.types import EventQuery
+from alignment.types import F32, Bools, EventQuery
 from daemon.search.filters import Filter
 from daemon.search.scoring import Kind, Rows, score_shard
 from workers.index.shard import Shard
@@ -53,12 +54,12 @@ def propose(
     with ThreadPoolExecutor(THREADS, "search") as pool:
         jobs = [[pool.submit(score_shard, s, query, words, restricted) for s in shards] for shards in cameras]
         scored = [[job.result() for job in row] for row in jobs]
-    found: list[Proposal] = []
-    for kind in Kind:
-        lines = [_Line.of(kind, *pair) for pair in zip(cameras, scored, strict=True)]
-        known = usual(np.concatenate([np.zeros(0, np.float32), *(line.known for line in lines)]))
-        best = merge(*(line.proposals(known) for line in lines), key=lambda proposal: -proposal.height)
-        found += islice(best, most)
+        found: list[Proposal] = []
+        for kind in Kind:
+            lines = list(pool.map(partial(_Line.of, kind), cameras, scored))
+            known = usual(np.concatenate([np.zeros(0, np.float32), *(line.known for line in lines)]))
+            best = merge(*(line.proposals(known) for line in lines), key=lambda proposal: -proposal.height)
+            found += islice(best, most)
     return _without_repeated(found)
 
 
@@ -74,13 +75,17 @@ def _without_repeated(proposals: Sequence[Proposal]) -> list[Proposal]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The rows of one kind of one camera, one shard behind the other. ``first`` i64[S + 1]: where each shard begins."""
+    """The N rows of one kind of one camera, one shard behind the other. ``first`` i64[S + 1]: where each shard begins.
+
+    ``joined`` bool[N - 1]: whether a row and the next are neighbours; ``smoothed`` f32[N]: the scores that have peaks.
+    """
 
     kind: Kind
     shards: Sequence[Shard]
     first: "np.ndarray[tuple[int], np.dtype[np.int64]]"
     rows: Rows
-    part: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+    joined: Bools
+    smoothed: F32
 
     @classmethod
     def of(cls, kind: Kind, shards: Sequence[Shard], scored: Sequence[dict[Kind, Rows]]) -> "_Line":
@@ -88,27 +93,28 @@ class _Line:
         none = np.zeros(0)
         rows = [scores.get(kind, Rows(none, none, np.zeros(0, np.float32))) for scores in scored]
         lengths = [len(r.scores) for r in rows]
-        joined = Rows(
+        line = Rows(
             np.concatenate([none, *(r.start for r in rows)]),
             np.concatenate([none, *(r.end for r in rows)]),
             np.concatenate([np.zeros(0, np.float32), *(r.scores for r in rows)]),
         )
         parts = list(_parts(shards, kind, lengths))
         part = np.concatenate([np.zeros(0, np.int32), *parts])
-        return cls(kind, shards, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), joined, part)
+        gap_s = PAUSE_S if kind is Kind.SAID else CLIP_GAP_S
+        joined = joined_rows(np.stack([line.start, line.end], axis=1), part, gap_s)
+        smoothed = smooth(line.scores, joined) if kind in SMOOTHED else line.scores
+        first = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(kind, shards, first, line, joined, smoothed)
 
     @property
-    def known(self) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    def known(self) -> F32:
         """Return the scores of the rows that may be found."""
         return self.rows.scores[np.isfinite(self.rows.scores)]
 
     def proposals(self, known: Usual) -> Iterator[Proposal]:
         """Yield the proposals of this line, the highest first."""
         rows = self.rows
-        gap_s = PAUSE_S if self.kind is Kind.SAID else CLIP_GAP_S
-        joined = joined_rows(np.stack([rows.start, rows.end], axis=1), self.part, gap_s)
-        scores = smooth(rows.scores, joined) if self.kind in SMOOTHED else rows.scores
-        for peak in peaks(scores, joined, known.height):
+        for peak in peaks(self.smoothed, self.joined, known.height):
             at = int(np.searchsorted(self.first, peak.row, "right")) - 1
             middle = float(rows.start[peak.row] + rows.end[peak.row]) / 2
             start, end = float(rows.start[peak.first]), float(rows.end[peak.last])

@@ -44,7 +44,8 @@ def score_shard(shard: Shard, query: EventQuery, words: Sequence[str], restricte
         start, end = shard.t - half, shard.t + half
         allowed = restricted.allowed(shard, start, end)
         for kind, scores in ((Kind.LOOK, seen.look), (Kind.OBJECTS, seen.objects)):
-            found[kind] = Rows(start, end, np.where(allowed, scores, np.float32(-np.inf)))
+            if np.isfinite(scores).any():
+                found[kind] = Rows(start, end, np.where(allowed, scores, np.float32(-np.inf)))
     if query.prior[SOUND] and query.sound.any():
         sounds = shard.sounds
         weights = query.sound[sounds.classes]
