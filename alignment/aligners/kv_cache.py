@@ -15,14 +15,15 @@ from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 class Names:
     """The encoder's vocabulary of names: ``rows`` f32[K, D], zero if unused; ``like`` f32[B, K], calibrated similarity.
 
-    ``told`` bool[B]: whether a description is similar to any name. ``panel``: whether cosines with frames are read as
-    z-scores against the names.
+    ``told`` bool[B]: whether a description is similar to any name. ``meant`` int64[B, M]: see ``meant_names``.
+    ``panel``: whether cosines with frames are read as z-scores against the names.
     """
 
     rows: Tensor
     known: Tensor  # bool[K] which rows are not zero
     like: Tensor
     told: Tensor
+    meant: Tensor
     panel: bool = False
 
 
@@ -46,7 +47,7 @@ class Tokens:
     def join(cls, parts: Sequence["Tokens"]) -> "Tokens":
         """Join several sets of descriptions, padded to the longest; all must be of one encoder and have names."""
         names = [t.names for t in parts if t.names]
-        like, told = torch.cat([n.like for n in names]), torch.cat([n.told for n in names])
+        like, told, meant = (torch.cat(x) for x in zip(*((n.like, n.told, n.meant) for n in names), strict=True))
         return cls(
             _stack([t.rows for t in parts]),
             _stack([t.mask for t in parts]),
@@ -54,7 +55,7 @@ class Tokens:
             _stack([t.state for t in parts]),
             torch.cat([t.summary for t in parts]),
             torch.cat([t.curve for t in parts]),
-            Names(names[0].rows, names[0].known, like, told, names[0].panel),
+            Names(names[0].rows, names[0].known, like, told, meant, names[0].panel),
         )
 
 

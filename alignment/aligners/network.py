@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
+from alignment.aligners.another_name import meant_names, nearer_to_another
 from alignment.aligners.batches import Batch, Outputs, TokenKind
 from alignment.aligners.kv_cache import Names, Past, Tokens
 from alignment.aligners.on_panel import name_evidence, near, similarity, z_scores
@@ -247,7 +248,8 @@ class CrossAttention(nn.Module):
         steps, _, texts = batch.curves.unbind(1)
         like = calibrated(batch.likeness, texts.new_tensor([SENTENCES.scale, SENTENCES.midpoint]))
         panel = bool(batch.panel.any())
-        names = Names(batch.vocabulary, batch.vocabulary.any(-1), like, batch.likeness.any(-1), panel)
+        told, meant = batch.likeness.any(-1), meant_names(batch.likeness)
+        names = Names(batch.vocabulary, batch.vocabulary.any(-1), like, told, meant, panel)
         described = batch.tokens, batch.token_mask, batch.token_kind, batch.token_like
         return self.vision.tokens(*described, steps, texts, names)
 
@@ -271,7 +273,9 @@ class CrossAttention(nn.Module):
             return self._see_on_panel(frames, mask, scales, tokens, known, past, owner)
         named = self.named(known * tokens.curve[0, 0] / EVIDENCE, names, owner)
         score = _of(frames, owner) @ tokens.rows.transpose(1, 2)
-        return cast(Matched, self.vision(frames, mask, tokens, score, past, named, owner))
+        found = cast(Matched, self.vision(frames, mask, tokens, score, past, named, owner))
+        known = _of(known, owner).expand(len(names.meant), -1, -1)
+        return replace(found, logit=found.logit - nearer_to_another(known, names.meant, tokens.curve[:, 0]))
 
     def _see_on_panel(
         self,

@@ -19,6 +19,9 @@ from workers.types import EventSpec
 ACTIONS = "for actions and attributes use `models: {profile: open_clip}`"
 # How things are shown or made that a network knows from photographs of the real ones.
 DEPICTED = re.compile(r"\b(?:cartoon|drawn|painted|animated|sketched|carved|inflatable|plush|stuffed|toy)\b", re.I)
+# How a description says that somebody has a thing, and of how many words its name is at most.
+HAS = re.compile(r"\b(?:in|with|wearing|holding|carrying|playing)\b", re.I)
+NAME_WORDS = 2
 SMALL = frozenset({"a ball"})  # kinds of things that are small in most frames
 # What is compared is the subject of a sentence, and these are none.
 NO_SUBJECT = re.compile(r"\b(?:nothing|nobody|no[ -]one|none|nowhere)\b", re.I)
@@ -142,6 +145,8 @@ def _of_look(text: str, reading: Reading, names: Names | None) -> Iterator[str]:
     elif reading.absent:
         absent = f"; try {objects!r}" if reading.objects else ""
         yield f"{text!r} is a negation of more than a detector can find absent, and is never reported{absent}"
+    elif _has_known_thing(text, reading, names):
+        return  # the frame must show somebody, and look like the thing
     elif reading.objects and reading.objects[0][0] == PERSON and (reading.rest or reading.colours):
         yield f"{_beyond(text, reading, names)}; try {objects!r}, {_heard(reading)}or {ACTIONS}"
     elif reading.objects and reading.colours:
@@ -161,6 +166,14 @@ def _of_look(text: str, reading: Reading, names: Names | None) -> Iterator[str]:
     elif names and (made := DEPICTED.search(text)) and made[0].lower() not in names.nearest[0].split():
         what = f"things are known from photographs, and a {made[0].lower()} one is seldom recognised"
         yield f"{text!r}: {what}; {ACTIONS}"
+
+
+def _has_known_thing(text: str, reading: Reading, names: Names | None) -> bool:
+    """Return whether a description says of persons no more than that they have a thing with a known name."""
+    if not reading.objects or reading.objects[0][0] != PERSON or reading.colours or unsure_objects(reading):
+        return False
+    named = [word for word in reading.rest if not HAS.fullmatch(word)]
+    return bool(HAS.search(text)) and len(named) <= NAME_WORDS and names is not None and names.known_beside_person
 
 
 def _is_unsure(reading: Reading, names: Names | None) -> bool:

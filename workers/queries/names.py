@@ -13,6 +13,7 @@ from workers.queries.sought import look_of
 SHOWN = 3
 SAME = 0.75  # likeness from which a description means the nearest thing, whatever words it uses
 ALIKE = 0.6  # below it, recall was 0.07 to 0.6; above it 0.9
+BESIDE = 0.55  # the same of a thing that somebody has or wears: the words for persons make the description less alike
 _ALTERNATIVES = re.compile(r", | or ")
 
 
@@ -33,6 +34,11 @@ class Names:
     def known(self) -> bool:
         """Return whether frames that show what is described are likely to be recognised."""
         return self.likeness >= SAME or (self.likeness >= ALIKE and self.named)
+
+    @property
+    def known_beside_person(self) -> bool:
+        """Return the same for the thing of a description that also names a person: "a man in a shower cap"."""
+        return self.likeness >= BESIDE and self.named
 
 
 Nearest = Callable[[str], Names]

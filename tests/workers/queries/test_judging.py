@@ -102,6 +102,16 @@ def test_actions_are_said_with_the_nearest_names_too() -> None:
     assert judged_by(names(0.9, "tabby", named=True), "a tabby cat").problem is None
 
 
+def test_a_known_thing_that_somebody_has_is_judged_by_the_look() -> None:
+    cap = names(0.58, "shower cap", named=True)
+    assert judged_by(cap, "a man in a shower cap").problem is None
+    more = ("a man in a red shower cap", "a man in a shower cap with a backpack", "a man in a shower cap falls asleep")
+    for text in (*more, "a man takes his shower cap"):
+        assert judged_by(cap, text).remark is not None
+    for unknown in (names(0.58, "parachute"), names(0.5, "shower cap", named=True)):
+        assert "cannot be judged" in str(judged_by(unknown, "a man in a shower cap").problem)
+
+
 def test_a_ball_is_small() -> None:
     assert "it is small" in str(judged_by(names(0.9, "basketball", named=True, kinds=("a ball",)), "a basketball").note)
 

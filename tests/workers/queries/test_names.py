@@ -26,3 +26,13 @@ def test_what_has_no_name_is_like_nothing(nearest: Nearest) -> None:
 
 def test_introductory_words_do_not_matter(nearest: Nearest) -> None:
     assert nearest("footage of a padlock on screen") == nearest("a padlock")
+
+
+@pytest.mark.parametrize("text", ["a baby in a cradle", "a woman in a hoop skirt", "people in lab coats"])
+def test_things_of_people_are_known_though_the_people_make_them_less_alike(nearest: Nearest, text: str) -> None:
+    assert nearest(text).known_beside_person
+
+
+@pytest.mark.parametrize("text", ["a man in a dark hoodie", "a worker in a hard hat", "a person falls"])
+def test_things_without_a_name_are_not(nearest: Nearest, text: str) -> None:
+    assert not nearest(text).known_beside_person
