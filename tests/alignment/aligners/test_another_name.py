@@ -9,7 +9,7 @@ import torch
 from alignment.aligners import another_name
 from alignment.aligners.another_name import meant_names, nearer_to_another
 from alignment.aligners.batches import Sample, make_batch
-from tests.support.aligners import CALIBRATION, NAMES, named_sample, shipped_network, units
+from tests.support.aligners import CALIBRATION, NAMES, named_sample, shipped_network
 
 OWN, OTHER = 3, 5
 
@@ -60,5 +60,5 @@ def test_a_description_that_only_resembles_names_is_left_alone(monkeypatch: pyte
 
 def test_an_encoder_without_names_knows_no_other() -> None:
     sample = meaning(0.95)
-    nameless = replace(sample.query, vocabulary=units(np.random.default_rng(0), 0, 12), likeness=np.zeros(0, np.float32))
+    nameless = replace(sample.query, vocabulary=NAMES[:0], likeness=np.zeros(0, np.float32))
     assert logits(replace(sample, query=nameless)).isfinite().all()
