@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.support.schedule import Schedule
 
@@ -18,6 +19,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # Nothing that collecting makes becomes garbage: looking for it takes a fifth of that time, in every worker.
 gc.disable()
+
+# Examples have no limit of their own, which a busy machine would exceed; their test has one.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 # A test with a marker may take so many times the limit: `timeout` in pyproject.toml, `--timeout=…` on a busy machine.
 LIMITS = {"ray": 12, "process": 6, "realtime": 6, "long": 60}
