@@ -83,7 +83,7 @@ class ThenNotNode(Joining):
             if seen[1] + self._for_s < until and self._decided.get(before.key, _UNDECIDED)[0] != seen:
                 lo, hi = before.onset, before.end + self._for_s
                 was_watched = any(since <= lo and hi < end for since, end in watched)
-                self._decided[before.key] = seen, was_watched and not self._is_followed(lo, hi)
+                self._decided[before.key] = seen, was_watched and not self._is_followed(before, hi)
         missed = {}
         for before in self._before.kept.values():
             seen, decision = self._decided.get(before.key, _UNDECIDED)
@@ -93,8 +93,10 @@ class ThenNotNode(Joining):
                 missed[key] = Occurrence(key, before.start, hi, hi, False, before.parts)
         return missed
 
-    def _is_followed(self, lo: float, hi: float) -> bool:
-        return any(o.known_end > lo and o.start <= hi for o in self._absent.kept.values())
+    def _is_followed(self, before: Occurrence, until: float) -> bool:
+        own = {part.id for part in before.parts}  # with `A then no A` it is other ones that must not come
+        others = (o for o in self._absent.kept.values() if o.key[0] not in own)
+        return any(o.known_end > before.onset and o.start <= until for o in others)
 
     def _drop(self, known: Known) -> None:
         floor = known.floor

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +20,9 @@ from daemon.config.units import parse_rate
 
 if TYPE_CHECKING:
     from daemon.backtest.request import Decision
-    from daemon.backtest.run import Backtest
+    from daemon.backtest.run import Backtest, BacktestModels, OnProgress
     from daemon.config import Config
+    from workers.index.reader import IndexReader
 
 LAST = "7d"
 
@@ -70,6 +73,9 @@ def backtest(
 
         decision = Decision(threshold, _rate(budget) if budget else None)
         settings = load_config(config)
+        if event in settings.over_time:
+            _over_time(settings, event, (begin, end), camera, decision, as_json)
+            return
         found = run(settings, event, (begin, end), camera, decision)
     if as_json:
         from daemon.backtest.document import backtest_document
@@ -81,26 +87,58 @@ def backtest(
         print_backtest(found)
 
 
+def _over_time(
+    config: Config, event: str, period: tuple[float, float], camera: str | None, decision: Decision, as_json: bool
+) -> None:
+    """Show what a rule over time would have found."""
+    from daemon.backtest.over_time import backtest_over_time, made_document
+    from daemon.backtest.types import Period
+    from daemon.commands.trying import print_made
+
+    if decision.threshold is not None or decision.per_hour is not None:
+        raise typer.BadParameter(
+            "a rule over time has neither threshold nor budget: its parts have", param_hint="--event"
+        )
+    with _trying(config) as (index, models, on_progress):
+        found = backtest_over_time(event, config, index, models, Period(*period), camera, on_progress)
+    if as_json:
+        typer.echo(json.dumps(made_document(found, event, Period(*period)), ensure_ascii=False, indent=2))
+    else:
+        print_made(found)
+
+
 def run(config: Config, event: str, period: tuple[float, float], camera: str | None, decision: Decision) -> Backtest:
     """Try a rule on the index of a configuration; raise ``WatchwordError``."""
-    from daemon.backtest.models import loaded_models
     from daemon.backtest.request import trial_of
     from daemon.backtest.run import backtest as decide_again
     from daemon.backtest.types import Period
-    from daemon.logs.setup import configure_logs
+
+    trial = trial_of(event, config, _index(config).cameras(), Period(*period), camera, decision)
+    with _trying(config) as (index, models, on_progress):
+        return decide_again(trial, index, models, on_progress)
+
+
+def _index(config: Config) -> IndexReader:
     from workers.index.reader import IndexReader
     from workers.state_layout import StateLayout
 
+    return IndexReader(StateLayout(config.state_dir).index)
+
+
+@contextmanager
+def _trying(config: Config) -> Iterator[tuple[IndexReader, BacktestModels, OnProgress]]:
+    """Yield the index, the models and who is told of progress, which a bar shows."""
+    from daemon.backtest.models import loaded_models
+    from daemon.logs.setup import configure_logs
+
     configure_logs(config.logs.format, "warning")
-    index = IndexReader(StateLayout(config.state_dir).index)
-    trial = trial_of(event, config, index.cameras(), Period(*period), camera, decision)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("loading models", total=None)
         with loaded_models(config) as models:
             bar.update(task, description="frames")
-            return decide_again(trial, index, models, lambda done, all_: bar.update(task, completed=done, total=all_))
+            yield _index(config), models, lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _rate(text: str) -> float:

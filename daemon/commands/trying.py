@@ -1,12 +1,13 @@
 """A backtest as tables for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from daemon.backtest.over_time import Made
 from daemon.backtest.run import Backtest
 from daemon.backtest.types import CameraResult, Reason
 from daemon.logs.escaping import printable
@@ -32,6 +33,22 @@ def print_backtest(found: Backtest) -> None:
             console.print(table)
     for line in _lines(found):
         console.print(Text(printable(line)), soft_wrap=True)
+
+
+def print_made(found: Sequence[Made]) -> None:
+    """Print what a rule over time would have found."""
+    names = [Column(name, no_wrap=True) for name in ("camera", "start", "end")]
+    table = Table(*names, "made of", "", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title="what it would have reported")
+    for one in found:
+        seen = one.occurrence
+        parts = ", ".join(dict.fromkeys(f"{part.source.event} on {part.source.camera}" for part in seen.parts))
+        state = "over budget" if seen.over_budget else ""
+        cells = (one.rule.camera, *clock_range(seen.start, seen.end, True), parts, state)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    console = Console()
+    if found:
+        console.print(table)
+    console.print(f"{len(found)} events")
 
 
 def _hits(found: Backtest) -> Table:

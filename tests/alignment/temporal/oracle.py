@@ -82,7 +82,8 @@ class Oracle:
     def _then_not(self, before: Found, absent: Sequence[Ref], for_s: float) -> Iterator[Found]:
         lo, hi = before.onset, before.end + for_s
         watched = all(any(w.since <= lo and hi < w.until for w in self.stretches if w.source == ref) for ref in absent)
-        if watched and not any(s.source in absent and s.end > lo and s.start <= hi for s in self.spans):
+        others = [s for s in self.spans if s.source in absent and s.id not in before.parts]
+        if watched and not any(s.end > lo and s.start <= hi for s in others):
             yield Found(before.start, hi, hi, before.parts, before.order)
 
     def _gaps(self, events: Sequence[Ref]) -> Iterator[Found]:
