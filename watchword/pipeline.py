@@ -15,10 +15,10 @@ from watchword.models import Lease, Use
 from watchword.queue import EventQueue
 from watchword.settings import AnyPath, Area, Events, Fps, Input, ModelChoice
 from watchword.tagging import writable
+from workers.decisions.snapshot import StreamState
 from workers.events.event import Event
 from workers.models.profiles import ProfileName
 from workers.sources.pushed import PushedSource
-from workers.stream.snapshot import StreamState
 
 POLL_S = 0.02
 KEEP_EVENTS = 10_000

@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 
 from alignment.errors import WatchwordError
 from daemon.alerts.links import FEEDBACK_PATH, MUTE_PATH
-from daemon.api import (
+from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
+from daemon.api.routes import (
     alerts,
     backtest,
     cameras,
@@ -26,7 +27,6 @@ from daemon.api import (
     summary,
     uploads,
 )
-from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
 from daemon.api.services import ApiServices
 from daemon.http.guard import BODY_BYTES
 

@@ -16,11 +16,11 @@ from daemon.backtest.replay import LearnedBudgets, Replay
 from daemon.backtest.screen import Screen, needs_look
 from daemon.backtest.skipping import Skipper, floor_of
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
+from workers.decisions.rules import span_rule
 from workers.index.shard import Shard
 from workers.items import FrameAnswer
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import AlignerClient
-from workers.stream.rules import span_rule
 
 OnClips = Callable[[int], None]  # so many more were judged
 

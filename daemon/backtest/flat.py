@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from alignment.types import F32, F64, Bools
 from alignment.windows import ClipWindow
 from daemon.backtest.parts import Part
+from workers.decisions.segment import STALLED_VIDEO_S
+from workers.decisions.segments import BRIDGE_S
 from workers.index import rounding
 from workers.index.tables import Kind, spans
 from workers.items import StreamItem
-from workers.stream.segment import STALLED_VIDEO_S
-from workers.stream.segments import BRIDGE_S
 from workers.types import Areas
 
 I64 = NDArray[np.int64]

@@ -12,14 +12,14 @@ from alignment.types import F32, F64, SpanChange
 from daemon.backtest.types import Hit, TriedRule
 from workers.areas import standing_in
 from workers.clock import SystemClock
+from workers.decisions.budget_store import BudgetKeys, BudgetStore, follow_scene
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.rules import RuleSet, rule_set_of
+from workers.decisions.segment import Segment
+from workers.decisions.segments import Segments, StreamShape
 from workers.events.writer import EventWriter
 from workers.index.types import TapeInfo
 from workers.items import FrameAnswer, FramesDropped, SegmentEnd, StreamItem, ZoneAnswer
-from workers.stream.budget_store import BudgetKeys, BudgetStore, follow_scene
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.rules import RuleSet, rule_set_of
-from workers.stream.segment import Segment
-from workers.stream.segments import Segments, StreamShape
 from workers.types import SourceInfo
 
 

@@ -18,9 +18,9 @@ from daemon.backtest.flat import EMPTY, FlatStream, SegmentClips
 from daemon.backtest.looks import PreparedAligner
 from daemon.backtest.parts import WARM_CLIPS
 from daemon.backtest.replay import Replay
+from workers.decisions.segment import STALLED_VIDEO_S
+from workers.decisions.segments import BRIDGE_S
 from workers.items import FrameAnswer
-from workers.stream.segment import STALLED_VIDEO_S
-from workers.stream.segments import BRIDGE_S
 
 LAG = WINDOW_CLIPS + 1  # a clip is final, and counts, when so many clips have come after it
 SEEN_AT_ONCE = 4096  # clips

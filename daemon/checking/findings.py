@@ -9,12 +9,12 @@ from daemon.checking.inputs import Opened
 from daemon.config import Config, Problem
 from daemon.config.sections.cameras import UPLOADS
 from workers.areas import overlap
+from workers.decisions.budget_report import exceeded_budgets
 from workers.models.catalogue import locate
 from workers.models.profiles import PROFILES
 from workers.queries.build import modalities_of
 from workers.services.aligner_options import check_checkpoint
 from workers.state_layout import StateLayout
-from workers.stream.budget_report import exceeded_budgets
 from workers.types import EventSpec
 
 Watched = Mapping[str, tuple[EventSpec, ...]]

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from daemon.config.crosscheck import mistakes, nothing_to_watch, oversights
+from daemon.config.checks.combinations import mistakes, nothing_to_watch, oversights
+from daemon.config.checks.plain_data import Finding
 from daemon.config.document import Document, KeyPath, parse_document, read_document
 from daemon.config.editor_schema import nearest, nearest_key
 from daemon.config.errors import ConfigError, Problem
-from daemon.config.plain_data import Finding
 from daemon.config.schema import Config
 from workers.redaction import MASK
 

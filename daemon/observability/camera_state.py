@@ -7,7 +7,7 @@ the camera over all attempts, as the supervisor sees it twice a second: a state 
 from collections.abc import Mapping
 from enum import StrEnum, unique
 
-from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 
 
 @unique

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 from daemon.observability.camera_state import CameraState
 from daemon.observability.families import batch_sizes, counter, folded, gauge, histogram, one
 from daemon.observability.snapshot import LEFT_ALONE, CameraStatus, DaemonSnapshot
+from workers.decisions.snapshot import StreamSnapshot
 from workers.errors import SourceError
-from workers.stream.snapshot import StreamSnapshot
 from workers.telemetry import SECONDS, Histogram, HistogramSnapshot
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -11,11 +11,11 @@ from typing import Literal
 from daemon.config.errors import Problem
 from daemon.config.sections.cameras import UPLOADS
 from daemon.observability.camera_state import CameraState
+from workers.decisions.snapshot import StreamSnapshot
 from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
 from workers.services.batcher import BatcherSnapshot
-from workers.stream.snapshot import StreamSnapshot
 from workers.telemetry import HistogramSnapshot
 from workers.types import ModelInfo
 

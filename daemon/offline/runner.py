@@ -13,12 +13,12 @@ from alignment.temporal.rule import TemporalRule
 from daemon.config.sections.services import SpeechConfig
 from daemon.runtime.base import Runtime, StreamStarter
 from daemon.runtime.factory import SAMPLE, build_runtime
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.events.event import Event
 from workers.models.options import EncoderOptions
 from workers.redaction import RedactedUrl
 from workers.services.aligner_options import AlignerOptions, check_checkpoint
 from workers.services.settings import ServiceSettings
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import CameraSpec, ClipOptions, EventSpec, MediaLimits, Utterance
 
 CAMERA = "file"

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from alignment.summary.tags import Panel
 from workers.audio.transcription_queue import TranscriptionSnapshot
+from workers.decisions.snapshot import StreamSnapshot
+from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ServiceLost
 from workers.events.event import Event
 from workers.index.types import IndexSnapshot
@@ -17,8 +19,6 @@ from workers.services.proxies import AlignerProxy, DetectorProxy, EncoderProxy, 
 from workers.services.scheduler import request_context
 from workers.sources.base import SourceBuilder
 from workers.stream.latest_frame import LatestFrame
-from workers.stream.snapshot import StreamSnapshot
-from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec, Receipt
 
 STOP_S = 10.0

@@ -11,6 +11,8 @@ from daemon.logs.setup import LOGGING, worker_environment
 from daemon.runtime.base import STOP_S, ServicesSnapshot, SharedServices, StreamHandle
 from workers.audio.transcription_queue import TranscriptionQueue
 from workers.audio.whisper import SpeechRecognizer
+from workers.decisions.snapshot import StreamSnapshot
+from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ModelUnavailable
 from workers.models.profiles import PROFILES
 from workers.services.aligner import AlignerService
@@ -31,8 +33,6 @@ from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.sources.isolation.source import DecoderPool
 from workers.stream.latest_frame import LatestFrame
-from workers.stream.snapshot import StreamSnapshot
-from workers.stream.stream_rules import RulesOrder
 from workers.stream.worker import StreamWorker
 from workers.types import CameraSpec, EventSpec
 

@@ -23,6 +23,8 @@ from daemon.runtime.cluster import UNREACHABLE_HINT, check_reachable
 from workers.actors.clients import Handle, RayTransport, get
 from workers.actors.shells import EncoderActor, SpeechActor, StateActor, StreamActor
 from workers.clock import PollTimer, SystemClock
+from workers.decisions.snapshot import StreamSnapshot, StreamState
+from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ClusterUnreachable, ModelUnavailable, ServiceDied, ServiceLost, SourceError
 from workers.models.profiles import PROFILES
 from workers.services.clients import EncoderDescription
@@ -31,8 +33,6 @@ from workers.services.settings import ServiceSettings
 from workers.sources.factory import build_confined
 from workers.sources.url import is_local
 from workers.stream.latest_frame import LatestFrame
-from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
 CLOSE_S = 2.0

@@ -7,9 +7,9 @@ import numpy as np
 from alignment.types import F32, Detections, FeatureWindow
 from alignment.windows import ClipWindow
 from daemon.search.proposing import Proposal
+from workers.decisions.segments import StreamShape
 from workers.index import rounding
 from workers.index.shard import Shard
-from workers.stream.segments import StreamShape
 from workers.types import SourceInfo
 
 BEFORE, AFTER = 40, 16  # clips; an aligner's memory reaches back, not ahead

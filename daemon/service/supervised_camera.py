@@ -8,7 +8,7 @@ from daemon.observability.snapshot import CameraStatus
 from daemon.runtime.base import StreamHandle
 from workers.backoff import Backoff
 from workers.clock import PollTimer
-from workers.stream.snapshot import StreamSnapshot
+from workers.decisions.snapshot import StreamSnapshot
 from workers.types import CameraSpec, EventSpec
 
 RESTARTS = 5

@@ -17,10 +17,10 @@ from daemon.runtime.base import StreamHandle, StreamStarter
 from daemon.service.supervised_camera import RESTARTS, SupervisedCamera
 from workers.backoff import Backoff
 from workers.clock import Clock, PollTimer, SystemClock
+from workers.decisions.snapshot import StreamSnapshot, StreamState
+from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ModelUnavailable, ServiceLost, SourceError
 from workers.sources.url import is_live
-from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
 BUDGET_S = 60.0

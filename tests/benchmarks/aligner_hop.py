@@ -62,7 +62,7 @@ def make_queries(rng: np.random.Generator, count: int) -> list[EventQuery]:
 
 
 class Camera:
-    """A window, a scorer and its trackers, as in ``workers.stream.segment``."""
+    """A window, a scorer and its trackers, as in ``workers.decisions.segment``."""
 
     def __init__(self, aligner: Aligner, queries: list[EventQuery], seed: int) -> None:
         self.rng, self.t = np.random.default_rng(seed), 0.0

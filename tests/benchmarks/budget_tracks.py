@@ -28,8 +28,8 @@ from alignment.windows import WINDOW_CLIPS
 from daemon.evaluation.run import find_videos, read_annotations
 from daemon.offline.extraction import Extractor
 from daemon.offline.runner import OfflineSettings
+from workers.decisions.rules import span_rule
 from workers.services.aligner_options import AlignerOptions, load_network
-from workers.stream.rules import span_rule
 from workers.types import EventSpec
 
 LAPS = 3

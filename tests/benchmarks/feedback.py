@@ -32,9 +32,9 @@ from alignment.types import F32, SOUND_CLASSES, EventQuery, FeatureWindow, Score
 from daemon.feedback.learning import LEAST_CLICKS
 from tests.benchmarks.feedback_rules import MEANT, MINE
 from tests.benchmarks.feedback_visits import FRAMES, VISITS, Camera, Footage
+from workers.decisions.rules import span_rule
 from workers.queries.build import build_query
 from workers.services.aligner_options import AlignerOptions, load_network
-from workers.stream.rules import span_rule
 from workers.types import EventSpec
 
 CLIPS, PAUSE = 8, 5  # of a visit, and of the empty view before and after it

@@ -36,11 +36,11 @@ from daemon.search.service import SearchService
 from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
 from tests.support.events import make_live
+from workers.decisions.snapshot import StreamSnapshot
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout
 from workers.stream.latest_frame import FrameHolder
-from workers.stream.snapshot import StreamSnapshot
 from workers.types import FrameBatch
 
 

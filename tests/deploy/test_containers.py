@@ -17,7 +17,7 @@ from daemon.config.sections.http import HttpConfig
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.observability.snapshot import DaemonSnapshot
 from tests.support.camera_status import camera_status
-from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

@@ -24,8 +24,8 @@ from daemon.observability.snapshot import (
 from tests.support.camera_status import camera_status
 from tests.support.processes import process
 from tests.support.servers import free_port, http, start
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.publish.base import SinkSnapshot
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.telemetry import Histogram
 from workers.types import ModelInfo, SourceSnapshot
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from daemon.observability.camera_state import CameraState, running_state
 from daemon.observability.snapshot import CameraStatus
-from workers.stream.snapshot import StreamSnapshot
+from workers.decisions.snapshot import StreamSnapshot
 
 FINAL = {"finished": CameraState.ENDED, "failed": CameraState.FAILED}
 

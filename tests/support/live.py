@@ -28,13 +28,13 @@ from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, services
 from tests.support.servers import tcp
 from workers.backoff import Backoff
 from workers.clock import SystemClock
+from workers.decisions.coverage import Watched as Known
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
 from workers.sources.live import buffer as buffering
 from workers.sources.live import first_packet, stamps
 from workers.sources.live.source import LiveSource
 from workers.sources.url import parse_target
-from workers.stream.coverage import Watched as Known
 from workers.stream.pipeline import StreamPipeline
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceItem, SourceSnapshot
 

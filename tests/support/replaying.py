@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from alignment.aligners.base import Aligner
 from tests.support.clocks import FakeClock
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of
+from workers.decisions.announcer import Announcer
+from workers.decisions.budget_store import BudgetStore
+from workers.decisions.decider import Decider
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.stream_rules import RulesOrder, prepare_rules
 from workers.detectors.classes import NAMES
 from workers.events.event import Event
 from workers.events.evidence import EvidenceStore
 from workers.events.writer import EventWriter
 from workers.items import StreamItem
-from workers.stream.announcer import Announcer
-from workers.stream.budget_store import BudgetStore
-from workers.stream.decider import Decider
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.stream_rules import RulesOrder, prepare_rules
 from workers.types import CameraSpec, EventSpec, SourceInfo
 
 

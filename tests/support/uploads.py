@@ -7,9 +7,9 @@ from daemon.privacy.upload_data import UploadRecords
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from tests.support.clocks import FakeClock
+from workers.decisions.results import FileResults
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.errors import SourceError
-from workers.stream.results import FileResults
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import CameraSpec
 
 

@@ -24,6 +24,8 @@ from workers.errors import ServiceDied
 
 if TYPE_CHECKING:
     from workers.audio.whisper import SpeechOptions
+    from workers.decisions.snapshot import StreamSnapshot
+    from workers.decisions.stream_rules import RulesOrder
     from workers.models.options import EncoderOptions
     from workers.services.aligner import AlignerService
     from workers.services.aligner_options import AlignerOptions
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from workers.services.detector import DetectorService
     from workers.services.settings import ServiceSettings
     from workers.stream.latest_frame import LatestFrame
-    from workers.stream.snapshot import StreamSnapshot
-    from workers.stream.stream_rules import RulesOrder
     from workers.stream.worker import StreamWorker
     from workers.types import CameraSpec, EventSpec
 

@@ -14,6 +14,14 @@ import structlog
 from alignment.aligners.base import Aligner
 from alignment.errors import WatchwordError
 from workers.clock import Clock, SystemClock
+from workers.decisions.announcer import Announcer
+from workers.decisions.budget_store import BudgetStore
+from workers.decisions.decider import STALL_HOPS, Decider
+from workers.decisions.feedback import SampleKeeper, load_heads
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.results import ResultsCollector
+from workers.decisions.snapshot import StreamSnapshot, StreamState
+from workers.decisions.stream_rules import RulesOrder, StreamRules, prepare_rules
 from workers.detectors.classes import NAMES
 from workers.errors import SourceError
 from workers.events.evidence import EvidenceStore
@@ -22,19 +30,11 @@ from workers.services.clients import StreamServices
 from workers.services.settings import ServiceSettings
 from workers.sources.base import Source
 from workers.sources.synthetic import SyntheticSource
-from workers.stream.announcer import Announcer
-from workers.stream.budget_store import BudgetStore
 from workers.stream.clips import ClipRecorder
-from workers.stream.decider import STALL_HOPS, Decider
 from workers.stream.embedding import Embedder, View
-from workers.stream.feedback import SampleKeeper, load_heads
 from workers.stream.latest_frame import FrameHolder, LatestFrame
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.preparation import file_identity, open_source
+from workers.stream.opening import file_identity, open_source
 from workers.stream.requests import Requests
-from workers.stream.results import ResultsCollector
-from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.stream.stream_rules import RulesOrder, StreamRules, prepare_rules
 from workers.stream.tape import Tape, tape_info
 from workers.stream.unusual import UnusualMoments
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from alignment.errors import WatchwordError
 from workers.audio.analyser import AnalysedAudio, AudioAnalyser
+from workers.decisions.stream_rules import StreamRules
 from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd, StreamItem, Transcript
 from workers.sources.base import Source
 from workers.stream.embedding import Embedder
-from workers.stream.stream_rules import StreamRules
 from workers.types import AudioChunk, FrameBatch
 
 FILE_IN_FLIGHT = 4  # batches of frames and voiced chunks that were requested and not yet yielded

@@ -10,6 +10,7 @@ import structlog
 from alignment.errors import WatchwordError
 from workers.audio.analyser import AudioAnalyser
 from workers.clock import Clock
+from workers.decisions.stream_rules import StreamRules
 from workers.index.packing import packed, sizes, unpacked_item
 from workers.index.records import Part, part_to_bytes
 from workers.index.tables import Columns, item_spans, joined
@@ -17,7 +18,6 @@ from workers.index.types import StoredFile, TapeBatch, TapeInfo
 from workers.items import FrameAnswer, StreamItem
 from workers.services.clients import EncoderDescription, StateClient
 from workers.sources.url import parse_target
-from workers.stream.stream_rules import StreamRules
 from workers.types import CameraSpec, SourceInfo
 
 BATCH_S = 2.0

@@ -10,14 +10,14 @@ from alignment.aligners.base import Aligner
 from alignment.errors import WatchwordError
 from workers.backoff import Backoff
 from workers.clock import Clock, SystemClock
+from workers.decisions.snapshot import StreamSnapshot, StreamState
+from workers.decisions.stream_rules import RulesOrder
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import StreamServices
 from workers.services.scheduler import request_context
 from workers.services.settings import ServiceSettings
 from workers.stream.latest_frame import LatestFrame
 from workers.stream.pipeline import StreamPipeline
-from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, EventSpec
 
 log = structlog.get_logger()

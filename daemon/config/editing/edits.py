@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
+from daemon.config.checks.plain_data import mapping
 from daemon.config.document import KeyPath, compose, dotted, parse_document
 from daemon.config.editing.fragments import Unwritable, new_entry, rewritten, same
 from daemon.config.errors import ConfigError, Problem
-from daemon.config.plain_data import mapping
 
 BY_HAND = "edit the file by hand: it may use anchors (&, *) here, which other places share"
 

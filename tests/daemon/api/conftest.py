@@ -27,11 +27,11 @@ from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService
 from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
+from workers.decisions.snapshot import StreamSnapshot
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout
 from workers.stream.latest_frame import FrameHolder, LatestFrame
-from workers.stream.snapshot import StreamSnapshot
 from workers.types import FrameBatch
 
 ALL, DOOR, GRAPHS, FILES = "token-for-everything", "token-for-the-door-only", "token-for-metrics", "token-for-uploads"

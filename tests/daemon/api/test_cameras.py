@@ -13,9 +13,9 @@ from daemon.observability.snapshot import DaemonSnapshot
 from tests.daemon.api.conftest import DOOR, FILES, Serve
 from tests.support.camera_status import camera_status
 from tests.support.clocks import FakeClock
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.errors import ServiceLost
 from workers.stream.latest_frame import LatestFrame
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import SourceSnapshot
 
 

@@ -20,9 +20,9 @@ from daemon.observability.snapshot import DaemonSnapshot
 from tests.daemon.api.conftest import ALL, DOOR, Serve, Served
 from tests.support.camera_status import camera_status
 from tests.support.events import make_event
+from workers.decisions.snapshot import StreamSnapshot
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView
-from workers.stream.snapshot import StreamSnapshot
 
 Sent = tuple[str, int | None, Any]  # kind, id, data
 

@@ -14,7 +14,7 @@ from daemon.privacy.upload_data import UploadRecords, WatchedUpload
 from tests.daemon.api.conftest import ALL, DOOR, FILES, Serve, Served
 from tests.support.camera_status import camera_status
 from tests.support.events import make_event
-from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 
 DATA = bytes(range(256)) * 4096  # 1 MB
 

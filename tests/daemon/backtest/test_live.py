@@ -16,6 +16,7 @@ from tests.support.live_items import EVENTS, START, live_items
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of
 from tests.support.replaying import Replay
 from tests.support.shards import write_stream
+from workers.decisions.stream_rules import RulesOrder, prepare_rules
 from workers.events.event import Event
 from workers.index.reader import IndexReader
 from workers.index.types import TapeInfo
@@ -30,7 +31,6 @@ from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.sources.factory import build_source
 from workers.stream.pipeline import StreamPipeline
-from workers.stream.stream_rules import RulesOrder, prepare_rules
 from workers.types import CameraSpec, EventSpec, SourceInfo
 
 pytestmark = pytest.mark.timeout(120)  # hundreds of hops of each event

@@ -19,14 +19,14 @@ from daemon.config import json_schema, load_config
 from tests.support.clocks import FakeClock
 from tests.support.media import every, make_video
 from tests.support.pipelines import ColourEncoder
+from workers.decisions.budget_store import BudgetKeys, BudgetStore
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.rules import RuleSet
 from workers.errors import ModelUnavailable
 from workers.events.schema import event_schema
 from workers.publish.redis.errors import RedisMisused, RedisUnreachable
 from workers.services.state import StateService
 from workers.state_layout import StateLayout
-from workers.stream.budget_store import BudgetKeys, BudgetStore
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.rules import RuleSet
 
 Run = Callable[..., Result]
 

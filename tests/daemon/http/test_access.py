@@ -15,7 +15,7 @@ from daemon.http import build_app
 from daemon.http.access import Access, client_address
 from daemon.observability.snapshot import DaemonSnapshot, SpeechSnapshot, UploadsSnapshot
 from tests.support.camera_status import camera_status
-from workers.stream.snapshot import StreamSnapshot, StreamState
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.types import SourceSnapshot
 
 Serve = Callable[..., httpx.Client]

@@ -16,7 +16,7 @@ from daemon.http import connections
 from daemon.http.access import client_address
 from daemon.observability.snapshot import DaemonSnapshot
 from tests.support.camera_status import camera_status
-from workers.stream.snapshot import StreamSnapshot
+from workers.decisions.snapshot import StreamSnapshot
 
 pytestmark = pytest.mark.realtime
 

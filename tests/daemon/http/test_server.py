@@ -15,8 +15,8 @@ from daemon.logs import setup as logs
 from daemon.observability.camera_state import CameraState
 from daemon.observability.snapshot import DaemonSnapshot, EncoderSnapshot
 from tests.support.camera_status import camera_status
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.publish.base import SinkSnapshot
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import ModelInfo, SourceSnapshot
 
 TOKEN = "a-long-enough-token"

@@ -19,9 +19,9 @@ from daemon.observability.health import (
 from daemon.observability.snapshot import DaemonSnapshot, EncoderSnapshot, SpeechSnapshot
 from tests.support.camera_status import camera_status
 from tests.support.clocks import FakeClock
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.publish.base import SinkSnapshot
 from workers.services.batcher import BatcherSnapshot
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import ModelInfo, SourceSnapshot
 
 CLOCK = FakeClock()

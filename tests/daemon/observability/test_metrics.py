@@ -27,11 +27,11 @@ from daemon.observability.snapshot import (
     UploadsSnapshot,
 )
 from tests.support.camera_status import camera_status
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
 from workers.services.batcher import BatcherSnapshot
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.telemetry import Histogram, HistogramSnapshot
 from workers.types import ModelInfo, SourceSnapshot
 

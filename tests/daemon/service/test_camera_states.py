@@ -14,10 +14,10 @@ from daemon.observability.camera_state import TRANSITIONS, CameraState, IllegalT
 from daemon.runtime.base import StreamHandle
 from daemon.service.supervisor import Supervisor
 from tests.support.clocks import FakeClock
+from workers.decisions.snapshot import StreamSnapshot, StreamState
+from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
-from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.stream.stream_rules import RulesOrder
 from workers.types import CameraSpec, SourceSnapshot
 
 URLS = ("rtsp://host/a", "video.mp4")

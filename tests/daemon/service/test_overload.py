@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from daemon.observability.snapshot import CameraStatus
 from daemon.service.overload import QUIET_S, OverloadWatch
 from tests.support.clocks import FakeClock
-from workers.stream.snapshot import StreamSnapshot
+from workers.decisions.snapshot import StreamSnapshot
 from workers.types import SourceSnapshot
 
 

@@ -12,10 +12,10 @@ from daemon.privacy.store import Places
 from daemon.privacy.upload_data import SIDECARS, UploadData
 from tests.support.events import make_event
 from tests.support.uploads import Inbox
+from workers.decisions.results import FileResults
 from workers.errors import SourceInvalid
 from workers.events.erasures import Scope
 from workers.state_layout import StateLayout
-from workers.stream.results import FileResults
 from workers.types import Utterance
 
 FOUND = FileResults((make_event(camera=UPLOADS),), (Utterance(1.5, 2.0, "help me", 0.9, "en"),))

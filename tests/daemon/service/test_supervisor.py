@@ -17,10 +17,10 @@ from daemon.service.supervisor import (
 )
 from tests.support.clocks import FakeClock
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of
+from workers.decisions.snapshot import StreamSnapshot, StreamState
+from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ModelUnavailable, ServiceDied, SourceInvalid, SourceTimeout
 from workers.redaction import RedactedUrl
-from workers.stream.snapshot import StreamSnapshot, StreamState
-from workers.stream.stream_rules import RulesOrder
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, EventSpec, SourceSnapshot
 

@@ -18,10 +18,10 @@ from daemon.privacy.store import Places
 from daemon.privacy.upload_data import UploadData, UploadRecords, WatchedUpload
 from daemon.service.uploads import UploadFolder
 from tests.support.uploads import Inbox
+from workers.decisions.snapshot import StreamState
 from workers.errors import SourceInvalid, SourceNotFound
 from workers.events.erasures import Scope
 from workers.state_layout import StateLayout
-from workers.stream.snapshot import StreamState
 from workers.types import EventSpec
 
 

@@ -16,9 +16,9 @@ skimage_data = pytest.importorskip("skimage.data")
 
 from daemon.config import config_from  # noqa: E402
 from daemon.runtime.factory import build_runtime  # noqa: E402
+from workers.decisions.snapshot import StreamState  # noqa: E402
 from workers.events.event import Event  # noqa: E402
 from workers.services.settings import ServiceSettings  # noqa: E402
-from workers.stream.snapshot import StreamState  # noqa: E402
 
 WIDTH, HEIGHT, SECONDS = 640, 360, 26
 SHOWN = (("astronaut", 40, 4, 10), ("astronaut", 400, 15, 21), ("cat", 40, 15, 21), ("coffee", 400, 4, 10))

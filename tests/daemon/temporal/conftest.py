@@ -14,12 +14,12 @@ from daemon.temporal.service import TemporalService
 from tests.support.camera_status import camera_status
 from tests.support.clocks import SettableClock
 from tests.support.events import make_live
+from workers.decisions.coverage import Watched
+from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.events.event import Event
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout
-from workers.stream.coverage import Watched
-from workers.stream.snapshot import StreamSnapshot, StreamState
 from workers.types import Receipt, SourceSnapshot
 
 NOW = 1_800_000_000.0

@@ -13,11 +13,11 @@ from tests.support.clocks import FakeClock
 from tests.support.disks import Crash, crashes
 from tests.support.events import make_event
 from tests.support.pipelines import ColourEncoder
+from workers.decisions.budget_store import BudgetKeys, BudgetStore
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.rules import RuleSet
 from workers.publish.log.event_log import EventLog
 from workers.services.state import StateService
-from workers.stream.budget_store import BudgetKeys, BudgetStore
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.rules import RuleSet
 from workers.types import EventSpec
 
 pytestmark = pytest.mark.process
@@ -125,10 +125,10 @@ def test_budgets_are_the_last_ones_saved_or_the_new_ones(tmp_path: Path) -> None
     from alignment.spans.budget import Budget
     from tests.support.clocks import FakeClock
     from workers.services.state import StateService
-    from workers.stream.budget_store import BudgetKeys, BudgetStore
+    from workers.decisions.budget_store import BudgetKeys, BudgetStore
     from workers.types import EventSpec
-    from workers.stream.rules import RuleSet
-    from workers.stream.look_alikes import LookAlikes
+    from workers.decisions.rules import RuleSet
+    from workers.decisions.look_alikes import LookAlikes
     from tests.support.pipelines import ColourEncoder
 
     def write(disk, tell):

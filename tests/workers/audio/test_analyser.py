@@ -8,10 +8,10 @@ from alignment.types import F32, SOUND_CLASSES, EventQuery
 from tests.support.aligners import make_query
 from workers.audio import vad
 from workers.audio.analyser import AudioAnalyser
+from workers.decisions.preparation import audio_analyser
+from workers.decisions.rules import RuleSet
 from workers.queries.sounds import sound_weights
 from workers.redaction import RedactedUrl
-from workers.stream.preparation import audio_analyser
-from workers.stream.rules import RuleSet
 from workers.types import AudioChunk, CameraSpec, SourceInfo
 
 CAMERA, INFO = CameraSpec("cam", RedactedUrl("a.mp4")), SourceInfo("key", False, True, True)
@@ -48,7 +48,7 @@ def asks(prior: F32, *heard: str) -> EventQuery:
 def test_a_stream_analyses_what_one_of_its_events_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[bool, bool]] = []
     monkeypatch.setattr(
-        "workers.stream.preparation.AudioAnalyser", lambda _, speech, sounds: made.append((speech, sounds))
+        "workers.decisions.preparation.AudioAnalyser", lambda _, speech, sounds: made.append((speech, sounds))
     )
     for queries in (
         [asks(SEE)],

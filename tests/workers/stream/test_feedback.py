@@ -9,10 +9,10 @@ from alignment.personal.fitting import Judged, fit
 from alignment.personal.samples import logit_of
 from tests.support.pipelines import ColourEncoder, write_colours
 from tests.workers.stream.test_rule_changes import Run, spans
+from workers.decisions.feedback import feedback_key
 from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.state_layout import StateLayout
-from workers.stream.feedback import feedback_key
 from workers.types import EventSpec
 
 RED = EventSpec("red", ("red",))

@@ -18,6 +18,9 @@ from daemon.privacy.store import Places
 from tests.support.clocks import FakeClock
 from tests.support.events import make_event
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of
+from workers.decisions.announcer import Announcer
+from workers.decisions.rules import RuleSet
+from workers.decisions.segment import Segment
 from workers.events.erasures import Erasures, Scope, hashed
 from workers.events.evidence import EvidenceStore, pictured_event
 from workers.events.explain_picture import ExplanationCard
@@ -27,10 +30,7 @@ from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.sources.factory import build_source
 from workers.state_layout import StateLayout
-from workers.stream.announcer import Announcer
 from workers.stream.pipeline import StreamPipeline
-from workers.stream.rules import RuleSet
-from workers.stream.segment import Segment
 from workers.types import CameraSpec, EventSpec, Utterance
 
 

@@ -13,13 +13,13 @@ import pytest
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import EventQuery
 from tests.support.pipelines import SAMPLE, ColourEncoder, MemorySink, done, services_of, write_colours
+from workers.decisions.stream_rules import RulesOrder
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
 from workers.services.clients import SpeechClient, StateClient
 from workers.services.settings import ServiceSettings
 from workers.sources.factory import build_source
 from workers.stream.pipeline import StreamPipeline
-from workers.stream.stream_rules import RulesOrder
 from workers.types import U8, AudioChunk, CameraSpec, EventSpec, FrameBatch, SourceItem, Utterance, VoicedChunk, Zone
 
 RED, BLUE = EventSpec("red", ("red",)), EventSpec("other", ("blue",))

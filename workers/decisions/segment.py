@@ -17,8 +17,8 @@ from alignment.personal.scorer import Heads, PersonalScorer
 from alignment.spans.tracker import SpanTracker
 from alignment.types import F32, F64, MODALITIES, Detections, FeatureWindow, ScoreTrack, Span, SpanChange
 from alignment.windows import ClipWindow
+from workers.decisions.rules import RuleSet
 from workers.items import ZoneAnswer
-from workers.stream.rules import RuleSet
 from workers.types import Areas, SoundTags, Utterance
 
 UTTERANCES_KEEP_S = 300.0

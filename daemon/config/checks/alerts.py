@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daemon.config.checks.plain_data import Finding, mapping
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
-from daemon.config.plain_data import Finding, mapping
 from daemon.config.sections.cameras import UPLOADS
 
 

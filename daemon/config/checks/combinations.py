@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from daemon.config.alertcheck import alert_mistakes, alert_oversights
+from daemon.config.checks.alerts import alert_mistakes, alert_oversights
+from daemon.config.checks.over_time import when_mistakes, when_oversights
+from daemon.config.checks.plain_data import Finding, chosen, described, mapping
+from daemon.config.checks.zones import zone_mistakes, zone_oversights
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
-from daemon.config.plain_data import Finding, chosen, described, mapping
 from daemon.config.sections.cameras import UPLOADS
 from daemon.config.sections.http import LOOPBACK
-from daemon.config.whencheck import when_mistakes, when_oversights
-from daemon.config.zonecheck import zone_mistakes, zone_oversights
 from workers.errors import ModelUnavailable
 from workers.sources.decode.faces import load_detector
 

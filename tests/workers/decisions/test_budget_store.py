@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 from alignment.spans.budget import Budget
 from tests.support.clocks import FakeClock
 from tests.support.pipelines import ColourEncoder
+from workers.decisions.budget_report import exceeded_budgets
+from workers.decisions.budget_store import SAVE_EVERY_S, BudgetKeys, BudgetStore
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.rules import RuleSet
 from workers.services.state import StateService
-from workers.stream.budget_report import exceeded_budgets
-from workers.stream.budget_store import SAVE_EVERY_S, BudgetKeys, BudgetStore
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.rules import RuleSet
 from workers.types import EventSpec, ModelInfo
 
 CAT = EventSpec("cat", ("a cat",), max_false_alerts_per_hour=1 / 24)

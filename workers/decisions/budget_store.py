@@ -19,9 +19,9 @@ from alignment.spans.budget import Budget, BudgetState
 from alignment.spans.scene_change import SceneMonitor, SceneState
 from alignment.types import F32, F64
 from workers.clock import Clock
+from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.rules import RuleSet
 from workers.events.writer import spec_version
-from workers.stream.look_alikes import LookAlikes
-from workers.stream.rules import RuleSet
 from workers.types import EventSpec
 
 VERSION = 2

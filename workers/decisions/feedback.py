@@ -10,9 +10,9 @@ from alignment.errors import FeatureError
 from alignment.personal.files import pack_samples, unpack_head
 from alignment.personal.scorer import Heads
 from alignment.types import SpanChange
+from workers.decisions.segment import Segment
 from workers.events.event import Event
 from workers.services.clients import StateClient
-from workers.stream.segment import Segment
 from workers.types import EventSpec
 
 log = structlog.get_logger()

@@ -7,10 +7,10 @@ from typing import cast
 import numpy as np
 
 from alignment.types import Span, SpanChange
+from workers.decisions.look_alikes import REMEMBERED, LookAlikes
+from workers.decisions.segment import Segment
 from workers.errors import ModelUnavailable
 from workers.services.clients import EncoderClient
-from workers.stream.look_alikes import REMEMBERED, LookAlikes
-from workers.stream.segment import Segment
 
 OVER = SpanChange("new", 1.0, 0, Span("cat", 1.0, 4.0, 0.99, True, (1, 0, 0), (), over_budget=True))
 

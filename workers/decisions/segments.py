@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from alignment.aligners.base import Aligner
 from alignment.types import SpanChange
 from alignment.windows import ClipWindow
+from workers.decisions.rules import RuleSet
+from workers.decisions.segment import Segment
 from workers.items import AudioAnalysed, FrameAnswer, Transcript
-from workers.stream.rules import RuleSet
-from workers.stream.segment import Segment
 from workers.types import SourceInfo
 
 BRIDGE_S = 5.0  # how far a live clip may reach where frames were dropped between two: unseen is not gone

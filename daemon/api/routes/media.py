@@ -9,10 +9,10 @@ from fastapi.responses import FileResponse
 from PIL import Image
 
 from daemon.api.errors import ApiError
-from daemon.api.events import revisions_of
 from daemon.api.frames import WIDTHS
 from daemon.api.permissions import Viewer
 from daemon.api.ranges import KEPT, part_of, unchanged
+from daemon.api.routes.events import revisions_of
 from daemon.api.services import Api, ApiServices
 from daemon.http.limits import RouteClass, limited
 from workers.events.event import Event

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 from alignment.types import SpanChange
 from workers.clock import Clock
+from workers.decisions.announcer import Announcer
+from workers.decisions.budget_store import BudgetStore
+from workers.decisions.coverage import Coverage
+from workers.decisions.segment import Segment
+from workers.decisions.segments import Segments, StreamShape
+from workers.decisions.snapshot import StreamSnapshot
+from workers.decisions.stream_rules import StreamRules
 from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd, StreamItem, Transcript
 from workers.services.clients import EncoderDescription
-from workers.stream.announcer import Announcer
-from workers.stream.budget_store import BudgetStore
-from workers.stream.coverage import Coverage
-from workers.stream.segment import Segment
-from workers.stream.segments import Segments, StreamShape
-from workers.stream.snapshot import StreamSnapshot
-from workers.stream.stream_rules import StreamRules
 from workers.telemetry import Histogram
 from workers.types import CameraSpec, SourceInfo
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from daemon.api.alerts import document_of
 from daemon.api.errors import not_found
 from daemon.api.permissions import Viewer
+from daemon.api.routes.alerts import document_of
 from daemon.api.services import Api, ApiServices
 from daemon.api.times import Moment, unix_of
 from daemon.http.access import Principal

@@ -6,8 +6,8 @@ from enum import StrEnum, unique
 from typing import TypeVar
 
 from alignment.errors import WatchwordError
-from workers.stream.coverage import Watched
-from workers.stream.results import FileResults
+from workers.decisions.coverage import Watched
+from workers.decisions.results import FileResults
 from workers.telemetry import HistogramSnapshot
 from workers.types import SourceSnapshot
 

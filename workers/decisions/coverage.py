@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from alignment.types import MODALITIES
-from workers.stream.rules import RuleSet
+from workers.decisions.rules import RuleSet
 from workers.types import SourceInfo
 
 VISION = MODALITIES.index("vision")

@@ -10,6 +10,10 @@ import structlog
 from alignment.temporal.rule import TemporalRule
 from alignment.types import SpanChange
 from workers.clock import Clock
+from workers.decisions.feedback import SampleKeeper
+from workers.decisions.over_time import FileRules
+from workers.decisions.results import ResultsCollector
+from workers.decisions.segment import Segment
 from workers.errors import EventLogError
 from workers.events.erasures import content_span
 from workers.events.event import Event, SourceFile
@@ -19,10 +23,6 @@ from workers.events.file_identity import FileIdentity
 from workers.events.writer import EventContext, EventWriter
 from workers.publish.base import StreamSink
 from workers.services.clients import StateClient
-from workers.stream.feedback import SampleKeeper
-from workers.stream.over_time import FileRules
-from workers.stream.results import ResultsCollector
-from workers.stream.segment import Segment
 from workers.telemetry import Histogram
 from workers.types import EventSpec, Receipt, Utterance
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from alignment.types import EventQuery
-from workers.stream.coverage import Coverage
-from workers.stream.rules import RuleSet
+from workers.decisions.coverage import Coverage
+from workers.decisions.rules import RuleSet
 from workers.types import SourceInfo
 
 NONE = np.zeros((0, 2), np.float32)

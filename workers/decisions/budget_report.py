@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alignment.spans.allowance import Allowance
+from workers.decisions.budget_store import OVER_BUDGET_REMEDY, read_saved
 from workers.events.writer import spec_version
-from workers.stream.budget_store import OVER_BUDGET_REMEDY, read_saved
 from workers.types import EventSpec
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from alignment.aligners.base import Aligner
 from workers.audio.analyser import AudioAnalyser
+from workers.decisions.budget_store import BudgetKeys
+from workers.decisions.feedback import load_heads
+from workers.decisions.preparation import audio_analyser, impossible_events
+from workers.decisions.rules import RuleSet, build_rule_set
 from workers.services.clients import StreamServices
-from workers.stream.budget_store import BudgetKeys
-from workers.stream.feedback import load_heads
-from workers.stream.preparation import audio_analyser, impossible_events
-from workers.stream.rules import RuleSet, build_rule_set
 from workers.types import CameraSpec, EventSpec, SourceInfo
 
 

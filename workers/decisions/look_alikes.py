@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from alignment.types import F32, SpanChange
-from workers.stream.segment import Segment
+from workers.decisions.segment import Segment
 
 REMEMBERED = 50  # events; what is older counts half
 

@@ -12,9 +12,9 @@ from daemon.alerts.link_pages import judge_page, judged_page, refused_page
 from daemon.alerts.links import FeedbackRequest, LinkRefused, Links, Verdict, link_key
 from daemon.api.editing import require_all_cameras
 from daemon.api.errors import ApiError
-from daemon.api.events import revisions_of
 from daemon.api.permissions import Editor, Viewer
-from daemon.api.rules import one_rule
+from daemon.api.routes.events import revisions_of
+from daemon.api.routes.rules import one_rule
 from daemon.api.services import Api, ApiServices
 from daemon.feedback.judge import Learned, NoSuchHead, NotJudgeable
 from daemon.feedback.types import WaitsFor

@@ -11,9 +11,9 @@ from alignment.calibration import Platt, SimilarityCalibration
 from alignment.spans.tracker import SpanRule
 from alignment.types import EventQuery, FeatureWindow, ScoreTrack, SpanChange
 from alignment.windows import ClipWindow
+from workers.decisions.rules import RuleSet
+from workers.decisions.segment import MAX_DEFERRED, Segment
 from workers.items import ZoneAnswer
-from workers.stream.rules import RuleSet
-from workers.stream.segment import MAX_DEFERRED, Segment
 from workers.types import Utterance
 
 CURVE = Platt(scale=20.0, midpoint=0.5)

@@ -13,10 +13,10 @@ from fastapi.responses import JSONResponse
 from daemon.api.errors import ApiError, not_found
 from daemon.api.permissions import Viewer
 from daemon.api.ranges import KEPT, part_of
+from daemon.api.routes.uploads import found_in, records, uploads_config
 from daemon.api.services import Api, ApiServices
 from daemon.api.summary_types import DaySummaryBody, FileSummaryBody, ShortVideo, ShortVideos, VideoMoment, VideoOrder
 from daemon.api.times import Moment, unix_of
-from daemon.api.uploads import found_in, records, uploads_config
 from daemon.config.sections.cameras import UPLOADS
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited

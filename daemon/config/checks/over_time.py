@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alignment.temporal.expressions import Ref, refs
+from daemon.config.checks.plain_data import Finding, chosen, described, mapping
 from daemon.config.document import KeyPath
 from daemon.config.editor_schema import nearest
-from daemon.config.plain_data import Finding, chosen, described, mapping
 from daemon.config.when import parse_when
 from workers.redaction import RedactedUrl
 from workers.sources.url import is_file

@@ -1,0 +1,1 @@
+"""Checks across several values of a configuration."""

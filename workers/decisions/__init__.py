@@ -1,0 +1,1 @@
+"""From the features of one stream to its events: segments, rules, budgets, and what is published of them."""
