@@ -91,7 +91,7 @@ class CameraJudge:
         counting = self._counting(aligner, stream.parts[0])
         replay = Replay(tape, self._rule, counting, self._learned)
         skipper = Skipper(stream, replay, aligner if isinstance(aligner, PreparedAligner) else None)
-        floor = floor_of(self._span_rule, replay.budget is not None)
+        floor = floor_of(self._span_rule, replay.budget is not None, bool(self._rule.heads))
         screen = Screen(query, self._sound, floor)
         for clips in stream.segments():
             looks = self._looks(stream, clips)
@@ -114,7 +114,7 @@ class CameraJudge:
 
     def _counting(self, aligner: Aligner, part: Part) -> TallyingAligner:
         since = self._period.since if part.tape.live else float("-inf")
-        return TallyingAligner(aligner, self._span_rule, since)
+        return TallyingAligner(aligner, self._span_rule, since, self._rule.heads)
 
     def _prepared(self) -> Aligner:
         """Return an aligner that reads the network's answers where it was asked about all clips at once."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alignment.aligners.base import Aligner, Scorer
+from alignment.personal.scorer import Heads, PersonalScorer
 from alignment.spans.budget import LevelTally
 from alignment.spans.tracker import SpanRule
 from alignment.types import F32, F64, EventQuery, FeatureWindow, ScoreTrack
@@ -15,14 +16,14 @@ LEVELS = np.array([*np.arange(0.3, 0.951, 0.05), 0.97, 0.99])  # lower ones mean
 
 
 class TallyingAligner:
-    """Forwards to an aligner, and counts what each of ``LEVELS`` would have given of its one query.
+    """Scores by an aligner and ``heads``, and counts what each of ``LEVELS`` would have given of its one query.
 
     Clips whose middle lies before stream second ``since`` do not count.
     """
 
-    def __init__(self, aligner: Aligner, rule: SpanRule, since: float) -> None:
+    def __init__(self, aligner: Aligner, rule: SpanRule, since: float, heads: Heads) -> None:
         self.name, self.lookahead, self.rates = aligner.name, aligner.lookahead, aligner.rates
-        self._aligner, self._rule, self._since = aligner, rule, since
+        self._aligner, self._rule, self._since, self._heads = aligner, rule, since, heads
         self._scorers: list[_TallyingScorer] = []
 
     def begin(self, queries: Sequence[EventQuery]) -> Scorer:
@@ -31,7 +32,8 @@ class TallyingAligner:
             return self._aligner.begin(queries)
         rule = self._rule
         counter = LevelTally(LEVELS, rule.exit_ratio, rule.min_duration_s, rule.merge_gap_s)
-        self._scorers.append(_TallyingScorer(self._aligner.begin(queries), counter, self._since))
+        scorer = PersonalScorer(self._aligner.begin(queries), self._heads)
+        self._scorers.append(_TallyingScorer(scorer, counter, self._since))
         return self._scorers[-1]
 
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:

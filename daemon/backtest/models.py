@@ -10,6 +10,8 @@ from workers.services.aligner import AlignerService
 from workers.services.aligner_options import check_checkpoint
 from workers.services.encoder import EncoderService
 from workers.services.proxies import AlignerProxy, EncoderProxy, LocalTransport
+from workers.services.state import StateService
+from workers.state_layout import StateLayout
 
 
 @contextmanager
@@ -23,7 +25,8 @@ def loaded_models(config: Config) -> Iterator[BacktestModels]:
         if options.served:
             network = AlignerService(options, encoder.describe().calibration, encoder.vocabulary)
         client = AlignerProxy(LocalTransport(network)) if network else None
-        yield BacktestModels(EncoderProxy(LocalTransport(encoder)), client)
+        state = StateService(feedback=StateLayout(config.state_dir))
+        yield BacktestModels(EncoderProxy(LocalTransport(encoder)), client, state)
     finally:
         if network is not None:
             network.close()

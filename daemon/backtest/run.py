@@ -11,9 +11,11 @@ from daemon.backtest.curve import no_tally
 from daemon.backtest.parts import WARM_CLIPS
 from daemon.backtest.request import Trial
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
+from workers.decisions.feedback import load_heads
 from workers.index.reader import IndexReader
 from workers.index.shard import Shard
-from workers.services.clients import AlignerClient, EncoderClient
+from workers.services.aligner_options import build_aligner
+from workers.services.clients import AlignerClient, EncoderClient, StateClient
 from workers.types import EventSpec
 
 OnProgress = Callable[[int, int], None]  # clips that were judged, and all
@@ -21,10 +23,11 @@ OnProgress = Callable[[int, int], None]  # clips that were judged, and all
 
 @dataclass(frozen=True, slots=True)
 class BacktestModels:
-    """What a backtest asks of the models. ``network`` None: cosines only."""
+    """What a backtest asks of the models. ``network`` None: cosines only. ``state`` has what rules have learned."""
 
     encoder: EncoderClient
     network: AlignerClient | None
+    state: StateClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def backtest(
     ``whole``: see ``CameraJudge``.
     """
     encoder, period = models.encoder.describe(), trial.period
+    deciding = f"{encoder.info.id} {build_aligner(encoder.calibration, models.network).name}"
     queries = {spec: models.encoder.build_queries([spec])[0] for spec in trial.specs.values()}
     shards = {name: _shards(index, name, period) for name in trial.specs}
     total = sum(_clips(found) for found in shards.values())
@@ -80,7 +84,7 @@ def backtest(
 
     results = []
     for name, spec in trial.specs.items():
-        rule = TriedRule(name, spec, queries[spec], encoder)
+        rule = TriedRule(name, spec, queries[spec], encoder, load_heads(models.state, (spec,), deciding))
         live = any(shard.info.tape.live for shard in shards[name])
         results.append(CameraJudge(rule, models.network, period, count, whole).judge(shards[name], live))
     hits = [result.hits for result in results]

@@ -5,10 +5,12 @@ before it until nothing of it is left in the window. What lies between cannot ch
 rises there. Budgets are told of its time, clip by clip as it would have left the window.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from alignment.personal.head import RAISED
 from alignment.spans.budget import LOWEST_LEVEL, Budget
 from alignment.spans.tracker import SpanRule
 from alignment.types import F64, Bools
@@ -35,10 +37,14 @@ class Stretch:
     end: int
 
 
-def floor_of(rule: SpanRule, budget: bool) -> float:
-    """Return the probability below which no clip matters: to the rule, to its curve, or to its budget."""
-    lowest = min(rule.enter, float(LEVELS[0]), LOWEST_LEVEL if budget else 1.0)
-    return lowest * rule.exit_ratio
+def floor_of(rule: SpanRule, budget: bool, head: bool = False) -> float:
+    """Return the probability below which no clip matters: to the rule, to its curve, or to its budget.
+
+    ``head``: what people judged may raise it.
+    """
+    lowest = min(rule.enter, float(LEVELS[0]), LOWEST_LEVEL if budget else 1.0) * rule.exit_ratio
+    odds = lowest / (1 - lowest) * (math.exp(-RAISED) if head else 1.0)
+    return odds / (1 + odds)
 
 
 def stretches(clips: SegmentClips, could: Bools, begin: int, rule: SpanRule, hop_s: float) -> list[Stretch]:

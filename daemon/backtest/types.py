@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from alignment.personal.scorer import Heads
 from alignment.types import F32, F64, EventQuery
 from workers.index.types import StoredFile
 from workers.services.clients import EncoderDescription
@@ -11,12 +12,16 @@ from workers.types import EventSpec
 
 @dataclass(frozen=True, slots=True)
 class TriedRule:
-    """A rule on one camera with its description embedded by an encoder. Its query has the encoder's vocabulary."""
+    """A rule on one camera with its description embedded by an encoder. Its query has the encoder's vocabulary.
+
+    ``heads``: that of the rule, if people have judged its events.
+    """
 
     camera: str
     spec: EventSpec
     query: EventQuery
     encoder: EncoderDescription
+    heads: Heads = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,7 +192,7 @@ class Daemon:
         if self._supervisor is None:
             return None
         services = self._runtime.shared
-        return BacktestModels(services.encoder, services.network)
+        return BacktestModels(services.encoder, services.network, services.state)
 
     def _look_at_files(self) -> None:
         """Log which files cannot be read; with ``once``, raise the first error if there is nothing else to read."""

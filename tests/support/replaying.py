@@ -16,15 +16,23 @@ from workers.events.event import Event
 from workers.events.evidence import EvidenceStore
 from workers.events.writer import EventWriter
 from workers.items import StreamItem
+from workers.services.clients import StateClient
 from workers.types import CameraSpec, EventSpec, SourceInfo
 
 
 class Replay:
     """Decides on items as the stream of a camera does. ``events``: all revisions so far."""
 
-    def __init__(self, camera: CameraSpec, info: SourceInfo, events: tuple[EventSpec, ...], aligner: Aligner) -> None:
+    def __init__(
+        self,
+        camera: CameraSpec,
+        info: SourceInfo,
+        events: tuple[EventSpec, ...],
+        aligner: Aligner,
+        state: StateClient | None = None,
+    ) -> None:
         self._sink, encoder, clock = MemorySink(), ColourEncoder(), FakeClock()
-        services, description = services_of(encoder, self._sink), encoder.describe()
+        services, description = services_of(encoder, self._sink, state=state), encoder.describe()
         rules = prepare_rules(RulesOrder(events, services), camera, info, aligner)
         look_alikes = LookAlikes(encoder)
         self.budgets = BudgetStore(None, camera.name, rules.rule_set, rules.keys, look_alikes, clock)

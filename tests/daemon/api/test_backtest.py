@@ -18,6 +18,7 @@ from workers.items import FrameAnswer
 from workers.models.options import EncoderOptions
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport
+from workers.services.state import StateService
 
 BEGAN = time.time() - 200
 TIME = {"since": BEGAN - 10, "until": BEGAN + 180}
@@ -33,7 +34,7 @@ def encoder() -> Iterator[EncoderService]:
 @pytest.fixture
 def served(serve: Serve, encoder: EncoderService) -> Served:
     made = serve()
-    made.backtest_models = BacktestModels(EncoderProxy(LocalTransport(encoder)), None)
+    made.backtest_models = BacktestModels(EncoderProxy(LocalTransport(encoder)), None, StateService())
     items = [
         FrameAnswer(0, i.pts_s + BEGAN - START, i.features) for i in live_items(0, 150) if isinstance(i, FrameAnswer)
     ]

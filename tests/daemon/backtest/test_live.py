@@ -9,6 +9,11 @@ import pytest
 
 from alignment.aligners.base import Aligner
 from alignment.aligners.similarity import SimilarityAligner
+from alignment.personal.files import pack_head
+from alignment.personal.fitting import Judged, fit
+from alignment.personal.head import Head
+from alignment.personal.samples import Samples
+from alignment.types import SOUND_CLASSES
 from daemon.backtest.request import Trial
 from daemon.backtest.run import BacktestModels, backtest
 from daemon.backtest.types import Hit, Period
@@ -16,6 +21,7 @@ from tests.support.live_items import EVENTS, START, live_items
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of
 from tests.support.replaying import Replay
 from tests.support.shards import write_stream
+from workers.decisions.feedback import feedback_key
 from workers.decisions.stream_rules import RulesOrder, prepare_rules
 from workers.events.event import Event
 from workers.index.reader import IndexReader
@@ -30,6 +36,7 @@ from workers.services.remote_aligner import ServedAligner
 from workers.services.settings import ServiceSettings
 from workers.services.state import StateService
 from workers.sources.factory import build_source
+from workers.state_layout import StateLayout
 from workers.stream.pipeline import StreamPipeline
 from workers.types import CameraSpec, EventSpec, SourceInfo
 
@@ -53,6 +60,7 @@ TAPE = TapeInfo(
     zones=tuple(dict.fromkeys(e.areas for e in EVENTS if e.areas)),
 )
 PERIOD = Period(START - 10, START + 3600)
+NOTHING_LEARNED = StateService()
 Decision = tuple[str, float, float, float, bool, float | None]
 
 
@@ -83,8 +91,15 @@ def of_hits(hits: tuple[Hit, ...]) -> list[Decision]:
     )
 
 
-def tried(folder: Path, spec: EventSpec, period: Period, network: AlignerClient | None, whole: bool) -> list[Decision]:
-    models = BacktestModels(ENCODER, network)
+def tried(
+    folder: Path,
+    spec: EventSpec,
+    period: Period,
+    network: AlignerClient | None,
+    whole: bool,
+    state: StateService = NOTHING_LEARNED,
+) -> list[Decision]:
+    models = BacktestModels(ENCODER, network, state)
     return of_hits(backtest(Trial({"cam": spec}, period), IndexReader(folder), models, whole=whole).hits)
 
 
@@ -101,6 +116,35 @@ def test_a_live_stream_is_decided_again(tmp_path: Path, whole: bool) -> None:
     assert found == {e.name: of_events(live, e.name) for e in EVENTS}
     assert all(found.values())
     assert any(over for *_, over, _ in found["blue"])
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["every clip", "what matters"])
+@pytest.mark.parametrize("budget", [None, 2.0], ids=["default", "budget"])
+def test_what_people_judged_counts_as_it_does_live(tmp_path: Path, budget: float | None, whole: bool) -> None:
+    aligner = SimilarityAligner(ENCODER.describe().calibration)
+    stored = write_stream(tmp_path / "index", TAPE, list(live_items(0, 240)), each=150)
+    event = EventSpec("loud", ("red", "blue"), max_false_alerts_per_hour=budget)  # judged wrong in one colour
+    plain = tried(tmp_path / "index", event, PERIOD, None, whole)
+    layout = StateLayout(tmp_path / "state")
+    layout.heads.mkdir(parents=True)
+    key = feedback_key(event, f"{ENCODER.describe().info.id} {aligner.name}")
+    (layout.heads / "loud.safetensors").write_bytes(pack_head(head_of(stored, plain[0]), {"key": key}))
+    state = StateService(feedback=layout)
+    live = of_events(Replay(CAMERA, INFO, (event,), aligner, state).decide(stored).events, "loud")
+    assert tried(tmp_path / "index", event, PERIOD, None, whole, state) == live
+    assert live
+    assert live != plain
+
+
+def head_of(items: list[StreamItem], decision: Decision) -> Head:
+    """Return what is learned when somebody calls one event wrong, by what was seen in it first."""
+    _, start, end, *_ = decision
+    frames = [i.features for i in items if isinstance(i, FrameAnswer) and start <= i.pts_s[0] <= end]
+    rows = np.concatenate(frames)[:2]
+    n = len(rows)
+    shares = np.tile(np.array([1, 0, 0], np.float32), (n, 1))
+    unsaid, unheard = np.zeros((n, ENCODER.describe().dims[1]), np.float32), np.zeros((n, SOUND_CLASSES), np.float32)
+    return fit([Judged(Samples(rows, unsaid, unheard, shares, np.full(n, 0.5, np.float32)), False, 0.4)])
 
 
 def test_the_trained_network_decides_again(tmp_path: Path, network: AlignerClient) -> None:
