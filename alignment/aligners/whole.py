@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
+from alignment.aligners.another_name import nearer_to_another
 from alignment.aligners.kv_cache import Tokens
 from alignment.aligners.network import (
     EVIDENCE,
@@ -42,12 +43,14 @@ def see_whole(model: CrossAttention, tokens: Tokens, frames: F32, mask: Bools) -
     assert names is not None
     assert not names.panel
     rows, real = torch.from_numpy(frames)[None], torch.from_numpy(mask)[None]
-    named = model.named(rows @ names.rows.T * tokens.curve[0, 0] / EVIDENCE, names, None)
+    known = rows @ names.rows.T
+    named = model.named(known * tokens.curve[0, 0] / EVIDENCE, names, None)
     matcher = model.vision
     evidence = calibrated(rows @ tokens.rows.transpose(1, 2), tokens.curve[:, None, None])
     state = matcher.across(evidence, tokens)[0] + named
     state = _over_time(matcher, state, tokens, rows[0], real[0])
-    return np.asarray(matcher.answer(state, evidence, tokens)[0].numpy(), np.float32)
+    logit = matcher.answer(state, evidence, tokens) - nearer_to_another(known, names.meant, tokens.curve[:, 0])
+    return np.asarray(logit[0].numpy(), np.float32)
 
 
 def _over_time(matcher: Matcher, state: Tensor, tokens: Tokens, rows: Tensor, mask: Tensor) -> Tensor:
