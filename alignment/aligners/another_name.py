@@ -2,7 +2,7 @@
 
 "A Bedlington terrier" means one of the names that ``lite`` knows, and a Sealyham terrier looks like it, too: the names
 of their classes are close. But in frames of a Bedlington terrier its own name is the nearest of all. So a description
-that means a name loses probability where a clip is clearly nearer to another one (ADR 55).
+that means a name loses probability where a clip is clearly nearer to another one (ADR 53).
 """
 
 import torch
