@@ -27,7 +27,7 @@ COMMANDS = {
         "Measure how well a model tells what frames show, and set what can be set.",
     ),
     "train": ("train", "Train an aligner or an encoder, and write a checkpoint for the daemon."),
-    "search": ("search", "Find moments in what was recorded: by words, a picture, or an event like it."),
+    "search": ("search", "Find moments in what cameras and uploads recorded, the best first."),
     "forget": ("forget", "Remove all data of one camera and time range, and write a receipt."),
     "doctor": ("doctor", "Check decoders, hardware, models and Redis on this machine."),
     "schema": ("schema", "Print the JSON Schema of the configuration file, for editors."),

@@ -30,8 +30,9 @@ class Schedule:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a phase of a test, by its worker and its group (which pytest-xdist appends to the id)."""
-        worker, group = getattr(report, "worker_id", ""), report.nodeid.rpartition("@")[2]
-        names = [f"worker {worker}", *([f"group {group} on {worker}"] if "::" not in group else [])]
+        worker, (test, _, group) = getattr(report, "worker_id", ""), report.nodeid.rpartition("@")
+        grouped = test and "]" not in group  # else the @ is one of a parameter
+        names = [f"worker {worker}", *([f"group {group} on {worker}"] if grouped else [])]
         for name in names if worker else ():
             self._of.setdefault(name, Stretch()).take(report)
 

@@ -20,8 +20,10 @@ from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport
 from workers.services.state import StateService
 
-BEGAN = time.time() - 200
-TIME = {"since": BEGAN - 10, "until": BEGAN + 180}
+
+def lately() -> dict[str, float]:
+    """Return the last ten minutes, in which what ``served`` has stored lies."""
+    return {"since": time.time() - 600, "until": time.time()}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,8 @@ def encoder() -> Iterator[EncoderService]:
 def served(serve: Serve, encoder: EncoderService) -> Served:
     made = serve()
     made.backtest_models = BacktestModels(EncoderProxy(LocalTransport(encoder)), None, StateService())
-    items = [
-        FrameAnswer(0, i.pts_s + BEGAN - START, i.features) for i in live_items(0, 150) if isinstance(i, FrameAnswer)
-    ]
+    later_s = time.time() - 200 - START
+    items = [FrameAnswer(0, i.pts_s + later_s, i.features) for i in live_items(0, 150) if isinstance(i, FrameAnswer)]
     for camera in ("door", "bedroom"):
         tape = replace(TAPE, camera=camera, key=camera, tags=False, transcribes=False, zones=())
         write_stream(made.layout.index, tape, items)
@@ -56,32 +57,34 @@ def ended(client: httpx.Client, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_rule_that_is_not_saved_is_tried(served: Served) -> None:
-    job = ended(served.client(), {"config": {"describe": "red"}, **TIME})
+    job = ended(served.client(), {"config": {"describe": "red"}, **lately()})
     assert (job["state"], job["error"]) == ("done", None)
     assert job["done"] == job["total"] > 0
     found = job["result"]
     assert found["hits"]
     assert {camera["camera"] for camera in found["cameras"]} == {"door"}  # the other lists its events
     assert {hit["shown_by"] for hit in found["hits"]} == {None}
-    saved = ended(served.client(), {"event": "red", "config": {"describe": "red", "threshold": 0.99}, **TIME})["result"]
+    saved = ended(served.client(), {"event": "red", "config": {"describe": "red", "threshold": 0.99}, **lately()})[
+        "result"
+    ]
     assert {camera["camera"] for camera in saved["cameras"]} == {"door"}
     assert saved["threshold"] == 0.99
 
 
 def test_a_hit_is_shown_by_the_event_that_was_recorded(served: Served) -> None:
-    found = ended(served.client(), {"event": "red", **TIME})["result"]
+    found = ended(served.client(), {"event": "red", **lately()})["result"]
     hit = found["hits"][0]
     event = make_event(1, camera="door", start=hit["start"], end=hit["end"] + 1, live=True)
     event = event.model_copy(update={"evidence": event.evidence.model_copy(update={"snapshot": "door/red.jpg"})})
     served.log.append([event])
-    again = ended(served.client(), {"event": "red", **TIME})["result"]
+    again = ended(served.client(), {"event": "red", **lately()})["result"]
     assert again["hits"][0]["shown_by"] == event.id
 
 
 def test_a_client_tries_on_the_cameras_that_it_may_know(served: Served) -> None:
-    job = ended(served.client(DOOR), {"event": "a red picture", **TIME})
+    job = ended(served.client(DOOR), {"event": "a red picture", **lately()})
     assert {camera["camera"] for camera in job["result"]["cameras"]} == {"door"}
-    everything = ended(served.client(), {"event": "a red picture", **TIME})
+    everything = ended(served.client(), {"event": "a red picture", **lately()})
     assert served.client(DOOR).get(f"backtest/{everything['id']}").status_code == 404
     assert served.client(FILES).post("backtest", json={"event": "red"}).status_code == 403
     assert served.client().delete(f"backtest/{everything['id']}").status_code == 204

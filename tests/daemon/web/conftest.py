@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[S
         stored_upload(layout, folder / "done", log)
         began = time.time() - 200
         clip = live_clip(layout.evidence / "pattern" / "2026-09-21", "clip", began)
-        log.append([live_event(77, began + 3.3, camera="pattern", event="visit", clip=clip)])
+        log.append([live_event(777, began + 3.3, camera="pattern", event="visit", clip=clip)])
     with sent_for_ever(write_colours(folder / "lamp.ts", LAMP)) as lamp:
         cameras = {
             "pattern": {"url": ENDLESS, "audio": False},

@@ -30,7 +30,7 @@ def change_elsewhere(site: Site, rule: str, entry: dict[str, Any]) -> None:
 
 def test_a_rule_is_read_while_it_is_written_then_saved_and_removed(site: Site, visit: Visit) -> None:
     page = visit(site, "/rules", **PHONE)
-    page.get_by_role("link", name="New rule").click()
+    page.get_by_role("link", name="New rule", exact=True).click()
     titled(page, "New rule")
     page.fill("#rule-name", "grass")
     page.fill("#describe", "a green picture\nthe sky")
@@ -150,7 +150,7 @@ def test_an_upload_shows_its_progress_its_tags_and_its_results(site: Site, visit
     video = write_colours(tmp_path / "<b>blue<b>.mp4", [("grey", 3), ("blue", 6), ("grey", 3)])
     page = visit(site, "/uploads", **PHONE)
     page.locator("input[type=file]").set_input_files(str(video))
-    row = page.locator(".upload").filter(has=page.get_by_text("done", exact=True))
+    row = page.locator(".upload").filter(has_text="<b>blue<b>").filter(has=page.get_by_text("done", exact=True)).first
     row.locator(".tag").get_by_text("blue").wait_for()
     assert row.locator(".name").inner_text().endswith(".mp4")
     with page.expect_download() as download:

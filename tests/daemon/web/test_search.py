@@ -18,9 +18,7 @@ def moments(page: Any) -> int:
     """Search again until the camera has recorded something that is found; return how many moments."""
     for _ in range(40):
         page.click("button[type=submit]")
-        page.wait_for_function(
-            "!document.querySelector('.search ~ .stack .quiet')?.textContent.startsWith('Searching')"
-        )
+        until(page, "!document.querySelector('.search ~ .stack .quiet')?.textContent.startsWith('Searching')")
         if page.locator(".moment:not(.faint)").count():
             break
         page.wait_for_timeout(1000)
