@@ -32,8 +32,8 @@ EVENTS = {
     "cat": {"describe": "a cat", "modalities": ["vision"]},
     "parcel": {"describe": "someone talks about a parcel that was delivered", "modalities": ["speech"]},
 }
-# How far an edge of an event may be from the truth: frames are looked at once a second, and where the machine is busy when a
-# camera is opened, its first packets are read up to a second late, and so is its time.
+# How far an edge of an event may be from the truth: frames are looked at once a second, and where the machine is busy
+# when a camera is opened, its first packets are read up to a second late, and so is its time.
 SLOWER_S = 2.5
 
 
