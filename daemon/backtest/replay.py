@@ -1,4 +1,4 @@
-"""Decides again on the items of one tape, by the code that decides live (``workers/stream/segments``)."""
+"""Decides again on the items of one tape, by the code that decides live (``workers/decisions``)."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future
