@@ -41,6 +41,7 @@ class WatchwordCollector(Collector):
         snapshot = self._get_snapshot()
         streams = [camera.stream for camera in snapshot.cameras]
         yield from _source_metrics(snapshot.cameras)
+        yield from _clip_metrics(snapshot.cameras)
         yield from _decision_metrics(streams)
         yield counter(
             "rule_events",
@@ -104,18 +105,6 @@ def _source_metrics(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
         ["camera"],
         one(unfinished, lambda x: x.stamps_doubted),
     )
-    yield gauge(
-        "clip_buffer_bytes",
-        "Memory of the encoded video that is kept of a live stream, for clips.",
-        ["camera"],
-        one([(c, x) for c, x in unfinished if x.kept_bytes], lambda x: x.kept_bytes),
-    )
-    yield counter(
-        "clips",
-        "Clips of events that were made (saved), or could not be made or kept (failed).",
-        ["camera", "result"],
-        (((c.name, result), count) for c in cameras for result, count in c.stream.clips.items()),
-    )
     yield counter("frames_decoded", "Frames that were decoded.", ["camera"], one(sources, lambda x: x.frames_decoded))
     yield counter(
         "frames_sampled",
@@ -128,6 +117,23 @@ def _source_metrics(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
         "Sampled frames of live streams that were lost, by reason.",
         ["camera", "reason"],
         folded(((c, x.dropped) for c, x in sources), DROP_REASONS),
+    )
+
+
+def _clip_metrics(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
+    sources = [(c.name, c.stream.source) for c in cameras if c.state is not CameraState.ENDED]
+    kept = [(name, source) for name, source in sources if source.kept_bytes]
+    yield gauge(
+        "clip_buffer_bytes",
+        "Memory of the encoded video that is kept of a live stream, for clips.",
+        ["camera"],
+        one(kept, lambda x: x.kept_bytes),
+    )
+    yield counter(
+        "clips",
+        "Clips of events that were made (saved), or could not be made or kept (failed).",
+        ["camera", "result"],
+        (((c.name, result), count) for c in cameras for result, count in c.stream.clips.items()),
     )
 
 

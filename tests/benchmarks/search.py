@@ -83,7 +83,8 @@ def hour(rng: np.random.Generator, rows: F32, sentences: F32, start: float) -> I
         found[:, :3, 1] = -np.sort(-rng.normal(-2.5, 1.5, (60, 3)))
         found[:, :3, 2:6] = (0.1, 0.1, 0.4, 0.6)
         found[:, :3, 6:] = 0.3 * rng.random((60, 3, 2))
-        yield FrameAnswer(0, t, rows[:60], found)
+        for i in range(60):  # a frame an item, as of a live camera
+            yield FrameAnswer(0, t[i : i + 1], rows[:1], found[i : i + 1])
         if minute % 6 == 0:
             n = int(rng.integers(len(SAID)))
             said = Utterance(float(t[5]), float(t[8]), SAID[n], 0.8, "en")

@@ -27,6 +27,7 @@ from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService
 from daemon.summary.library import Library
 from tests.support.camera_status import camera_status
+from workers.clock import Clock
 from workers.decisions.snapshot import StreamSnapshot
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView
@@ -98,17 +99,17 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Start a server with the sections of ``CONFIG`` or others."""
+    """Start a server with the sections of ``CONFIG`` or others; ``clock`` tells its event log the time."""
     ends: list[Callable[[], None]] = []
 
-    def _serve(**sections: Any) -> Served:
+    def _serve(clock: Clock | None = None, **sections: Any) -> Served:
         path = tmp_path / "config.yaml"
         settings = {key: value for key, value in (CONFIG | sections).items() if value is not None}
         path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
         store = ConfigStore(path)
         config, _ = store.read()
         layout = StateLayout(config.state_dir)
-        log = EventLog(layout.event_log)
+        log = EventLog(layout.event_log, clock=clock)
         snapshot = DaemonSnapshot(cameras=tuple(camera_status(StreamSnapshot(name)) for name in config.cameras))
         served = Served(tmp_path, log, store, snapshot)
         access = Access.of(config.http, Sessions(layout.sessions))

@@ -1,7 +1,6 @@
 """Backtests over HTTP: jobs with progress, who may try what, what is refused."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +14,6 @@ from tests.support.events import make_event
 from tests.support.live_items import START, live_items
 from tests.support.shards import write_stream
 from workers.items import FrameAnswer
-from workers.models.options import EncoderOptions
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport
 from workers.services.state import StateService
@@ -24,13 +22,6 @@ from workers.services.state import StateService
 def lately() -> dict[str, float]:
     """Return the last ten minutes, in which what ``served`` has stored lies."""
     return {"since": time.time() - 600, "until": time.time()}
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Iterator[EncoderService]:
-    service = EncoderService(EncoderOptions("colour"))
-    yield service
-    service.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Search over HTTP: who may search what, what is found, and the pictures and clips of uploads."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -12,26 +11,21 @@ from daemon.checking.descriptions import DescriptionJudge
 from daemon.privacy.upload_data import UploadRecords, WatchedUpload
 from daemon.search.engine import SearchModels
 from tests.daemon.api.conftest import DOOR, FILES, GRAPHS, Serve, Served
+from tests.support.clocks import SettableClock
 from tests.support.events import make_event
 from tests.support.media import every, make_video
 from tests.support.recording import shown
 from tests.support.recordings import LIVE, NOW, day, frame, seen, write_shard
 from workers.index.types import StoredFile
-from workers.models.options import EncoderOptions
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Iterator[EncoderService]:
-    service = EncoderService(EncoderOptions("colour"))
-    yield service
-    service.close()
-
-
 @pytest.fixture
 def served(serve: Serve, encoder: EncoderService) -> Served:
-    made = serve()
+    clock = SettableClock()
+    clock.set_by = NOW + 100 - clock.wall()  # an event of a moment is looked for near it
+    made = serve(clock=clock)
     made.models = SearchModels(EncoderProxy(LocalTransport(encoder)), None, DescriptionJudge(made.store.read()[0]))
     day(made.layout.index)
     return made

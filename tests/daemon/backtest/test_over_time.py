@@ -1,19 +1,12 @@
 """A rule over time tried on the past: of what its parts would have reported, and of time that can be judged."""
 
-import json
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from alignment.temporal.expressions import Ref
 from alignment.temporal.rule import TemporalRule
 from daemon.backtest.over_time import made_of
 from daemon.backtest.types import CameraResult, Hit, Period, Reason, Tally, Unjudged
 from daemon.config.when import parse_when
-from tests.daemon.commands.test_backtest import folder  # noqa: F401  # an index of a camera
-from tests.support.daemon import write_config
-from tests.support.documents import run_commands
 
 T = 1_790_000_000.0
 PERSON, DOG = Ref("gate", "person"), Ref("yard", "dog")
@@ -48,27 +41,3 @@ def test_absence_is_found_in_time_that_can_be_judged_only() -> None:
     short = result("yard", gaps=((40, 50),))  # no stall for anybody else either
     assert found("gate.person then no yard.dog for 60s", person, short) == [(10, 80), (500, 570)]
     assert found("gate.person then no yard.dog for 60s", person, result("yard", gaps=((0, 1000),))) == []
-
-
-@pytest.mark.process
-def test_the_command_tries_a_rule_over_time(folder: Path) -> None:  # noqa: F811
-    events = {
-        "intruder": {"describe": "red"},
-        "stays": {"when": "intruder for at least 1s"},
-        "leaves": {"when": "intruder then no intruder for 2s"},
-    }
-    write_config(folder, cameras={"front_door": {"url": "rtsp://10.0.0.5/1"}}, events=events)
-    parts, stays, leaves = (
-        json.loads(run_commands(f"watchword backtest --event {event} --last 1h --json", folder).stdout)["hits"]
-        for event in ("intruder", "stays", "leaves")
-    )
-    long = {hit["id"] for hit in parts if hit["end"] - hit["start"] >= 1}
-    assert long
-    assert {hit["parts"][0]["id"] for hit in stays} == long
-    assert leaves
-    assert all(hit["end"] == pytest.approx(hit["parts"][0]["end"] + 2, abs=0.01) for hit in leaves)
-    shown = run_commands("watchword backtest --event stays --last 1h", folder)
-    assert f"{len(long)} events" in shown.stdout
-    refused = run_commands("watchword backtest --event stays --threshold 0.5", folder)
-    assert refused.returncode == 2
-    assert "a rule over time has neither" in refused.stderr

@@ -26,7 +26,12 @@ LENGTH = 200
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a configuration whose index has three minutes of a camera, which ended a minute ago."""
     folder = tmp_path_factory.mktemp("backtest")
-    events = {"intruder": {"describe": "red"}, "barking": {"describe": "a dog barks", "modalities": ["sound"]}}
+    events = {
+        "intruder": {"describe": "red"},
+        "barking": {"describe": "a dog barks", "modalities": ["sound"]},
+        "stays": {"when": "intruder for at least 1s"},
+        "leaves": {"when": "intruder then no intruder for 2s"},
+    }
     write_config(folder, cameras={"front_door": {"url": "rtsp://10.0.0.5/1"}}, events=events)
     moved = time.time() - LENGTH - 60 - next(iter(live_items(0, 1))).start_s  # type: ignore[union-attr]
     frames = (item for item in live_items(0, LENGTH) if isinstance(item, FrameAnswer))
@@ -81,3 +86,20 @@ def test_problems_are_said_with_what_to_do(folder: Path) -> None:
         refused = CliRunner().invoke(app, [config, *shlex.split(options)], env={"COLUMNS": "200"})
         said = " ".join((refused.output + refused.stderr).replace("│", " ").split())
         assert (refused.exit_code, text in said) == (2, True), said
+
+
+def test_a_rule_over_time_is_tried_by_what_its_parts_would_have_reported(folder: Path) -> None:
+    parts, stays, leaves = (
+        json.loads(run_commands(f"watchword backtest --event {event} --last 1h --json", folder).stdout)["hits"]
+        for event in ("intruder", "stays", "leaves")
+    )
+    long = {hit["id"] for hit in parts if hit["end"] - hit["start"] >= 1}
+    assert long
+    assert {hit["parts"][0]["id"] for hit in stays} == long
+    assert leaves
+    assert all(hit["end"] == pytest.approx(hit["parts"][0]["end"] + 2, abs=0.01) for hit in leaves)
+    shown = run_commands("watchword backtest --event stays --last 1h", folder)
+    assert f"{len(long)} events" in shown.stdout
+    refused = run_commands("watchword backtest --event stays --threshold 0.5", folder)
+    assert refused.returncode == 2
+    assert "a rule over time has neither" in refused.stderr

@@ -1,6 +1,5 @@
 """Search of an index on disk with the profile ``colour``: what was planted is found, filtered and ordered."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +22,6 @@ from workers.errors import SourceInvalid
 from workers.events.folder import EvidenceFolder
 from workers.index.reader import IndexReader
 from workers.index.types import StoredFile
-from workers.models.options import EncoderOptions
 from workers.publish.log.view import LogView
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport
@@ -42,13 +40,6 @@ class Search:
 
     def __call__(self, visible: frozenset[str] | None = None, **request: Any) -> Found:
         return self.engine.search(SearchRequest(**request), self.models, self.evidence, visible)
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Iterator[EncoderService]:
-    service = EncoderService(EncoderOptions("colour"))
-    yield service
-    service.close()
 
 
 @pytest.fixture

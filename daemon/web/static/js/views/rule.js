@@ -1,23 +1,17 @@
 // One rule: its description with what it is read as, where it is looked for, when it counts, and who is told.
 
-import { ApiError, get, send } from "../core/api.js";
+import { get } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { inWords, t, worded } from "../core/i18n.js";
 import { mayEdit } from "../core/me.js";
-import { go } from "../core/router.js";
-import { say } from "../core/say.js";
-import { ask } from "../parts/asking.js";
 import { LearnedRule } from "../parts/feedback.js";
 import { OverTimeEditor } from "../parts/over_time.js";
-import { drawReading } from "../parts/reading.js";
-import { conflictNotice, isConflict, refusedChange, write } from "../parts/saving.js";
+import { RuleSaving } from "../parts/rule_saving.js";
 import { StoredPreview } from "../parts/stored.js";
 import { Trying } from "../parts/trying.js";
 import { ZoneDrawing } from "../parts/zone_drawing.js";
 
-const TYPING_MS = 350;
 const MODALITIES = ["vision", "speech", "sound"];
-const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const NEW = "+new"; // no rule can have these names
 const NEW_OVER_TIME = "+over-time";
 
@@ -48,27 +42,20 @@ class RuleEditor {
   constructor(name, signal) {
     this.name = name;
     this.signal = signal;
-    this.version = "";
     /** @type {any} */
     this.config = {};
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.typing = undefined;
-    this.reads = 0;
     /** @type {ZoneDrawing | null} */
     this.drawing = null;
-    this.status = h("div", {}, h("p", { class: "quiet" }, t.loading));
-    this.reading = h("div", { "aria-live": "polite" });
+    this.saving = new RuleSaving(name, signal, this);
     this.stored = new StoredPreview(signal);
-    this.trying = new Trying(() => ({ event: this.name, config: this.written() }), (text) => this.exclude(text), signal);
+    this.trying = new Trying(() => ({ event: this.name, config: this.configured() }), (text) => this.exclude(text), signal);
     this.learned = new LearnedRule(name, signal);
     this.inputs = makeInputs();
     this.zones = h("div", { class: "row" });
     this.targets = h("div", { class: "row", role: "group", "aria-label": t.rule.toSome });
     this.drawPlace = h("details", { on: { toggle: () => this.openDrawing() } }, h("summary", {}, t.zones.draw));
-    this.save = h("button", { class: "first", type: "submit" }, t.rule.save);
-    this.remove = h("button", { class: "bad", type: "button", hidden: !name, on: { click: () => this.askToRemove() } }, t.rule.remove);
     this.form = h("form", { class: "rule-form", hidden: true, on: { submit: (/** @type {Event} */ event) => this.submit(event), input: () => this.changed() } }, this.layout());
-    this.element = h("div", { class: "stack" }, this.status, this.form);
+    this.element = h("div", { class: "stack" }, this.saving.status, this.form);
   }
 
   layout() {
@@ -79,9 +66,9 @@ class RuleEditor {
       h(
         "div",
         { class: "stack" },
-        !this.name && field(t.rule.name, inputs.name, t.rule.nameHint),
+        !this.name && field(t.rule.name, this.saving.nameInput, t.rule.nameHint),
         field(t.rule.describe, inputs.describe, t.rule.describeHint),
-        this.reading,
+        this.saving.reading,
         field(t.rule.unlike, inputs.unlike, t.rule.unlikeHint),
         h(
           "fieldset",
@@ -110,12 +97,11 @@ class RuleEditor {
         this.drawPlace,
         h("fieldset", {}, h("legend", {}, t.rule.targets), decide(inputs.toAll, t.rule.toAll, null), decide(inputs.toSome, t.rule.toSome, this.targets)),
       ),
-      h("div", { class: "row actions" }, mayEdit() ? [this.save, this.remove] : h("p", { class: "quiet" }, t.rule.readOnly)),
+      this.saving.actions,
     ];
   }
 
   stop() {
-    clearTimeout(this.typing);
     this.drawing?.stop();
   }
 
@@ -124,13 +110,13 @@ class RuleEditor {
     const [rules, cameras, alerts] = await Promise.allSettled([get("/rules", { signal }), get("/cameras", { signal }), get("/alerts", { query: { limit: 100 }, signal })]);
     if (signal.aborted) return;
     if (rules.status === "rejected") {
-      fill(this.status, h("p", { class: "box bad", role: "alert" }, inWords(rules.reason)));
+      fill(this.saving.status, h("p", { class: "box bad", role: "alert" }, inWords(rules.reason)));
       return;
     }
-    this.version = String(rules.value.version ?? "");
+    this.saving.version = String(rules.value.version ?? "");
     const rule = rules.value.rules.find((/** @type {any} */ one) => one.name === this.name);
     if (this.name && !rule) {
-      fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.gone));
+      fill(this.saving.status, h("p", { class: "box bad", role: "alert" }, t.rule.gone));
       return;
     }
     if (rule?.config?.when !== undefined) {
@@ -143,13 +129,13 @@ class RuleEditor {
     const targets = new Set([...(rules.value.targets ?? []), ...(alerts.status === "fulfilled" ? (alerts.value.targets ?? []) : [])].map((one) => String(one?.name ?? one)));
     for (const one of rules.value.rules) for (const target of [one.config?.alert?.to ?? []].flat()) targets.add(String(target));
     this.show(rule?.config ?? {}, [...targets]);
-    fill(this.status);
+    fill(this.saving.status);
     this.form.hidden = false;
     if (this.name) {
       this.stored.load(this.name);
       this.learned.load();
-    } else this.inputs.name.focus();
-    this.read();
+    } else this.saving.nameInput.focus();
+    this.saving.read();
   }
 
   /**
@@ -200,22 +186,15 @@ class RuleEditor {
     this.drawing = new ZoneDrawing(this.cameras ?? [], (name) => {
       const chosen = checked(this.zones);
       this.showChoices(this.zones, this.zoneNames(), [...new Set([...chosen, name])], t.rule.noZones);
-      this.readVersion();
+      this.saving.readVersion();
     });
     this.drawing.element.addEventListener("input", (event) => event.stopPropagation());
     this.drawPlace.append(this.drawing.element);
   }
 
-  /** Reads the version again, which has changed because a zone was saved here. */
-  async readVersion() {
-    const rules = await get("/rules", { signal: this.signal }).catch(() => null);
-    if (rules) this.version = String(rules.version);
-  }
-
   changed() {
     this.shownThreshold();
-    clearTimeout(this.typing);
-    this.typing = setTimeout(() => this.read(), TYPING_MS);
+    this.saving.readSoon();
   }
 
   shownThreshold() {
@@ -227,8 +206,13 @@ class RuleEditor {
     this.stored.show(inputs.byThreshold.checked ? Number(inputs.threshold.value) : null);
   }
 
-  /** Returns the configuration that the form says; what it does not show stays as it was. */
+  /** Returns what the form says, once it describes something. */
   written() {
+    return lines(this.inputs.describe.value).length ? this.configured() : null;
+  }
+
+  /** Returns the configuration that the form says; what it does not show stays as it was. */
+  configured() {
     const { inputs } = this;
     const modalities = inputs.modalities.filter((box) => box.checked).map((box) => box.value);
     const alert = { ...(this.config.alert ?? {}) };
@@ -263,90 +247,16 @@ class RuleEditor {
     unlike.focus();
   }
 
-  /** Asks what the description is read as. */
-  async read() {
-    const load = ++this.reads;
-    const config = this.written();
-    if (!config.describe || !mayEdit()) {
-      fill(this.reading);
-      return;
-    }
-    try {
-      const response = await send("POST", "/rules/read", { json: config, signal: this.signal });
-      const found = await response.json();
-      if (load === this.reads) fill(this.reading, drawReading(found.reading, found.warnings, true));
-    } catch (error) {
-      if (this.signal.aborted || load !== this.reads) return;
-      const refused = error instanceof ApiError && error.status === 422;
-      fill(this.reading, refused ? h("p", { class: "box warn" }, inWords(error)) : h("p", { class: "quiet" }, t.rule.notRead, " ", inWords(error)));
-    }
-  }
-
   /** @param {Event} event */
   async submit(event) {
     event.preventDefault();
-    const { inputs } = this;
-    const name = this.name || inputs.name.value.trim();
-    if (!NAME.test(name)) {
-      inputs.name.setAttribute("aria-invalid", "true");
-      fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.badName));
-      inputs.name.focus();
-      return;
-    }
-    if (!lines(inputs.describe.value).length) {
-      fill(this.status, h("p", { class: "box bad", role: "alert" }, t.rule.noDescription));
-      inputs.describe.focus();
-      return;
-    }
-    await this.change("PUT", name, this.written());
-  }
-
-  async askToRemove() {
-    if (await ask(t.rule.removeAsk(this.name), t.rule.removeKeeps, t.rule.remove)) await this.change("DELETE", this.name);
-  }
-
-  /**
-   * @param {"PUT" | "DELETE"} method
-   * @param {string} name
-   * @param {any} [config]
-   */
-  async change(method, name, config) {
-    this.save.disabled = this.remove.disabled = true;
-    try {
-      await write(method, `/rules/${encodeURIComponent(name)}`, this.version, config);
-      say(t.saving.saved);
-      go("/rules");
-    } catch (error) {
-      fill(this.status, isConflict(error) ? this.conflict(error, method, name, config) : refusedChange(error));
-      this.status.scrollIntoView({ block: "nearest" });
-    } finally {
-      this.save.disabled = this.remove.disabled = false;
-    }
-  }
-
-  /**
-   * @param {unknown} error
-   * @param {"PUT" | "DELETE"} method
-   * @param {string} name
-   * @param {any} config
-   */
-  conflict(error, method, name, config) {
-    const theirs = error instanceof ApiError ? (error.body?.version ?? error.body?.current) : null;
-    return conflictNotice(
-      () => this.load(),
-      async () => {
-        if (theirs) this.version = String(theirs);
-        else await this.readVersion();
-        await this.change(method, name, config);
-      },
-    );
+    await this.saving.submit(this.inputs.describe, t.rule.noDescription);
   }
 }
 
 function makeInputs() {
   const radio = (/** @type {string} */ value, name = "decide") => h("input", { type: "radio", name, value });
   return {
-    name: h("input", { id: "rule-name", autocomplete: "off", maxlength: 64, autocapitalize: "none", spellcheck: "false" }),
     describe: h("textarea", { id: "describe", rows: 3, required: true }),
     unlike: h("textarea", { id: "unlike", rows: 2 }),
     modalities: MODALITIES.map((value) => h("input", { type: "checkbox", value })),
