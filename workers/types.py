@@ -163,6 +163,22 @@ class Zone:
     area: Polygon
 
 
+VerifyPolicy = Literal["hold", "label", "only_confirmed"]
+VerifyFallback = Literal["alert", "suppress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """What the verifier's verdict does to the alerts of one event.
+
+    ``fallback``: what happens without a verdict. ``loosen``: factor by which the first stage's budget is raised.
+    """
+
+    policy: VerifyPolicy
+    fallback: VerifyFallback
+    loosen: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class EventSpec:
     """One described event with the rule that decides it."""
@@ -177,6 +193,14 @@ class EventSpec:
     merge_gap_s: float | None = None
     priority: int = 5
     zones: tuple[Zone, ...] = ()  # where on its camera it is looked for; empty: in the whole frame
+    verify: Verify | None = None  # None: nobody verifies it
+
+    @property
+    def first_stage_per_hour(self) -> float | None:
+        """Return the budget that the first stage must hold: with a verifier after it a larger one than the user's."""
+        if self.max_false_alerts_per_hour is None or self.verify is None:
+            return self.max_false_alerts_per_hour
+        return self.max_false_alerts_per_hour * self.verify.loosen
 
     @property
     def areas(self) -> Areas:

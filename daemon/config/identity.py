@@ -8,6 +8,7 @@ from typing import Any
 from daemon.config.over_time import rules_of_cameras, rules_of_files
 from daemon.config.schema import Config
 from workers.services.aligner_options import aligner_id
+from workers.types import EventSpec
 
 
 def config_hash(config: Config) -> str:
@@ -22,13 +23,13 @@ def config_hash(config: Config) -> str:
             "audio_track": spec.audio_track,
             "blur_faces": spec.blur_faces,
             "masks": spec.masks,
-            "events": [asdict(event) for event in config.event_specs(spec.name)],
+            "events": [_settings(event) for event in config.event_specs(spec.name)],
         }
         for spec in config.camera_specs()
     }
     decisive: dict[str, Any] = {
         "cameras": cameras,
-        "events": [asdict(event) for event in config.event_specs()],
+        "events": [_settings(event) for event in config.event_specs()],
         "models": config.models.model_dump(include={"profile", "model", "revision", "dtype", "quantize"}),
         "aligner": aligner_id(config.models.aligner_options()),
         "speech": config.speech.model_dump(),
@@ -37,3 +38,9 @@ def config_hash(config: Config) -> str:
         rules = (*rules_of_cameras(config), *rules_of_files(config, ""))
         decisive["over_time"] = [(rule.name, rule.camera, rule.version) for rule in rules]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
+
+
+def _settings(spec: EventSpec) -> dict[str, Any]:
+    """Return all settings of an event; without a verifier those of versions that had none."""
+    settings = asdict(spec)
+    return settings if spec.verify else {name: value for name, value in settings.items() if name != "verify"}

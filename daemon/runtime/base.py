@@ -9,7 +9,7 @@ from workers.audio.transcription_queue import TranscriptionSnapshot
 from workers.decisions.snapshot import StreamSnapshot
 from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ServiceLost
-from workers.events.event import Event
+from workers.events.event import Caption, Event, Verification
 from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
 from workers.services.aligner import AlignerSnapshot
@@ -119,6 +119,16 @@ class Runtime(StreamStarter, Protocol):
         """Let go of the revisions up to and including a sequence number, as far as this reader is concerned."""
         ...
 
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Add a verdict or a caption to an event, as one more revision of it; return that.
+
+        None: the event is not there. What the last revision says already is not added again. Raise ``EventLogError``
+        or ``ServiceLost``.
+        """
+        ...
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published; return whether that came true in time."""
         ...
@@ -188,6 +198,12 @@ class SharedServices:
     def acknowledge(self, reader: str, up_to: int) -> None:
         """Let go of what a reader of the event log has acknowledged."""
         self._sink.acknowledge(reader, up_to)
+
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Add a verdict or a caption to an event; return its new revision, None where it is not there."""
+        return self._sink.amend(event_id, verification, caption)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every event is published; return whether that came true in time."""

@@ -12,7 +12,10 @@ REMEMBERED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The last revision of one event. ``silent``: it lies in the past of a rule that is new, and is not published."""
+    """The last revision of one event, amendments not counted.
+
+    ``silent``: it lies in the past of a rule that is new, and is not published.
+    """
 
     revision: int
     type: Literal["new", "update", "end"]
@@ -29,10 +32,10 @@ class Published:
 
     def note(self, event: Event) -> None:
         """Note a revision that is in the event log."""
-        known = self._last.get(event.id)
-        if known is None or event.revision > known.revision or known.silent:
+        known, revision = self._last.get(event.id), event.stream_revision
+        if known is None or revision > known.revision or known.silent:
             parts = tuple(part.id for part in event.parts)
-            self._keep(event.id, Last(event.revision, event.type, event.end, parts))
+            self._keep(event.id, Last(revision, event.type, event.end, parts))
 
     def silence(self, event_id: str) -> None:
         """Note that an event is never to be published, unless it was already."""

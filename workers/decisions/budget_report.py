@@ -36,7 +36,7 @@ def exceeded_budgets(folder: Path, camera: str, specs: Sequence[EventSpec]) -> I
     """
     states, names = read_saved(folder / f"{camera}.json")
     for spec in specs:
-        key, per_hour = f"{spec.name} {spec_version(spec)}", spec.max_false_alerts_per_hour
+        key, per_hour = f"{spec.name} {spec_version(spec)}", spec.first_stage_per_hour
         state = states.get(key)
         if state is None or state.allowance is None or per_hour is None:
             continue

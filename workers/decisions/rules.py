@@ -75,7 +75,7 @@ def rule_set_of(
     view: Box = WHOLE,
 ) -> RuleSet:
     """Return the rules of events whose descriptions are embedded as ``queries``; new budgets have learned nothing."""
-    stated = {s.name: s.max_false_alerts_per_hour for s in specs if s.threshold is None}
+    stated = {s.name: s.first_stage_per_hour for s in specs if s.threshold is None}
     budgets = {name: Budget(per_hour, rates) for name, per_hour in stated.items() if per_hour is not None}
     rules = tuple(span_rule(s, q, rates) for s, q in zip(specs, queries, strict=True))
     areas = tuple(as_seen(s.areas, view) for s in specs)
@@ -90,8 +90,8 @@ def span_rule(spec: EventSpec, query: EventQuery, rates: Rates = SIMILARITY_STRA
     enter = default.enter
     if spec.threshold is not None:
         enter = spec.threshold
-    elif spec.max_false_alerts_per_hour is not None:
-        enter = threshold_for_budget(spec.max_false_alerts_per_hour, rates)
+    elif spec.first_stage_per_hour is not None:
+        enter = threshold_for_budget(spec.first_stage_per_hour, rates)
     return SpanRule(
         enter=enter,
         exit=enter * EXIT_RATIO,

@@ -6,12 +6,14 @@ changes only add.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from workers.events.timestamps import EARLIEST_S, LATEST_S, iso
+from workers.types import VerifyFallback, VerifyPolicy
 
 SCHEMA_VERSION: Final = 1
 MAX_CHARACTERS = 8 << 20
@@ -62,6 +64,42 @@ class Rule(_Part):
         le=MAX_BUDGET,
         description="The budget that the threshold follows; null: the threshold is fixed.",
     )
+    budget_per_hour: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_BUDGET,
+        description="The budget that was configured, where the threshold follows a larger one because a verifier "
+        "decides after it.",
+    )
+
+
+class Verification(_Part):
+    """What a vision-language model, the verifier, says of the event."""
+
+    verdict: Literal["pending", "confirmed", "rejected", "unsure", "unavailable"] = Field(
+        description="`unavailable`: there is no verdict, for the reason in `why`; `fallback` applies."
+    )
+    policy: VerifyPolicy = Field(
+        description="`hold`: alerts wait for the verdict; `label`: they do not; `only_confirmed`: only what is "
+        "confirmed is alerted."
+    )
+    fallback: VerifyFallback = Field(description="What is done without a verdict.")
+    confidence: Probability | None = Field(default=None, description="The model's own, 0 to 1.")
+    why: Text = Field(default="", description="One sentence.")
+    doubt: Text = Field(default="", description="What would change the model's mind.")
+    model: Text | None = None
+    latency_s: float | None = Field(default=None, ge=0, description="Seconds from the question to the verdict.")
+    prompt: str | None = Field(default=None, description="Version of the question.")
+
+
+class Caption(_Part):
+    """What a vision-language model sees in the event."""
+
+    text: Text
+    attributes: tuple[Text, ...] = ()
+    language: str = Field(description="Code of the language, like `en`.")
+    model: Text
+    prompt: str = Field(description="Version of the question.")
 
 
 class SourceFile(_Part):
@@ -155,12 +193,16 @@ class Event(_Part):
         alias="schema", description="Number of this schema; within one number, changes only add."
     )
     type: Literal["new", "update", "end"] = Field(
-        description="`new` opens an event, `update` revises it, `end` closes it."
+        description="`new` opens an event, `update` revises it, `end` closes it; an amendment repeats the `end`."
     )
     id: Name = Field(
         description="Same for all revisions; fixed when the event opens, and the same when the input is watched again."
     )
     revision: int = Field(ge=0, description="Rises by one with each revision.")
+    amendments: tuple[int, ...] = Field(
+        default=(),
+        description="Revisions that only added a verdict or a caption, rising; all later ones carry what was added.",
+    )
     camera: Name
     event: Name = Field(description="Name of the described event.")
     start: StreamTime = Field(
@@ -193,6 +235,8 @@ class Event(_Part):
     priority: int = Field(description="Priority of the event in the configuration, 0 to 10.")
     score_track: tuple[Point, ...] = Field(max_length=MAX_TRACK, description="Probability along time, thinned out.")
     rule: Rule = Rule()
+    verification: Verification | None = Field(default=None, description="Null: the event is not verified.")
+    caption: Caption | None = Field(default=None, description="Null: the event was not described.")
     over_budget: bool = Field(
         default=False,
         description="More such events happen than the false-alert budget allows: recorded, but not to be alerted. "
@@ -240,6 +284,30 @@ class Event(_Part):
         """Return the document as plain dicts, lists and values."""
         document: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return document
+
+    @property
+    def stream_revision(self) -> int:
+        """Return the number that the stream gave to this revision, or to the one that this one amends."""
+        return self.revision - sum(number <= self.revision for number in self.amendments)
+
+    def amended(self, parts: Mapping[str, Verification | Caption], unix_s: float) -> Self:
+        """Return the revision after this one, with these fields; nothing else changes."""
+        revision = self.revision + 1
+        changes = {"type": "update" if self.type == "new" else self.type, "revision": revision}
+        numbers = {"amendments": (*self.amendments, revision), "produced_at": iso(unix_s)}
+        return self.model_copy(update={**changes, **numbers, **parts})
+
+    def following(self, last: Self) -> Self:
+        """Return this revision of the stream with what was amended, up to ``last``, the last revision that is kept.
+
+        It gets the number that it would have if amendments took theirs away: so numbers rise by one, and a file that
+        is watched again gives the same ones.
+        """
+        revision = self.revision
+        for number in last.amendments:  # they rise
+            revision += number <= revision
+        parts = {name: part for name in ("verification", "caption") if (part := getattr(last, name)) is not None}
+        return self.model_copy(update={"revision": revision, "amendments": last.amendments, **parts})
 
     def interrupted_at(self, unix_s: float) -> Self:
         """Return the end of this event when its stream has died and no more is known than this revision."""

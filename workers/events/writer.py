@@ -8,7 +8,17 @@ from dataclasses import asdict, dataclass
 from alignment.aligners.explanation import Point, SeenObject
 from alignment.spans.identity import event_id
 from alignment.types import MODALITIES, SpanChange
-from workers.events.event import SCHEMA_VERSION, DetectedObject, Event, Evidence, Rule, SourceFile, Word, ZoneOutline
+from workers.events.event import (
+    SCHEMA_VERSION,
+    DetectedObject,
+    Event,
+    Evidence,
+    Rule,
+    SourceFile,
+    Verification,
+    Word,
+    ZoneOutline,
+)
 from workers.events.evidence import Pictures
 from workers.events.explain_picture import ExplanationCard
 from workers.events.timestamps import iso
@@ -19,9 +29,11 @@ def spec_version(spec: EventSpec) -> str:
     """Return 8 hexadecimal digits that change when the description or the rule of an event changes.
 
     The priority does not count: it decides when the event is looked for, not what is found. Of zones the areas count,
-    their names do not. Without zones the digits are those of versions that had none.
+    their names do not, and of a verifier the budget that it allows. Without both the digits are those of versions that
+    had none.
     """
-    decisive = {name: value for name, value in asdict(spec).items() if name not in ("priority", "zones")}
+    decisive = {name: value for name, value in asdict(spec).items() if name not in ("priority", "zones", "verify")}
+    decisive["max_false_alerts_per_hour"] = spec.first_stage_per_hour
     if spec.zones:
         decisive["areas"] = sorted(spec.areas)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
@@ -66,7 +78,7 @@ class EventWriter:
         """Return the event for one change."""
         span, spec, live = change.span, moment.card.spec, self.live
         start, end = round(span.start, 3), round(span.end, 3)
-        return Event(
+        event = Event(
             schema=SCHEMA_VERSION,
             type=change.type,
             id=self.identity(change, spec, segment),
@@ -87,7 +99,7 @@ class EventWriter:
             zone=tuple(zone.name for zone in spec.zones),
             priority=spec.priority,
             score_track=_points(span.track),
-            rule=Rule(threshold=_rounded(span.threshold, 4), max_false_alerts_per_hour=spec.max_false_alerts_per_hour),
+            rule=_rule(spec, span.threshold),
             over_budget=span.over_budget,
             modalities={m: round(x, 3) for m, x in zip(MODALITIES, span.shares, strict=True)},
             evidence=_evidence(moment.card, moment.pictures, self.classes),
@@ -96,6 +108,16 @@ class EventWriter:
             produced_at=iso(moment.now),
             latency_s=_rounded(moment.latency_s, 3),
         )
+        if spec.verify is None:
+            return event
+        pending = Verification(verdict="pending", policy=spec.verify.policy, fallback=spec.verify.fallback)
+        return event.model_copy(update={"verification": pending})
+
+
+def _rule(spec: EventSpec, threshold: float | None) -> Rule:
+    rule = Rule(threshold=_rounded(threshold, 4), max_false_alerts_per_hour=spec.first_stage_per_hour)
+    is_looser = spec.max_false_alerts_per_hour != spec.first_stage_per_hour
+    return rule.model_copy(update={"budget_per_hour": spec.max_false_alerts_per_hour}) if is_looser else rule
 
 
 def _evidence(card: ExplanationCard, pictures: Pictures, classes: Sequence[str]) -> Evidence:

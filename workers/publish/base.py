@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from workers.events.event import Event
+from workers.events.event import Caption, Event, Verification
 from workers.types import Receipt
 
 
@@ -58,6 +58,15 @@ class Sink(StreamSink, Protocol):
 
     def acknowledge(self, reader: str, up_to: int) -> None:
         """Let go of the revisions up to and including a sequence number, as far as this reader is concerned."""
+        ...
+
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Add a verdict or a caption to an event, as one more revision of it; return that.
+
+        None: the event is not there. What the last revision says already is not added again. Raise ``EventLogError``.
+        """
         ...
 
     def flush(self, timeout_s: float) -> bool:

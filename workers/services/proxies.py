@@ -13,7 +13,7 @@ from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.summary.tags import Panel
 from alignment.types import F32, Bools, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceLost
-from workers.events.event import Event
+from workers.events.event import Caption, Event, Verification
 from workers.events.evidence import Pictures
 from workers.index.types import TapeBatch
 from workers.publish.base import SinkSnapshot
@@ -175,6 +175,12 @@ class SinkProxy:
     def acknowledge(self, reader: str, up_to: int) -> None:
         """Let go of what a reader has acknowledged; raise ``ServiceLost`` where there is no response in time."""
         _wait(self.transport("acknowledge", reader, up_to))
+
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Add a verdict or a caption to an event; raise ``ServiceLost`` where there is no response in time."""
+        return _wait(self.transport("amend", event_id, verification, caption))
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing waits in the event log; raise ``ServiceLost`` where there is no response in time."""

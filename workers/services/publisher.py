@@ -2,10 +2,10 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from workers.events.event import Event
+from workers.events.event import Caption, Event, Verification
 from workers.publish.base import Sink, SinkSnapshot
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.client import RedisSettings
@@ -48,10 +48,20 @@ class PublisherService:
         self._remember(ends)
         return ends
 
-    def _remember(self, events: Sequence[Event]) -> None:
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Add a verdict or a caption to an event; return its new revision, None where it is not in an event log."""
+        event = self._sink.amend(event_id, verification, caption) if self._sink else None
+        self._remember(filter(None, [event]))
+        return event
+
+    def _remember(self, events: Iterable[Event]) -> None:
         with self._lock:
             for event in events:
-                self._latest[event.id] = event
+                known = self._latest.get(event.id)
+                amended = known if known and known.amendments and not event.amendments else None
+                self._latest[event.id] = event.following(amended) if amended else event
             while self._keep is not None and len(self._latest) > self._keep:
                 self._latest.popitem(last=False)
 

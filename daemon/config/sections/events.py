@@ -9,7 +9,7 @@ from daemon.config.sections.alerts import AlertRule
 from daemon.config.types import Contrasts, Descriptions, ZoneNames
 from daemon.config.units import Duration, Priority, Rate
 from daemon.config.when import WhenText
-from workers.types import EventSpec, Zone
+from workers.types import EventSpec, Verify, VerifyFallback, VerifyPolicy, Zone
 
 Modality = Literal["vision", "speech", "sound"]
 _T = TypeVar("_T")
@@ -22,6 +22,43 @@ def _distinct(values: tuple[_T, ...]) -> tuple[_T, ...]:
 
 
 Modalities = Annotated[tuple[Modality, ...], Field(min_length=1, max_length=3), AfterValidator(_distinct)]
+
+
+LOOSEN = 4.0  # a verifier sees so many times the false alerts that the user shall see
+
+
+class VerifyConfig(Section):
+    """What a verifier's verdict does to alerts."""
+
+    policy: VerifyPolicy = Field(
+        description="hold: alerts wait for the verdict, and a rejected event is not alerted; label: events are alerted "
+        "at once, the verdict follows; only_confirmed: only what is confirmed is alerted."
+    )
+    fallback: VerifyFallback | None = Field(
+        default=None,
+        description="What happens to the alert without a verdict: when the verifier does not respond, refuses, or its "
+        "budget is spent. Default: alert; with only_confirmed suppress.",
+    )
+    loosen: Annotated[float, Field(ge=1, le=100)] = Field(
+        default=LOOSEN,
+        description="Factor by which max_false_alerts is raised before the verifier decides, as it is meant for what "
+        "you see. Has no effect with label, or with a threshold.",
+    )
+
+    def spec(self) -> Verify:
+        """Return what the runtime needs."""
+        fallback = self.fallback or ("suppress" if self.policy == "only_confirmed" else "alert")
+        return Verify(self.policy, fallback, 1.0 if self.policy == "label" else self.loosen)
+
+
+def _verify_form(value: Any) -> str:
+    return "settings" if isinstance(value, dict | VerifyConfig) else "policy"
+
+
+Verification = Annotated[
+    Annotated[VerifyPolicy, Tag("policy")] | Annotated[VerifyConfig, Tag("settings")], Discriminator(_verify_form)
+]
+"""A policy, or a policy with its settings."""
 
 
 class EventRule(Section):
@@ -52,6 +89,11 @@ class EventRule(Section):
     min_duration: Duration | None = Field(default=None, description="Shorter events are not reported.")
     merge_gap: Duration | None = Field(
         default=None, description="Occurrences that are closer together than this are merged into one event."
+    )
+    verify: Verification | None = Field(
+        default=None,
+        description="What a verifier's verdict does to alerts: hold (they wait for it), label (it follows them), "
+        "only_confirmed (only confirmed events are alerted); or a mapping. Default: the event is not verified.",
     )
     priority: Priority | None = Field(
         default=None,
@@ -125,7 +167,13 @@ def resolve(name: str, event: EventConfig, override: EventOverride | None, zones
         merge_gap_s=values.get("merge_gap"),
         priority=values.get("priority", 5),
         zones=zones,
+        verify=_verify(values.get("verify")),
     )
+
+
+def _verify(value: VerifyPolicy | VerifyConfig | None) -> Verify | None:
+    settings = VerifyConfig(policy=value) if isinstance(value, str) else value
+    return settings.spec() if settings else None
 
 
 def _given(rule: EventRule) -> dict[str, Any]:

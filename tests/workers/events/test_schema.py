@@ -15,7 +15,7 @@ from workers.events.evidence import Pictures
 from workers.events.explain_picture import ExplanationCard
 from workers.events.schema import event_schema
 from workers.events.writer import EventContext, EventWriter
-from workers.types import EventSpec, ModelInfo, Utterance
+from workers.types import EventSpec, ModelInfo, Utterance, Verify
 
 
 def test_the_schema_is_one() -> None:
@@ -59,6 +59,20 @@ def test_what_the_daemon_writes_fits(live: bool) -> None:
     assert (detected.name, detected.score, detected.box) == ("cat", 0.9123, (0.0, 0.25, 0.5, 1.0))
     assert (event.start_time is None) != live
     assert event.source == source
+    assert not {"verification", "caption", "amendments"} & event.to_document().keys()
+
+
+def test_an_event_that_shall_be_verified_says_that_it_waits_and_which_budget_held() -> None:
+    spec = EventSpec("cat", ("a cat",), max_false_alerts_per_hour=1.0, verify=Verify("hold", "alert", 4.0))
+    span = Span("cat", 1.0, 2.0, 0.9, open=True, shares=(1.0, 0.0, 0.0), track=())
+    card = ExplanationCard("door", True, spec, span, Explanation((), (), ()), ())
+    model = ModelInfo("lite/x@1", "lite", "x", "1", 4, "MIT", "cpu", 1.0)
+    writer = EventWriter("door", True, 1.0, model, "lite/x@1 similarity", "0123abcd")
+    event = writer.write(SpanChange("new", 1.0, 0, span), "0", EventContext(2.0, 0.5, card, Pictures(None, None)))
+    document = event.to_document()
+    validate_body(document)
+    assert document["verification"] == {"verdict": "pending", "policy": "hold", "fallback": "alert"}
+    assert (event.rule.max_false_alerts_per_hour, event.rule.budget_per_hour) == (4.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import structlog
 from alignment.file_io import make_folder
 from workers.clock import Clock, SystemClock
 from workers.errors import EventLogError, EventLogFull
-from workers.events.event import Event
+from workers.events.event import Caption, Event, Verification
 from workers.file_lock import LockHeld, hold_lock
 from workers.publish.log.cursor import Cursor, ReaderSnapshot, Waiting
 from workers.publish.log.database import BEFORE, ENDED, OPEN
@@ -94,14 +94,36 @@ class EventLog:
     def append(self, events: Sequence[Event]) -> tuple[int | None, ...]:
         """Keep revisions for good, all or none; return their sequence numbers.
 
-        None stands for a revision that is not kept because ``end_open`` has ended its event. Raise ``EventLogFull`` at
-        the size cap or on a full disk, ``EventLogError`` otherwise: none was kept then.
+        None stands for a revision that is not kept because ``end_open`` has ended its event. Those of an event that
+        was amended are kept with what was amended, and with numbers that leave those of the amendments out. Raise
+        ``EventLogFull`` at the size cap or on a full disk, ``EventLogError`` otherwise: none was kept then.
         """
         with self._using() as store:
-            interrupted_one = "SELECT 1 FROM events WHERE id = ? AND interrupted"
-            given_up = {event.id for event in events if store.values(interrupted_one, (event.id,))}
-            numbers = iter(self._append([event for event in events if event.id not in given_up]))
+            before = {event.id: _last(store, event.id) for event in events}
+            given_up = {event_id for event_id, (is_given_up, _) in before.items() if is_given_up}
+            kept = [event for event in events if event.id not in given_up]
+            amended = [event.following(last) if (last := before[event.id][1]) else event for event in kept]
+            numbers = iter(self._append(amended))
             return tuple(None if event.id in given_up else next(numbers) for event in events)
+
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Keep one more revision of an event, with what is given; return it, or None where the event is not there.
+
+        It has the type of the revision before, but ``update`` for ``new``. What the last revision says already is not
+        kept again. Raise as ``append`` does.
+        """
+        given = {"verification": verification, "caption": caption}
+        parts = {name: part for name, part in given.items() if part is not None}
+        with self._using() as store:
+            last = "WHERE seq = (SELECT seq FROM events WHERE id = ? ORDER BY revision DESC, seq DESC LIMIT 1)"
+            found = store.records(last, (event_id,))
+            if not found or all(getattr(found[0].event, name) == part for name, part in parts.items()):
+                return found[0].event if found else None
+            event = found[0].event.amended(parts, self._clock.wall())
+            self._append((event,))
+            return event
 
     def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
         """End the live events that a stream which died left open; keep their ends, and return them.
@@ -283,6 +305,16 @@ class LogReader:
     def snapshot(self) -> ReaderSnapshot:
         """Return the counters."""
         return self._log.waiting(self._name)
+
+
+def _last(store: Store, event_id: str) -> tuple[bool, Event | None]:
+    """Return whether an event was given up, and its last revision where it was amended: the latest row says both."""
+    amended = "CASE WHEN instr(body, '\"amendments\":') THEN seq END"
+    sql = f"SELECT interrupted, {amended} FROM events WHERE id = ? ORDER BY seq DESC LIMIT 1"
+    for is_given_up, seq in store.values(sql, (event_id,)):
+        records = store.records("WHERE seq = ?", (seq,)) if seq is not None else []
+        return bool(is_given_up), records[0].event if records else None
+    return False, None
 
 
 def _owned(folder: Path, wait_s: float) -> int:

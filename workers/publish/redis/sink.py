@@ -20,7 +20,7 @@ from alignment.errors import WatchwordError
 from workers.backoff import Backoff
 from workers.clock import SystemClock
 from workers.errors import EventLogError
-from workers.events.event import Event
+from workers.events.event import Caption, Event, Verification
 from workers.publish.base import SinkSnapshot
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.records import Record
@@ -108,6 +108,12 @@ class RedisSink:
     def end_open(self, camera: str | None = None) -> tuple[Event, ...]:
         """End what was left open, with what is known of it; later revisions of these events are refused."""
         return self._keeping(lambda: self._log.end_open(camera))
+
+    def amend(
+        self, event_id: str, verification: Verification | None = None, caption: Caption | None = None
+    ) -> Event | None:
+        """Keep an amendment on disk and return it."""
+        return self._keeping(lambda: self._log.amend(event_id, verification, caption))
 
     def _keeping(self, keep: Callable[[], T]) -> T:
         try:

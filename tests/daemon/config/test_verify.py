@@ -1,0 +1,57 @@
+"""`verify` of events and cameras: what the runtime is given, and what it changes of an event's definition."""
+
+import pytest
+
+from daemon.config import config_hash
+from tests.daemon.config.conftest import Load, Problems
+from workers.events.writer import spec_version
+from workers.types import Verify
+
+TEXT = """\
+cameras:
+  front: {url: a.mp4}
+  back: {url: b.mp4, events: {visitor: {verify: only_confirmed}}}
+events:
+  visitor: {describe: a person, max_false_alerts: 2/h}
+"""
+
+
+def verified(verify: str) -> str:
+    return TEXT.replace("a person", f"a person, verify: {verify}")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("hold", Verify("hold", "alert", 4.0)),
+        ("label", Verify("label", "alert", 1.0)),
+        ("{policy: label, loosen: 9}", Verify("label", "alert", 1.0)),
+        ("only_confirmed", Verify("only_confirmed", "suppress", 4.0)),
+        ("{policy: hold, fallback: suppress, loosen: 1.5}", Verify("hold", "suppress", 1.5)),
+    ],
+)
+def test_a_policy_or_a_section_and_a_camera_may_choose_another(load: Load, written: str, meant: Verify) -> None:
+    config = load(verified(written))
+    (front,), (back,) = config.event_specs("front"), config.event_specs("back")
+    assert front.verify == meant
+    assert front.first_stage_per_hour == 2.0 * meant.loosen
+    assert back.verify == Verify("only_confirmed", "suppress", 4.0)
+    assert front.max_false_alerts_per_hour == back.max_false_alerts_per_hour == 2.0
+
+
+def test_the_budget_that_a_verifier_allows_is_part_of_the_definition_and_the_policy_is_not(load: Load) -> None:
+    def version(text: str) -> str:
+        return spec_version(load(text).event_specs("front")[0])
+
+    plain = version(TEXT)
+    assert version(verified("label")) == plain
+    assert version(verified("hold")) == version(verified("only_confirmed")) == version(TEXT.replace("2/h", "8/h"))
+    assert version(verified("hold")) != plain
+    texts = [TEXT, *map(verified, ("hold", "label", "{policy: hold, fallback: suppress}"))]
+    assert len({config_hash(load(text)) for text in texts}) == 4  # a stream takes up what changes
+
+
+@pytest.mark.parametrize("wrong", ["always", "{fallback: alert}", "{policy: hold, loosen: 0.5}", "[hold]"])
+def test_what_is_none_is_a_problem_of_that_key(problems: Problems, wrong: str) -> None:
+    (problem,) = problems(verified(wrong))
+    assert problem.key.startswith("events.visitor.verify")
