@@ -5,6 +5,7 @@ Backoff And Jitter", AWS Architecture Blog 2015).
 """
 
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from random import random
 
 from workers.clock import Clock
@@ -48,3 +49,15 @@ class Backoff:
 
     def _jitter(self, ceiling: float) -> float:
         return ceiling * (0.5 + 0.5 * self._rng())
+
+
+def retry_after_s(header: str, now: float) -> float:
+    """Return the seconds of HTTP's ``Retry-After``, a number or a date; 0 if it is neither. ``now``: Unix seconds."""
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - now)
+    except (ValueError, TypeError):
+        return 0.0

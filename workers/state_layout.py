@@ -86,6 +86,16 @@ class StateLayout:
         return self.root / "uploads.jsonl"
 
     @property
+    def verification(self) -> Path:
+        """Return where lies what the second opinion on events needs."""
+        return self.root / "verification"
+
+    @property
+    def calls(self) -> Path:
+        """Return where the calls to each verifier are counted, ``SERVER.json``."""
+        return self.verification / "calls"
+
+    @property
     def sessions(self) -> Path:
         """Return the file with the sessions of browsers, by digest."""
         return self.root / "sessions.json"

@@ -15,6 +15,7 @@ from daemon.config.sections.index import IndexConfig
 from daemon.config.sections.limits import LimitsConfig
 from daemon.config.sections.privacy import PrivacyConfig, RetentionConfig
 from daemon.config.sections.services import LogsConfig, ModelsConfig, RayConfig, RedisConfig, SpeechConfig
+from daemon.config.sections.verifier import VlmSettings
 from daemon.config.types import AnyPath, Name, url_secrets
 from workers.events.folder import EvidenceFolder
 from workers.redaction import RedactedUrl
@@ -29,7 +30,7 @@ class Config(Section):
     """The content of ``config.yaml``. Printing or dumping it shows no secrets."""
 
     redis: RedisConfig = Field(default=RedisConfig(), description="The Redis server to which events are published.")
-    models: ModelsConfig = Field(default=ModelsConfig(), description="The encoder and the aligner.")
+    models: ModelsConfig = Field(default=ModelsConfig(), description="The encoder, the aligner, and a verifier.")
     speech: SpeechConfig = Field(default=SpeechConfig(), description="Speech recognition.")
     cameras: dict[Name, CameraConfig] = Field(default={}, description="Cameras and files, by name.")
     uploads: UploadsConfig | None = Field(default=None, description="A folder whose files are analysed as they arrive.")
@@ -77,9 +78,21 @@ class Config(Section):
                 *self._secrets,
                 *self.http.secrets(),
                 *self.alerts.secrets(),
+                *(s for verifier in self.verifiers() for s in verifier.secrets()),
                 *(s for url in urls for s in url_secrets(url)),
             ]
         )
+
+    def verifier_of(self, camera: str) -> VlmSettings | None:
+        """Return the verifier of a camera; None: nothing of it may be sent. Files have that of all uploads."""
+        entry = self.cameras.get(camera)
+        own = entry.verifier if entry else None
+        return self.models.verifier if own is None else own if isinstance(own, VlmSettings) else None
+
+    def verifiers(self) -> tuple[VlmSettings, ...]:
+        """Return every verifier that is configured, each once."""
+        found = (self.models.verifier, *map(self.verifier_of, self.cameras))
+        return tuple(dict.fromkeys(v for v in found if v is not None))
 
     def evidence_folder(self) -> EvidenceFolder:
         """Return where evidence is kept, on this machine and elsewhere."""

@@ -141,6 +141,19 @@ def _redis_url(value: Any, info: ValidationInfo) -> RedactedUrl:
     return url
 
 
+def _vlm_url(value: Any, info: ValidationInfo) -> RedactedUrl:
+    if isinstance(value, RedactedUrl):
+        return value
+    if not isinstance(value, str) or value.partition("://")[0] not in ("http", "https"):
+        raise ValueError("not the URL of a server; write http://127.0.0.1:11434/v1 or https://host/v1")
+    url = RedactedUrl(_parsed(value), _secrets(info))
+    if urlsplit(value).username is not None:
+        raise ValueError("a user in the URL of a verifier is not sent; write the key under `key`")
+    if urlsplit(value).path.rstrip("/").endswith("/chat/completions"):
+        raise ValueError("write the base URL, which ends before /chat/completions, often with /v1")
+    return url
+
+
 def _evidence_place(value: Any, info: ValidationInfo) -> Path | RedactedUrl:
     if isinstance(value, Path | RedactedUrl):
         return value
@@ -215,6 +228,9 @@ RedisUrl = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^(embedded|(redis|rediss|unix)://.*|.*\{[A-Z_][A-Z0-9_]*\}.*)$"}),
 ]
 """``embedded`` or the URL of a server; printing or dumping it shows no credentials."""
+
+VlmUrl = Annotated[RedactedUrl, PlainValidator(_vlm_url), _shown, WithJsonSchema({"type": "string", "minLength": 8})]
+"""The base URL of a server of the OpenAI protocol; printing or dumping it shows no credentials."""
 
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _NAME = {"type": "string", "pattern": NAME}

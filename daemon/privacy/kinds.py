@@ -118,6 +118,7 @@ KINDS: tuple[DataKind, ...] = (
             "schema",
             "lock",
             "events/lock",
+            "verification/calls/*",
             "alerts/link.key",
             "redis/lock",
             "redis/url",

@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from email.utils import parsedate_to_datetime
 from importlib import metadata
 from typing import Any
 
@@ -13,6 +12,7 @@ from daemon.alerts.attachments import Picture
 from daemon.alerts.channels.base import MESSAGE_STATUS, DeliveryFailed, TargetRefused, TargetSilent, TargetUnreachable
 from daemon.alerts.channels.signing import sign
 from daemon.alerts.notice import Notice, Subject
+from workers.backoff import retry_after_s
 from workers.clock import Clock
 from workers.events.timestamps import iso
 from workers.redaction import RedactedUrl
@@ -60,7 +60,7 @@ class WebhookChannel:
 
     def _refused(self, response: httpx.Response) -> DeliveryFailed:
         error = TargetRefused(f"{self._url} answered with status {response.status_code}")
-        error.wait_s = min(_seconds(response.headers.get("retry-after", ""), self._clock.wall()), MAX_WAIT_S)
+        error.wait_s = min(retry_after_s(response.headers.get("retry-after", ""), self._clock.wall()), MAX_WAIT_S)
         error.blames_target = response.status_code not in MESSAGE_STATUS
         return error
 
@@ -97,15 +97,3 @@ def _subject(subject: Subject) -> dict[str, Any]:
 def _file(file: Picture) -> dict[str, str]:
     content = base64.b64encode(file.content).decode()
     return {"name": file.name, "content_type": file.media_type, "base64": content}
-
-
-def _seconds(retry_after: str, now: float) -> float:
-    """Return the seconds of a header ``Retry-After``, which is a number or a date; 0 if it is neither."""
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
-    except (ValueError, TypeError):
-        return 0.0

@@ -8,7 +8,7 @@ from typing import Any
 from daemon.config.document import KeyPath
 from workers.redaction import MASK, RedactedUrl
 
-SECRET_KEYS = frozenset({"token", "secret", "password", "sha256"})
+SECRET_KEYS = frozenset({"key", "token", "secret", "password", "sha256"})
 
 
 class MaskSent(ValueError):

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag
 from daemon.config.base import Section
 from daemon.config.sections.alerts import AlertRule
 from daemon.config.sections.events import EventOverride
+from daemon.config.sections.verifier import CameraVerifier
 from daemon.config.types import AnyPath, Area, CameraUrl, HostName, Name
 from daemon.config.units import Fps, Priority, Size, Timeout
 from workers.types import CameraSpec, Zone
@@ -72,6 +73,11 @@ class CameraConfig(Section):
         default={},
         description="Named areas of the frame, polygons as in masks. An event with `zone: NAME` is looked for in that "
         "area only.",
+    )
+    verifier: CameraVerifier | None = Field(
+        default=None,
+        description="none: no picture and no word of this camera is sent to a verifier; or another verifier for this "
+        "camera. Default: models.verifier.",
     )
     loop: bool = Field(default=False, description="Restart a file when it ends.")
     open_timeout: Timeout = Field(default=10.0, description="Time limit for opening the source.")

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from daemon.config.base import Section
+from daemon.config.sections.verifier import VlmSettings
 from daemon.config.types import AnyPath, ModelName, RedisUrl
 from workers.audio.whisper import SpeechOptions
 from workers.models.options import DType, EncoderOptions, Quantize
@@ -38,7 +39,7 @@ class RedisConfig(Section):
 
 
 class ModelsConfig(Section):
-    """The encoder and the aligner."""
+    """The encoder, the aligner, and a verifier."""
 
     profile: ProfileName = Field(
         default="lite",
@@ -71,6 +72,10 @@ class ModelsConfig(Section):
     checkpoint: AnyPath | None = Field(
         default=None,
         description="Weights of the aligner, from `watchword train`. Default: the weights that ship with Watchword.",
+    )
+    verifier: VlmSettings | None = Field(
+        default=None,
+        description="A vision-language model for second opinions. Default: none, and nothing is sent.",
     )
 
     def encoder_options(self) -> EncoderOptions:

@@ -1,0 +1,102 @@
+"""HTTP to one server under a deadline in total.
+
+Time limits of HTTP libraries count from one byte to the next, so a server that drips could hold a thread for ever. So
+requests run in an event loop, and the caller waits as long as it wants to.
+"""
+
+import asyncio
+import concurrent.futures
+import functools
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from daemon.config.sections.verifier import VlmSettings
+from daemon.vlm.errors import VlmNonsense, VlmTimeout, VlmUnreachable
+
+MAX_BYTES = 65_536  # of an answer
+CLOSE_S = 1.0
+
+
+_tls = functools.cache(httpx.create_ssl_context)  # takes a third of a second
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The status, the header ``Retry-After`` and the body of an answer."""
+
+    status: int
+    retry_after: str
+    body: bytes
+
+
+class Connection:
+    """Posts to the chat completions of one server, from any number of threads. Follows no redirect."""
+
+    def __init__(self, settings: VlmSettings) -> None:
+        self._shown, parts = str(settings.url), urlsplit(settings.url.reveal())
+        self._url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions"))
+        headers = {"user-agent": f"watchword/{metadata.version('watchword')}", "accept-encoding": "identity"}
+        headers |= {"content-type": "application/json"}
+        if settings.key is not None:
+            headers["authorization"] = f"Bearer {settings.key.get_secret_value()}"
+        self._http = httpx.AsyncClient(headers=headers, verify=_tls(), timeout=None, follow_redirects=False)
+        self._loop = asyncio.new_event_loop()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="vlm", daemon=True)
+        self._thread.start()
+
+    def post(self, body: bytes, timeout_s: float) -> Answer:
+        """Return the answer; raise ``VlmUnreachable``, ``VlmTimeout``, or ``VlmNonsense`` if it is too long."""
+        if self._closed.is_set():
+            raise VlmUnreachable(f"the connection to {self._shown} was closed")
+        exchange = asyncio.run_coroutine_threadsafe(self._exchange(body), self._loop)
+        try:
+            return exchange.result(max(0.0, timeout_s))
+        except concurrent.futures.CancelledError:
+            raise VlmUnreachable(f"the connection to {self._shown} was closed") from None
+        except TimeoutError:
+            exchange.cancel()
+            raise VlmTimeout(f"no answer from {self._shown} in time") from None
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raise ``VlmUnreachable`` if the connection is closed meanwhile."""
+        if self._closed.wait(seconds):
+            raise VlmUnreachable(f"the connection to {self._shown} was closed")
+
+    def close(self) -> None:
+        """End all requests."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(CLOSE_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_S)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _exchange(self, body: bytes) -> Answer:
+        content = bytearray()
+        try:
+            async with self._http.stream("POST", self._url, content=body) as response:
+                async for piece in response.aiter_raw():
+                    content += piece
+                    if len(content) > MAX_BYTES:
+                        break
+        except httpx.HTTPError:
+            raise VlmUnreachable(f"no connection to {self._shown}, or it broke") from None
+        if len(content) > MAX_BYTES and response.is_success:
+            raise VlmNonsense(f"{self._shown} answers with more than {MAX_BYTES} bytes")
+        return Answer(response.status_code, response.headers.get("retry-after", ""), bytes(content))
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._http.aclose()
