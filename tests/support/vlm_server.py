@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from pydantic import JsonValue
-
 from daemon.config.sections.verifier import VlmSettings
 from tests.support.clocks import wait_until
 
@@ -59,7 +57,7 @@ Request = BaseHTTPRequestHandler
 Behaviour = Callable[[Request, Asked], None]
 
 
-def completion(content: JsonValue, finish: str = "stop", usage: Any = USAGE, **message: Any) -> bytes:
+def completion(content: Any, finish: str = "stop", usage: Any = USAGE, **message: Any) -> bytes:
     """Return a chat completion; ``content`` is the text, or what becomes one as JSON."""
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     choice = {"index": 0, "message": {"role": "assistant", "content": text} | message, "finish_reason": finish}
@@ -74,7 +72,7 @@ def reply(request: Request, body: bytes, status: int = 200, headers: Mapping[str
     request.wfile.write(body)
 
 
-def says(content: JsonValue | Callable[[Asked], JsonValue], **more: Any) -> Behaviour:
+def says(content: Any, **more: Any) -> Behaviour:
     """Answer with a text or JSON, or with what a function makes of the question."""
 
     def behave(request: Request, asked: Asked) -> None:
@@ -85,7 +83,7 @@ def says(content: JsonValue | Callable[[Asked], JsonValue], **more: Any) -> Beha
 
 def judges(
     truth: Callable[[Asked], bool],
-    answer: Callable[[bool], JsonValue],
+    answer: Callable[[bool], Any],
     sensitivity: float = 0.9,
     specificity: float = 0.9,
     seed: int = 0,
@@ -93,7 +91,7 @@ def judges(
     """Answer rightly with a known probability: of what is true ``sensitivity``, of what is false ``specificity``."""
     rng, mutex = random.Random(seed), threading.Lock()
 
-    def decide(asked: Asked) -> JsonValue:
+    def decide(asked: Asked) -> Any:
         right = truth(asked)
         with mutex:
             return answer(right is (rng.random() < (sensitivity if right else specificity)))
@@ -245,7 +243,7 @@ class VlmServer:
 
 
 @contextmanager
-def vlm_server(usual: Behaviour | JsonValue, *script: Behaviour) -> Iterator[VlmServer]:
+def vlm_server(usual: Any, *script: Behaviour) -> Iterator[VlmServer]:
     """Yield a server that does what the script says, and then the usual: a behaviour, or what is answered."""
     server = VlmServer(usual if callable(usual) else says(usual), list(script)).start()
     try:
