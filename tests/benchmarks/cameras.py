@@ -2,8 +2,8 @@
 
 The daemon runs as it does for users, with `lite`, both detectors and sounds. Its cameras are live: 1280×720 pixels, 15
 frames a second, over TCP, each looping the bundled sample (or ``--video``), and served by FFmpeg. Prints JSON: how many
-cores the daemon and its processes keep busy, in all and per camera, the frames that were sampled, searched for
-objects and dropped, and how many cameras the daemon calls overloaded.
+cores the daemon and its processes keep busy, in all and per camera, their memory (proportional set size) at the end,
+the frames that were sampled, searched for objects and dropped, and how many cameras the daemon calls overloaded.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.daemon import Running, json_lines, running, write_config
-from tests.support.processes import process, tree
+from tests.support.processes import memory_mib, process, tree
 from tests.support.servers import free_port
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.mp4"
@@ -114,6 +114,7 @@ def watch(cameras: int, fps: float, runtime: str, seconds: float, video: Path) -
         began, before, spent = time.monotonic(), metrics(daemon), cpu_s(daemon)
         time.sleep(seconds)
         took, after, then = time.monotonic() - began, metrics(daemon), cpu_s(daemon)
+        memory = memory_mib(daemon.process.pid)
         busy = sum(then[pid] - spent.get(pid, 0.0) for pid in then) / took
         moved = {name: after[name] - before[name] for name in after}
         return {
@@ -123,6 +124,7 @@ def watch(cameras: int, fps: float, runtime: str, seconds: float, video: Path) -
             "cores": psutil.cpu_count(),
             "cores busy": round(busy, 2),
             "of one core per camera": round(busy / cameras, 3),
+            "memory MiB": round(memory),
             "frames": {name: moved.get(f"frames_{name}_total") for name in ("sampled", "detected", "dropped")},
             "overloaded cameras": after["overloaded"],
         }

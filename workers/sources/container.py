@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -22,6 +23,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from workers.errors import SourceError, SourceInvalid, SourceRefused, SourceTooLarge, SourceUnsupported
+from workers.sources import heif
 from workers.sources.ffmpeg_errors import classify, make
 from workers.sources.h264 import ENTRY, WHOLE, Picture, PictureReader
 from workers.sources.http.proxy import HttpProxy
@@ -147,14 +149,20 @@ class Media:
 
     def _open(self, target: Target) -> InputContainer:
         options = network_options(target, self._camera.read_timeout_s, self._manner) | open_options(self._camera.limits)
-        name = target.name if self.live else f"file:{target.name}"  # or a colon would mark a protocol
+        name: str | BytesIO = target.name if self.live else f"file:{target.name}"  # or a colon would mark a protocol
+        form = target.format
         if self._proxy is not None:
             name, options["http_proxy"] = self._proxy.entry, self._proxy.url
         began = time.monotonic()
         try:
+            still = None if self.live else heif.read_still(target.name, self._camera)
+            if still is not None:
+                name, form = still, heif.FORMAT
+                options["format_whitelist"] = heif.FORMAT
             container = av.open(
                 name,
-                format=target.format,
+                mode="r",
+                format=form,
                 options=options,
                 timeout=(self._camera.open_timeout_s, read_limit_s(self._camera, target) if self.live else None),
                 metadata_errors="replace",
