@@ -5,14 +5,20 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from alignment.errors import WatchwordError
+from daemon.config.sections.verifier import VlmSettings
 from workers.redaction import RedactedUrl
+
+if TYPE_CHECKING:
+    from daemon.vlm.types import Question
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -23,6 +29,8 @@ MEMORY_WANTED = 3_000_000_000
 SPEED_FRAMES = 16
 UNDISTURBED = 0.9  # share of a core that a program gets that nothing disturbs
 FRAME_SIZE = (448, 256)  # of `lite`, pixels
+LOADING_S = 120.0  # that a verifier may take to load its model
+CAT_S = 10.0  # when the bundled sample shows a cat
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class Check:
     advice: str = ""
 
 
-def examine(redis: RedactedUrl) -> Iterator[Check]:
+def examine(redis: RedactedUrl, verifiers: Sequence[VlmSettings] = ()) -> Iterator[Check]:
     """Yield each finding as soon as it is known. ``redis``: URL of a server, or ``embedded``. Takes some seconds."""
     yield from _machine()
     yield from _installation()
@@ -49,6 +57,7 @@ def examine(redis: RedactedUrl) -> Iterator[Check]:
     yield _face_detector()
     yield redis_check(redis)
     yield _ray()
+    yield from map(verifier_check, verifiers)
 
 
 def usable(checks: tuple[Check, ...]) -> bool:
@@ -281,6 +290,51 @@ def _ray() -> Check:
         return Check("runtime", "Ray", "ok", metadata.version("ray"))
     except metadata.PackageNotFoundError:
         return Check("runtime", "Ray", "warn", "not installed", "pip install ray, or set `runtime: local`")
+
+
+def verifier_check(settings: VlmSettings) -> Check:
+    """Ask a verifier twice what the bundled sample shows: once it may have to load its model."""
+    from daemon.vlm.budget import CallBudget
+    from daemon.vlm.client import VlmClient
+
+    name = f"{settings.model} at {settings.url}"
+    client, question = VlmClient(settings, CallBudget()), _question()
+    try:
+        first = client.ask(question, max(LOADING_S, settings.timeout))
+        second = client.ask(question, settings.timeout)
+    except WatchwordError as error:
+        return Check("verifier", name, "warn", error.message, error.hint)
+    finally:
+        client.close()
+    took = f"answered after {first.latency_s:.1f} s, then after {second.latency_s:.1f} s; {second.tokens} tokens"
+    if "cat" not in second.answer.animal.lower():
+        advice = "choose a model that takes pictures: this one may see none"
+        return Check("verifier", name, "warn", f"{took}; it does not see the cat in the sample", advice)
+    late = first.latency_s > settings.timeout
+    advice = f"keep the model loaded, or set `timeout` above {first.latency_s:.0f}s" if late else ""
+    return Check("verifier", name, "warn" if late else "ok", took, advice)
+
+
+def _question() -> "Question[Animal]":
+    """Return a question about a frame of the bundled sample that shows a cat."""
+    from daemon.vlm.types import Picture, Question
+    from workers.sources.clips.from_file import record_file
+    from workers.sources.clips.making import make_picture
+    from workers.sources.url import parse_target
+    from workers.types import CameraSpec
+
+    with resources.as_file(resources.files("daemon").joinpath("sample", "sample.mp4")) as sample:
+        camera = CameraSpec("sample", RedactedUrl(str(sample)))
+        recording = record_file(camera, parse_target(camera.url), CAT_S, CAT_S)
+        jpeg = make_picture(recording, CAT_S, camera, live=False)
+    return Question("Say in English which animal the picture shows.", {}, (Picture(jpeg, "the picture"),), Animal)
+
+
+class Animal(BaseModel):
+    """What a verifier sees in the sample."""
+
+    model_config = ConfigDict(extra="forbid")
+    animal: Annotated[str, Field(max_length=200)]
 
 
 def _gb(size: int) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from alignment.errors import WatchwordError
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.checking.inputs import Opened
 from daemon.config import Config, Problem
 from daemon.config.sections.cameras import UPLOADS
+from daemon.config.sections.http import LOOPBACK
 from workers.areas import overlap
 from workers.decisions.budget_report import exceeded_budgets
 from workers.models.catalogue import locate
@@ -32,7 +34,14 @@ def watched(config: Config) -> Watched:
 
 def findings(path: Path, config: Config, judge: DescriptionJudge, opened: Sequence[Opened]) -> Iterator[Problem]:
     """Yield what does not work; ``opened``: the inputs that were tried."""
-    settings = (_models(config), _speech(config), _tls(config), _budgets(config), _hidden_zones(config))
+    settings = (
+        _models(config),
+        _speech(config),
+        _tls(config),
+        _budgets(config),
+        _hidden_zones(config),
+        _verifiers(config),
+    )
     for part in (*settings, _inputs(config, opened), _descriptions(config, judge)):
         for key, message, hint in part:
             yield Problem(str(path), 0, key, message, hint)
@@ -120,6 +129,20 @@ def _hidden_zones(config: Config) -> Iterator[Finding]:
             if camera.masks and event.zones and not overlap(camera.masks, event.areas):
                 text = f"{event.name!r} cannot be seen: its zone lies outside the camera's masks"
                 yield f"cameras.{camera.name}.masks", text, "change the zone, or add an area to masks"
+
+
+def _verifiers(config: Config) -> Iterator[Finding]:
+    """Yield events that nothing verifies, and keys that others in the network can read."""
+    for name, events in watched(config).items():
+        for spec in events if config.verifier_of(name) is None else ():
+            if spec.verify:
+                text = f"{spec.name!r} is not verified on {name!r}, which has no verifier: its fallback always applies"
+                yield f"events.{spec.name}.verify", text, "set models.verifier, or remove `verify`"
+    for verifier in config.verifiers():
+        parts = urlsplit(verifier.url.reveal())
+        if verifier.key and parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            text = f"the key of {verifier.url} is sent without encryption"
+            yield "models.verifier.url", text, "use https://, or a server on this machine"
 
 
 def _unheard(spec: EventSpec, listens: bool) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from daemon.config import Config, ConfigError, Problem, config_hash, load_config
 from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
 from daemon.logs.setup import register_secrets, scrub
+from daemon.vlm.disclosure import what_is_sent
 from workers.sources.url import is_live
 from workers.types import EventSpec
 
@@ -75,6 +76,8 @@ def check(
             console.print(_over_time_table(loaded))
         if loaded.alerts.targets:
             console.print(_targets_table(loaded))
+        if loaded.verifiers():
+            console.print(_verifiers_table(loaded))
         for each in opened if connect else ():
             typer.echo(printable(scrub(str(each))))
     if connect and any(each.error for each in opened):
@@ -129,6 +132,7 @@ def _summary(
         "watches": watches,
         "over_time": _over_time(config),
         "targets": _targets(config),
+        "verifiers": [sent.document for sent in what_is_sent(config)],
         "problems": [],
         "warnings": [asdict(w) for w in warnings],
         "opened": {each.camera: _opened_document(each) for each in opened},
@@ -165,6 +169,13 @@ def _targets_table(config: Config) -> Table:
     for name, target in _targets(config).items():
         gets = "; ".join(f"{camera}: {', '.join(events)}" for camera, events in target["gets"].items())
         table.add_row(*map(Text, (name, target["url"], gets or "nothing")))
+    return table
+
+
+def _verifiers_table(config: Config) -> Table:
+    table = Table(*(Column(name, overflow="fold") for name in ("verifier", "model", "is sent")))
+    for sent in what_is_sent(config):
+        table.add_row(*map(Text, (str(sent.verifier.url), sent.verifier.model, sent.in_words())))
     return table
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from alignment.errors import ExitCode
+from daemon.commands.exits import exit_on_error
+from daemon.config import load_config
 from daemon.doctor import EMBEDDED, Check, examine, usable
+from daemon.logs.setup import register_secrets
 from workers.redaction import RedactedUrl
 
 MARKS = {"ok": Text("ok", "green"), "warn": Text("warn", "yellow"), "fail": Text("fail", "bold red")}
@@ -23,16 +27,22 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(help="A configuration: its verifiers are tried, which costs two calls of each.")
+    ] = None,
     redis: Annotated[
         str, typer.Option("--redis", metavar="URL", envvar="WATCHWORD_REDIS_URL", help="Redis server to check.")
     ] = EMBEDDED,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check decoders, hardware, models and Redis on this machine.
+    """Check decoders, hardware, models and Redis on this machine, and the verifiers of a configuration.
 
     The exit code is 1 if the daemon cannot run here.
     """
-    checks = tuple(_shown_progress(examine(RedactedUrl(redis))))
+    with exit_on_error():
+        loaded = load_config(config, inputs_required=False) if config else None
+    register_secrets(loaded.secrets() if loaded else ())
+    checks = tuple(_shown_progress(examine(RedactedUrl(redis), loaded.verifiers() if loaded else ())))
     if as_json:
         document = {"usable": usable(checks), "checks": [asdict(check) for check in checks]}
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))

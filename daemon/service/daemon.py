@@ -50,6 +50,7 @@ from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from daemon.summary.library import Library
 from daemon.temporal.service import TemporalService
+from daemon.vlm.disclosure import what_is_sent
 from daemon.web import is_page, page_router
 from workers.errors import EventLogError
 from workers.events.event import Event
@@ -149,6 +150,8 @@ class Daemon:
         self._uploads = self._upload_folder(folders) if folders else None
         self._http.start()
         log.info("listening", url=self._http.url)
+        for sent in what_is_sent(config):
+            log.info("a verifier may be sent frames and words", **sent.document)
         try:
             self._look_at_files()
             settings = self._settings()

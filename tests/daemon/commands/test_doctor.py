@@ -10,7 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from daemon.commands.doctor import doctor, table
-from daemon.doctor import Check, busy, redis_check, shared_memory_check, usable
+from daemon.doctor import Check, busy, redis_check, shared_memory_check, usable, verifier_check
+from tests.support.vlm_server import Behaviour, says, slow, status, vlm_server
 from workers.redaction import RedactedUrl
 
 pytestmark = pytest.mark.process
@@ -108,3 +109,29 @@ def test_table_cuts_no_advice_off_on_a_narrow_terminal() -> None:
     Console(file=out, width=60).print(table((Check("models", "actions", "warn", "not here", advice),)))
     shown = [line.split("│")[-2].strip() for line in out.getvalue().splitlines() if "│" in line]
     assert "".join(shown).replace(" ", "") == advice.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "state", "told"),
+    [
+        (says({"animal": "a tabby cat"}), "ok", "; 100 tokens"),
+        (says({"animal": "a dog"}), "warn", "it does not see the cat in the sample"),
+        (status(401), "warn", "rejects the key (status 401)"),
+        (slow(0.4, says({"animal": "a cat"})), "warn", "no answer from"),
+    ],
+)
+def test_a_verifier_is_asked_about_the_sample(behaviour: Behaviour, state: str, told: str) -> None:
+    with vlm_server(behaviour) as server:
+        check = verifier_check(server.settings(timeout=0.3))
+        assert all(asked.jpegs[0][:2] == b"\xff\xd8" for asked in server.asked)
+    assert (check.area, check.name, check.status) == ("verifier", f"tiny at {server.url}", state)
+    assert told in check.detail
+    assert bool(check.advice) == (state == "warn")
+
+
+def test_a_model_that_loads_for_longer_than_the_timeout_is_a_warning() -> None:
+    cat = says({"animal": "a cat"})
+    with vlm_server(cat, slow(0.6, cat)) as server:
+        check = verifier_check(server.settings(timeout=0.5))
+    assert check.status == "warn"
+    assert "keep the model loaded" in check.advice

@@ -106,6 +106,25 @@ def test_a_right_file_as_json(run: Run, write: Callable[[str], Path]) -> None:
     assert "pl4nted" not in done.output
 
 
+def test_it_says_what_verifiers_are_sent_and_warns_of_what_does_not_work(
+    run: Run, write: Callable[[str], Path]
+) -> None:
+    cloud = "{url: http://10.0.0.9/v1, model: large, key: pl4nted-key-of-mine}"
+    config = (
+        f"cameras: {{yard: {{url: rtsp://h/1, verifier: {cloud}}}, room: {{url: rtsp://h/2, verifier: none}}}}\n"
+        "events: {cat: {describe: a cat, verify: label}, dog: {describe: a dog}}\n"
+    )
+    done = run("check", write(config))
+    shown = " ".join(done.stdout.replace("│", " ").split())
+    assert "http://10.0.0.9/v1 large up to 4 frames of each event with `verify` (yard: cat)" in shown
+    assert "frames and words of yard" in shown
+    assert "the key of http://10.0.0.9/v1 is sent without encryption" in done.stderr
+    assert "'cat' is not verified on 'room', which has no verifier: its fallback always applies" in done.stderr
+    [sent] = json.loads(run("check", write(config), "--json").stdout)["verifiers"]
+    assert (sent["model"], sent["key"], sent["verified"]) == ("large", True, {"yard": ["cat"]})
+    assert "pl4nted" not in done.output
+
+
 def test_mistakes_go_to_stderr_and_the_exit_code_is_2(run: Run, write: Callable[[str], Path]) -> None:
     path = write("camras: {}\nevents: {cat: {describe: ''}}\n")
     done = run("check", path)

@@ -14,11 +14,13 @@ import redis
 from typer.testing import CliRunner
 
 from daemon.commands.doctor import app as doctor
-from daemon.doctor import redis_check
+from daemon.config.sections.verifier import VlmSettings
+from daemon.doctor import Check, redis_check, verifier_check
 from tests.support.clocks import wait_until
 from tests.support.daemon import ALWAYS, ENDLESS, running, watchword, write_config
 from tests.support.redis import BINARIES, Server
 from tests.support.servers import closed_port, responding
+from workers.redaction import RedactedUrl
 
 pytestmark = pytest.mark.process
 
@@ -30,6 +32,7 @@ PLANTED = {
     "PLANTED_NAMED": "s3wn-token-of-somebody",
     "PLANTED_HOOK": "s3wn-key-of-a-webhook",
     "PLANTED_TOPIC": "s3wn-topic",
+    "PLANTED_VLM": "s3wn-key-of-a-verifier",
 }
 API = (
     "openapi.json",
@@ -37,6 +40,7 @@ API = (
     "cameras",
     "cameras/down",
     "cameras/down/config",
+    "cameras/endless/config",
     "rules",
     "events",
     "alerts",
@@ -73,7 +77,7 @@ def settings(server: Server, locked: str, **more: Any) -> dict[str, Any]:
     """A configuration with a secret in every place for one."""
     return {
         "cameras": {
-            "endless": {"url": ENDLESS},
+            "endless": {"url": ENDLESS, "verifier": verifier(key=f"{LITERAL}-key")},
             "locked": {"url": f"http://viewer:{{PLANTED_CAMERA}}@{locked}/a.ts?user=x&sig={{PLANTED_QUERY}}"},
             "odd": {"url": f"rtsp://127.0.0.1:{closed_port()}/user=viewer&password={LITERAL}&stream=1?{LITERAL}"},
             "down": {"url": f"rtsp://viewer:{LITERAL}@127.0.0.1:{closed_port()}/a?token={LITERAL}"},
@@ -82,7 +86,13 @@ def settings(server: Server, locked: str, **more: Any) -> dict[str, Any]:
         "redis": {"url": f"redis://:{{PLANTED_REDIS}}@127.0.0.1:{server.port}/0"},
         "http": {"port": 0, "token": "{PLANTED_TOKEN}", "tokens": {"ann": {"token": "{PLANTED_NAMED}"}}},
         "alerts": {"targets": targets()},
+        "models": {"profile": "colour", "verifier": verifier(key="{PLANTED_VLM}")},
     } | more
+
+
+def verifier(**more: str) -> dict[str, str]:
+    """A verifier that cannot be reached."""
+    return {"url": f"http://127.0.0.1:{closed_port()}/{{PLANTED_VLM}}/v1?k={LITERAL}", "model": "x"} | more
 
 
 def targets() -> dict[str, Any]:
@@ -136,6 +146,7 @@ def test_nothing_that_a_daemon_puts_out_holds_a_secret(runtime: str, form: str, 
             assert daemon.end() == 0
             pid = daemon.process.pid
         log = daemon.log()
+    assert log.count("a verifier may be sent frames and words") == 2  # once a start for each
     assert "source_unauthorized" in answers
     assert "token_required" in answers
     assert holds(log) == []
@@ -201,14 +212,21 @@ def test_no_command_prints_a_secret(server: Server, tmp_path: Path) -> None:
         assert holds(done.stdout + done.stderr) == [], command
 
 
-def test_doctor_prints_no_secret_of_a_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The finding about Redis alone: the others load every model, and know no address."""
-    monkeypatch.setattr("daemon.commands.doctor.examine", lambda url: iter([redis_check(url)]))
+def test_doctor_prints_no_secret_of_a_server(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The findings about servers alone: the others load every model, and know no address."""
+
+    def servers(url: RedactedUrl, verifiers: tuple[VlmSettings, ...]) -> Iterator[Check]:
+        yield redis_check(url)
+        yield from map(verifier_check, verifiers)
+
+    monkeypatch.setattr("daemon.commands.doctor.examine", servers)
+    config = str(write_config(tmp_path, **settings(server, "127.0.0.1:9")))
     for url in (f"redis://{CUT}", f"redis://u:{LITERAL}@127.0.0.1:{server.port}/0"):
         for options in ([], ["--json"]):
-            done = CliRunner(env={"COLUMNS": "300"}).invoke(doctor, ["--redis", url, *options])
+            done = CliRunner(env={"COLUMNS": "300"}).invoke(doctor, [config, "--redis", url, *options])
             assert done.exit_code == 1
             assert "Redis at redis://***" in done.stdout
+            assert done.stdout.count("x at http://127.0.0.1:") == 2
             assert holds(done.output) == []
 
 
