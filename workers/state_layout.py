@@ -91,6 +91,11 @@ class StateLayout:
         return self.root / "verification"
 
     @property
+    def verification_frames(self) -> Path:
+        """Return where frames of events are kept for a second opinion, ``CAMERA/ID.safetensors``."""
+        return self.verification / "frames"
+
+    @property
     def calls(self) -> Path:
         """Return where the calls to each verifier are counted, ``SERVER.json``."""
         return self.verification / "calls"

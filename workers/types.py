@@ -194,6 +194,7 @@ class EventSpec:
     priority: int = 5
     zones: tuple[Zone, ...] = ()  # where on its camera it is looked for; empty: in the whole frame
     verify: Verify | None = None  # None: nobody verifies it
+    keep_frames: bool = False  # whether some frames of its events are kept, for a second opinion
 
     @property
     def first_stage_per_hour(self) -> float | None:

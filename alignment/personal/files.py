@@ -1,43 +1,41 @@
 """Samples and heads as safetensors, which contain no code: half precision, about 5 kB for an event that was seen."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from alignment.errors import FeatureError
+from alignment.packing import pack, unpack
 from alignment.personal.head import KINDS, Head
 from alignment.personal.samples import Samples
 from alignment.types import F32
 
 FORMAT = "watchword-feedback/1"
-_ABOUT = "about"  # the tensor with the JSON document: ``load`` does not return metadata
+_WHAT = "feedback of an event"
 _HINT = "remove the file; the next click makes a new one"
 
 
 def pack_samples(samples: Samples, about: Mapping[str, object]) -> bytes:
     """Return samples with a JSON document ``about`` them; features without a share are left out."""
-    return _pack(_tensors(samples), about)
+    return pack(FORMAT, _tensors(samples), about)
 
 
 def unpack_samples(content: bytes) -> tuple[Samples, dict[str, object]]:
     """Return samples and the document about them; raise ``FeatureError``."""
-    tensors, about = _unpack(content)
+    tensors, about = unpack(FORMAT, content, _WHAT, _HINT)
     return _samples(tensors), about
 
 
 def pack_head(head: Head, about: Mapping[str, object]) -> bytes:
     """Return a head with a JSON document ``about`` it."""
-    return _pack(_tensors(head.judged) | {"weights": head.weights, "lengths": np.array(head.lengths)}, about)
+    return pack(FORMAT, _tensors(head.judged) | {"weights": head.weights, "lengths": np.array(head.lengths)}, about)
 
 
 def unpack_head(content: bytes) -> tuple[Head, dict[str, object]]:
     """Return a head and the document about it; raise ``FeatureError``."""
-    tensors, about = _unpack(content)
+    tensors, about = unpack(FORMAT, content, _WHAT, _HINT)
     judged, lengths = _samples(tensors), tensors.get("lengths", np.zeros(0)).astype(float)
     weights = tensors.get("weights", np.zeros(0)).astype(np.float32)
     if (
@@ -69,20 +67,3 @@ def _samples(tensors: Mapping[str, NDArray[np.generic]]) -> Samples:
     if any(len(r) != len(samples) or not np.isfinite(r).all() for r in rows) or samples.shares.shape[1:] != (3,):
         raise FeatureError("feedback of an event is damaged", _HINT)
     return samples
-
-
-def _pack(tensors: Mapping[str, NDArray[np.generic]], about: Mapping[str, object]) -> bytes:
-    document = json.dumps({"format": FORMAT, **about}, ensure_ascii=False).encode()
-    whole = {name: np.ascontiguousarray(t) for name, t in tensors.items()}
-    return save(whole | {_ABOUT: np.frombuffer(document, np.uint8)})
-
-
-def _unpack(content: bytes) -> tuple[dict[str, NDArray[np.generic]], dict[str, object]]:
-    try:
-        tensors = load(content)
-        about = json.loads(tensors.pop(_ABOUT).tobytes())
-        if about.pop("format") != FORMAT:
-            raise ValueError("another format")
-    except (SafetensorError, ValueError, KeyError, AttributeError) as error:
-        raise FeatureError(f"feedback of an event cannot be read: {error}", _HINT) from error
-    return tensors, about

@@ -25,7 +25,7 @@ def loaded_models(config: Config) -> Iterator[BacktestModels]:
         if options.served:
             network = AlignerService(options, encoder.describe().calibration, encoder.vocabulary)
         client = AlignerProxy(LocalTransport(network)) if network else None
-        state = StateService(feedback=StateLayout(config.state_dir))
+        state = StateService(layout=StateLayout(config.state_dir))
         yield BacktestModels(EncoderProxy(LocalTransport(encoder)), client, state)
     finally:
         if network is not None:

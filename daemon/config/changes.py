@@ -45,8 +45,9 @@ def changes(before: Config, new: Config, started: Config | None = None) -> Chang
 
     ``started`` is the one that the daemon was started with, which says what needs a restart. Default: ``before``.
     """
-    old, cameras = ({c.name: c for c in config.camera_specs()} for config in (before, in_force(before, new)))
-    old_rules, rules = ({n: config.event_specs(n) for n in config.cameras} for config in (before, new))
+    both_in_force = (before, in_force(before, new))
+    old, cameras = ({c.name: c for c in config.camera_specs()} for config in both_in_force)
+    old_rules, rules = ({n: config.event_specs(n) for n in config.cameras} for config in both_in_force)
     both = [name for name in cameras if name in old]
     changed = tuple(n for n in both if _without_events(cameras[n]) != _without_events(old[n]))
     names = (*before.events, *(name for name in new.events if name not in before.events))

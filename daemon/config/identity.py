@@ -42,5 +42,4 @@ def config_hash(config: Config) -> str:
 
 def _settings(spec: EventSpec) -> dict[str, Any]:
     """Return all settings of an event; without a verifier those of versions that had none."""
-    settings = asdict(spec)
-    return settings if spec.verify else {name: value for name, value in settings.items() if name != "verify"}
+    return {name: value for name, value in asdict(spec).items() if value or name not in ("verify", "keep_frames")}

@@ -1,5 +1,6 @@
 """The whole configuration."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -7,7 +8,7 @@ from pydantic import Field, PrivateAttr
 
 from daemon.config.base import Section
 from daemon.config.sections.alerts import AlertsConfig
-from daemon.config.sections.cameras import CameraConfig, UploadsConfig
+from daemon.config.sections.cameras import UPLOADS, CameraConfig, UploadsConfig
 from daemon.config.sections.events import AnyEvent, EventConfig, RuleOverTime, resolve
 from daemon.config.sections.evidence import EvidenceConfig
 from daemon.config.sections.http import HttpConfig
@@ -125,12 +126,20 @@ class Config(Section):
         described = self.described
         enabled = {name: event for name, event in described.items() if event.enabled}
         if camera is None:
-            return tuple(resolve(name, event, None) for name, event in enabled.items() if event.zone is None)
+            specs = tuple(resolve(name, event, None) for name, event in enabled.items() if event.zone is None)
+            return self._verified(UPLOADS, specs)
         watched = self.cameras[camera]
         names = [name for name in watched.event_names(tuple(described)) if name in enabled]
         zones = {name: watched.zones_of(name, described[name].zone) for name in names}
-        return tuple(
+        specs = tuple(
             resolve(name, described[name], watched.override(name), areas)
             for name, areas in zones.items()
             if areas is not None
         )
+        return self._verified(camera, specs)
+
+    def _verified(self, camera: str, specs: tuple[EventSpec, ...]) -> tuple[EventSpec, ...]:
+        """Return the events of a camera with what its verifier needs; without one as if nobody had asked for one."""
+        if self.verifier_of(camera) is None:
+            return tuple(replace(spec, verify=None) for spec in specs)
+        return tuple(replace(spec, keep_frames=True) for spec in specs)

@@ -1,4 +1,4 @@
-"""Feedback: features of events that may be judged, and the clicks and heads that were made of them."""
+"""Files of events, by which they are judged or seen by a verifier; clicks, and the heads that were made of them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,17 +10,27 @@ from daemon.feedback.store import FeedbackStore
 from daemon.privacy.store import EXPIRE_LIMIT, Limits, Places, files_by_age, looked_at, remove_files
 from workers.events.erasures import Scope
 from workers.events.event import Event
+from workers.events.kept_frames import span_of
+
+
+def _span_of_samples(content: bytes) -> tuple[float, float] | None:
+    about = unpack_samples(content)[1]
+    start, end = about.get("start"), about.get("end")
+    return (start, end) if isinstance(start, float) and isinstance(end, float) else None
 
 
 class SampleData:
     """``Store`` of ``feedback/samples/CAMERA/ID.safetensors``."""
+
+    read_span = staticmethod(_span_of_samples)
 
     def __init__(self, places: Places) -> None:
         self._folder = places.layout.feedback_samples
 
     def event_ids(self, scope: Scope) -> set[str]:
         """Return the ids of events in the scope: of a file, those that were found in that time."""
-        return {path.stem for written, path in self._files(scope.camera) if scope.overlaps(*_span(path, written))}
+        files = self._files(scope.camera)
+        return {path.stem for written, path in files if scope.overlaps(*(self._span(path) or (written, written)))}
 
     def items(self, scope: Scope, ids: frozenset[str]) -> list[str]:
         """Return the files of these events."""
@@ -40,6 +50,21 @@ class SampleData:
     def _files(self, camera: str) -> Iterator[tuple[float, Path]]:
         for written, _, path in looked_at(self._folder.glob(f"{camera}/*.safetensors")):
             yield written, path
+
+    def _span(self, path: Path) -> tuple[float, float] | None:
+        """Return start and end of a live event, Unix seconds; of a file's event none: it was found when written."""
+        with suppress(OSError, FeatureError):
+            return self.read_span(path.read_bytes())
+        return None
+
+
+class FrameData(SampleData):
+    """``Store`` of ``verification/frames/CAMERA/ID.safetensors``."""
+
+    read_span = staticmethod(span_of)
+
+    def __init__(self, places: Places) -> None:
+        self._folder = places.layout.verification_frames
 
 
 class ClickData:
@@ -69,13 +94,3 @@ class ClickData:
         old = [click.event_id for click in self._store.clicks() if click.at < (limits.since or 0)]
         self.remove(old)
         return len(old)
-
-
-def _span(path: Path, written: float) -> tuple[float, float]:
-    """Return start and end of a live event, Unix seconds; of a file's event, when its features were written."""
-    with suppress(OSError, FeatureError):
-        about = unpack_samples(path.read_bytes())[1]
-        start, end = about.get("start"), about.get("end")
-        if isinstance(start, float) and isinstance(end, float):
-            return start, end
-    return written, written

@@ -11,7 +11,7 @@ from pathlib import Path
 from daemon.privacy.alert_data import AlertData
 from daemon.privacy.budget_data import BudgetData
 from daemon.privacy.evidence_data import EvidenceData
-from daemon.privacy.feedback_data import ClickData, SampleData
+from daemon.privacy.feedback_data import ClickData, FrameData, SampleData
 from daemon.privacy.index_data import IndexData
 from daemon.privacy.log_data import LogData
 from daemon.privacy.store import Places, Store
@@ -73,6 +73,13 @@ KINDS: tuple[DataKind, ...] = (
         files=("feedback/samples/*/*.safetensors",),
         retention="samples",
         store=SampleData,
+    ),
+    DataKind(
+        "frames",
+        "small pictures of events that a verifier may see",
+        files=("verification/frames/*/*.safetensors",),
+        retention="frames",
+        store=FrameData,
     ),
     DataKind(
         "feedback",

@@ -11,6 +11,7 @@ from alignment.temporal.rule import TemporalRule
 from alignment.types import SpanChange
 from workers.clock import Clock
 from workers.decisions.feedback import SampleKeeper
+from workers.decisions.frames import FrameKeeper
 from workers.decisions.over_time import FileRules
 from workers.decisions.results import ResultsCollector
 from workers.decisions.segment import Segment
@@ -46,6 +47,7 @@ class Announcer:
         file: FileIdentity | None = None,
         results: ResultsCollector | None = None,
         samples: SampleKeeper | None = None,
+        frames: FrameKeeper | None = None,
         over_time: Sequence[TemporalRule] = (),
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -55,7 +57,7 @@ class Announcer:
         self._specs = {s.name: s for s in specs}
         self._writer, self._sink, self._evidence = writer, sink, evidence
         self._clock, self._stopping, self._state, self._file = clock, stopping, state, file
-        self._samples = samples
+        self._samples, self._frames = samples, frames
         self._over_time = FileRules(over_time)
         self.waiting = False  # for the sink to accept an event, or a file's hash: a new stream would wait as well
 
@@ -128,7 +130,10 @@ class Announcer:
         why, areas = segment.explain(span), segment.areas_of(span)
         card = ExplanationCard(self._writer.camera, self._writer.live, spec, span, why, utterances, areas)
         passing = change.type == "update" and span.open  # the next update would replace the picture
-        pictures = self._evidence.save(self._writer.identity(change, spec, segment.name), card, draw=not passing)
+        event_id = self._writer.identity(change, spec, segment.name)
+        pictures = self._evidence.save(event_id, card, draw=not passing)
+        if self._frames is not None and spec.keep_frames:  # before it is published: who reads of it finds them
+            self._frames.keep(event_id, card, change.type)
         return self._writer.write(change, segment.name, EventContext(now, latency, card, pictures, self._source()))
 
     def _source(self) -> SourceFile | None:

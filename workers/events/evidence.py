@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from alignment.aligners.explanation import Point
+from alignment.types import Span
 from workers.events.erasures import PICTURED_S, content_span
 from workers.events.explain_picture import ExplanationCard, draw_card
 from workers.events.folder import CLIP, EXPLANATION, SNAPSHOT
@@ -115,7 +116,11 @@ class EvidenceStore:
     def picture(self, t: float) -> bytes | None:
         """Return the kept frame of a live stream at Unix second ``t`` as JPEG; None if it is not kept any more."""
         found = next((frame for at, frame in self._frames if at == t), None)
-        return None if found is None else _jpeg(found, time_note(t, t))
+        return None if found is None else jpeg(found, time_note(t, t))
+
+    def near(self, span: Span) -> list[tuple[float, U8]]:
+        """Return the kept frames of a span, and shortly before and after it, with their times."""
+        return [f for f in self._frames if span.start - PICTURED_S <= f[0] <= span.end + PICTURED_S]
 
     def save(self, event_id: str, card: ExplanationCard, draw: bool) -> Pictures:
         """Save the frame that shows the event best, and with ``draw`` the explaining picture; return the paths.
@@ -130,7 +135,7 @@ class EvidenceStore:
         name, before = self._name(event_id, card), self._shown.get(event_id)
         best = best_moment(moments, card)
         chosen = best if best is not None and _replaces(best.point, before, card) else None
-        snapshot = _jpeg(chosen.frame, note) if chosen else None
+        snapshot = jpeg(chosen.frame, note) if chosen else None
         if chosen is not None:
             self._shown[event_id] = chosen.point
             _shorten(self._shown)
@@ -157,8 +162,7 @@ class EvidenceStore:
 
     def _moments(self, card: ExplanationCard) -> list[_Moment]:
         """Return the frames nearest to the most probable moments, each frame once, in order of time."""
-        span = card.span
-        near = [f for f in self._frames if span.start - PICTURED_S <= f[0] <= span.end + PICTURED_S]
+        near = self.near(card.span)
         found: dict[float, _Moment] = {}
         for point in sorted(card.why.best) if near else ():
             t, frame = min(near, key=lambda f: abs(f[0] - point[0]))
@@ -226,7 +230,8 @@ def _drawn(card: ExplanationCard, frames: Sequence[tuple[Point, U8]], note: str)
         return None
 
 
-def _jpeg(frame: U8, note: str) -> bytes:
+def jpeg(frame: U8, note: str = "") -> bytes:
+    """Return a frame u8[H, W, 3] as JPEG, with a note of the time that it shows."""
     out = BytesIO()
     Image.fromarray(frame).save(out, format="JPEG", quality=85, comment=note)
     return out.getvalue()

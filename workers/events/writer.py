@@ -32,7 +32,8 @@ def spec_version(spec: EventSpec) -> str:
     their names do not, and of a verifier the budget that it allows. Without both the digits are those of versions that
     had none.
     """
-    decisive = {name: value for name, value in asdict(spec).items() if name not in ("priority", "zones", "verify")}
+    others = ("priority", "zones", "verify", "keep_frames")
+    decisive = {name: value for name, value in asdict(spec).items() if name not in others}
     decisive["max_false_alerts_per_hour"] = spec.first_stage_per_hour
     if spec.zones:
         decisive["areas"] = sorted(spec.areas)

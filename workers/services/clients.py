@@ -142,6 +142,10 @@ class StateClient(PictureStore, Protocol):
         """Keep the features of an event that people may judge, in place of those of an earlier revision."""
         ...
 
+    def keep_frames(self, camera: str, event_id: str, content: bytes) -> None:
+        """Keep frames of an event for a second opinion, in place of those of an earlier revision."""
+        ...
+
     def load_head(self, event: str) -> bytes | None:
         """Return the head in force of an event, made of what people judged; None without one."""
         ...

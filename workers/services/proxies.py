@@ -237,6 +237,10 @@ class StateProxy:
         """Keep the features of an event that people may judge."""
         _wait(self.transport("keep_samples", camera, event_id, content))
 
+    def keep_frames(self, camera: str, event_id: str, content: bytes) -> None:
+        """Keep frames of an event."""
+        _wait(self.transport("keep_frames", camera, event_id, content))
+
     def load_head(self, event: str) -> bytes | None:
         """Return the head in force of an event."""
         return _wait(self.transport("load_head", event))

@@ -57,8 +57,8 @@ class ServiceSettings:
         return StateLayout(self.state_dir).budgets if self.state_dir else None
 
     @property
-    def feedback(self) -> StateLayout | None:
-        """Return where features of events are kept for feedback, and heads are read; None: there are none."""
+    def layout(self) -> StateLayout | None:
+        """Return where features and frames of events are kept, and heads are read; None: nowhere."""
         return StateLayout(self.state_dir) if self.state_dir else None
 
     @property

@@ -43,10 +43,10 @@ class StateService:
         budgets: Path | None = None,
         erasures: Path | None = None,
         index: Path | None = None,
-        feedback: StateLayout | None = None,
+        layout: StateLayout | None = None,
     ) -> None:
         self._pictures = EvidenceFolder(pictures) if isinstance(pictures, Path) else pictures
-        self._budgets, self._erasures, self._feedback = budgets, Erasures(erasures), feedback
+        self._budgets, self._erasures, self._layout = budgets, Erasures(erasures), layout
         self._index = IndexRecorder(index, self._erasures.reach) if index is not None else None
         remote = self._pictures is not None and self._pictures.remote is not None
         self._uploader = Uploader(self._pictures) if self._pictures is not None and remote else None
@@ -59,7 +59,7 @@ class StateService:
     @classmethod
     def of(cls, settings: ServiceSettings) -> "StateService":
         """Return the service of a daemon's settings."""
-        folders = settings.budget_folder, settings.erasures, settings.index_folder, settings.feedback
+        folders = settings.budget_folder, settings.erasures, settings.index_folder, settings.layout
         return cls(settings.evidence, *folders)
 
     def save_pictures(
@@ -151,17 +151,25 @@ class StateService:
 
     def keep_samples(self, camera: str, event_id: str, content: bytes) -> None:
         """Write the features of an event that people may judge, in place of those of an earlier revision."""
-        if self._feedback is None:
-            return
+        if self._layout is not None:
+            folder = self._layout.feedback_samples
+            self._keep_of_event(folder, camera, event_id, content, "features of an event, for feedback,")
+
+    def keep_frames(self, camera: str, event_id: str, content: bytes) -> None:
+        """Write frames of an event, in place of those of an earlier revision."""
+        if self._layout is not None:
+            folder = self._layout.verification_frames
+            self._keep_of_event(folder, camera, event_id, content, "frames of an event, for a second opinion,")
+
+    def _keep_of_event(self, folder: Path, camera: str, event_id: str, content: bytes, what: str) -> None:
         with self._writing[camera]:
-            path = self._feedback.feedback_samples / camera / f"{event_id}.safetensors"
-            _write(path, content, "features of an event, for feedback,")
+            _write(folder / camera / f"{event_id}.safetensors", content, what)
 
     def load_head(self, event: str) -> bytes | None:
         """Return the head in force of an event; None without one, and where it cannot be read."""
-        if self._feedback is None:
+        if self._layout is None:
             return None
-        path = self._feedback.heads / f"{event}.safetensors"
+        path = self._layout.heads / f"{event}.safetensors"
         try:
             return path.read_bytes()
         except FileNotFoundError:

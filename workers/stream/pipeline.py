@@ -18,6 +18,7 @@ from workers.decisions.announcer import Announcer
 from workers.decisions.budget_store import BudgetStore
 from workers.decisions.decider import STALL_HOPS, Decider
 from workers.decisions.feedback import SampleKeeper, load_heads
+from workers.decisions.frames import FrameKeeper
 from workers.decisions.look_alikes import LookAlikes
 from workers.decisions.results import ResultsCollector
 from workers.decisions.snapshot import StreamSnapshot, StreamState
@@ -188,7 +189,8 @@ class StreamPipeline:
         evidence = EvidenceStore(kept, camera.name, file.stem if file else "", recorder)
         if info.live and kept is not None and settings.clips.unusual:
             self._unusual = UnusualMoments(camera.name, evidence, kept)
-        samples = SampleKeeper(state, rules.specs, rules.keys.model) if settings.feedback else None
+        samples = SampleKeeper(state, rules.specs, rules.keys.model) if settings.layout else None
+        frames = FrameKeeper(state, evidence) if settings.layout else None
         sink, stopping = services.sink, self._stopping
         announcer = Announcer(
             rules.specs,
@@ -201,6 +203,7 @@ class StreamPipeline:
             file,
             self._results,
             samples,
+            frames,
             camera.over_time,
         )
         embedder = Embedder(camera.name, info.live, services.encoder, services.speech, self._clock)

@@ -26,6 +26,9 @@ def mistakes(data: Mapping[str, Any]) -> Iterator[Finding]:
         if rule.get("threshold") is not None and rule.get("max_false_alerts") is not None:
             text = "threshold and max_false_alerts exclude each other"
             yield (*path, "threshold"), text, "remove one of the two"
+        if rule.get("verify") is not None and not _has_verifier(data, path):
+            hint = "name a server: `models: {verifier: {url: http://127.0.0.1:11434/v1, model: …}}`"
+            yield (*path, "verify"), "there is no verifier", hint
     yield from _open_port(mapping(data.get("http")))
     yield from _outside_of_cluster(mapping(data.get("ray")))
     yield from _blind_detector(data)
@@ -92,6 +95,14 @@ def _rules(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]
     for camera, settings in mapping(data.get("cameras")).items():
         for name, rule in mapping(mapping(settings).get("events")).items():
             yield ("cameras", camera, "events", name), mapping(rule)
+
+
+def _has_verifier(data: Mapping[str, Any], path: KeyPath) -> bool:
+    """Return whether an event, or its override on a camera, can be verified anywhere."""
+    common, everywhere = mapping(data.get("models")).get("verifier"), path[0] == "events"
+    cameras = mapping(data.get("cameras")).items()
+    found = [mapping(camera).get("verifier") or common for name, camera in cameras if everywhere or name == path[1]]
+    return any(verifier not in (None, "none") for verifier in (*found, common if everywhere else None))
 
 
 def _open_port(http: Mapping[str, Any]) -> Iterator[Finding]:

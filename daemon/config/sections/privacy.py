@@ -58,6 +58,11 @@ class RetentionConfig(Section):
         description="Features of events by which they can be judged.",
         json_schema_extra={"default": "30d"},
     )
+    frames: Keep = Field(
+        default=86_400.0,
+        description="Small pictures of events that a verifier may see, on cameras that have one.",
+        json_schema_extra={"default": "1d"},
+    )
     feedback: Keep = Field(
         default=365 * 86_400.0,
         description="What people said of events, and the heads that were made of it.",

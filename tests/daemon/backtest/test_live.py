@@ -129,7 +129,7 @@ def test_what_people_judged_counts_as_it_does_live(tmp_path: Path, budget: float
     layout.heads.mkdir(parents=True)
     key = feedback_key(event, f"{ENCODER.describe().info.id} {aligner.name}")
     (layout.heads / "loud.safetensors").write_bytes(pack_head(head_of(stored, plain[0]), {"key": key}))
-    state = StateService(feedback=layout)
+    state = StateService(layout=layout)
     live = of_events(Replay(CAMERA, INFO, (event,), aligner, state).decide(stored).events, "loud")
     assert tried(tmp_path / "index", event, PERIOD, None, whole, state) == live
     assert live

@@ -8,9 +8,12 @@ from workers.events.writer import spec_version
 from workers.types import Verify
 
 TEXT = """\
+models: {verifier: {url: "http://127.0.0.1:11434/v1", model: small}}
 cameras:
   front: {url: a.mp4}
   back: {url: b.mp4, events: {visitor: {verify: only_confirmed}}}
+  hall: {url: c.mp4, verifier: none}
+uploads: {folder: in, done: out}
 events:
   visitor: {describe: a person, max_false_alerts: 2/h}
 """
@@ -49,6 +52,30 @@ def test_the_budget_that_a_verifier_allows_is_part_of_the_definition_and_the_pol
     assert version(verified("hold")) != plain
     texts = [TEXT, *map(verified, ("hold", "label", "{policy: hold, fallback: suppress}"))]
     assert len({config_hash(load(text)) for text in texts}) == 4  # a stream takes up what changes
+
+
+def test_without_a_verifier_nothing_is_verified_and_no_frame_is_kept(load: Load) -> None:
+    config = load(verified("hold"))
+    specs = {name: config.event_specs(name)[0] for name in ("front", "hall", None)}
+    assert {name: (spec.verify is None, spec.keep_frames) for name, spec in specs.items()} == {
+        "front": (False, True),
+        "hall": (True, False),
+        None: (False, True),  # uploads
+    }
+    assert specs["hall"].first_stage_per_hour == 2.0
+    plain = TEXT.replace("verify: only_confirmed", "priority: 6")
+    without = plain.replace(plain.partition("\n")[0], "")
+    assert spec_version(load(plain).event_specs("front")[0]) == spec_version(load(without).event_specs("front")[0])
+
+
+def test_an_event_that_nobody_could_verify_is_a_problem(problems: Problems, load: Load) -> None:
+    text = verified("hold").replace("models", "index: {}\n# ")
+    assert [p.key for p in problems(text)] == ["cameras.back.events.visitor.verify", "events.visitor.verify"]
+    one = text.replace("url: a.mp4", 'url: a.mp4, verifier: {url: "http://a/v1", model: m}')
+    (problem,) = problems(one)
+    assert (problem.key, problem.message) == ("cameras.back.events.visitor.verify", "there is no verifier")
+    config = load(one.replace("verify: only_confirmed", "priority: 6"))
+    assert [config.event_specs(name)[0].keep_frames for name in ("front", "back", None)] == [True, False, False]
 
 
 @pytest.mark.parametrize("wrong", ["always", "{fallback: alert}", "{policy: hold, loosen: 0.5}", "[hold]"])

@@ -29,6 +29,7 @@ from tests.support.clocks import wait_until
 from tests.support.daemon import PARCEL, RED, json_lines, published, running, watchword, write_config
 from tests.support.events import make_live
 from tests.support.pipelines import write_visit
+from workers.decisions.frames import FrameKeeper
 from workers.events.erasures import Scope
 from workers.events.event import Event
 from workers.events.evidence import EvidenceStore
@@ -80,7 +81,9 @@ def live_event(number: int, start: float, word: str) -> Event:
 
 def picture_of(state: Path, event: Event, word: str, level: int) -> None:
     """Save the pictures of an event as its stream would have."""
-    store, t = EvidenceStore(StateService(StateLayout(state).evidence), event.camera), np.array([event.start + 1])
+    layout = StateLayout(state)
+    service, t = StateService(layout.evidence, layout=layout), np.array([event.start + 1])
+    store = EvidenceStore(service, event.camera)
     noise = np.random.default_rng(level).integers(0, 255, (1, 64, 64, 3)).astype(np.uint8)
     store.keep(FrameBatch(event.camera, 0, t, t, noise))
     best = ((event.start + 1, 0.9),)
@@ -88,6 +91,7 @@ def picture_of(state: Path, event: Event, word: str, level: int) -> None:
     heard = [Utterance(event.start, event.end, word, 0.9, "en")]
     card = ExplanationCard(event.camera, True, EventSpec("cat", ("a cat",)), span, Explanation((), best, best), heard)
     assert store.save(event.id, card, draw=True).explanation
+    FrameKeeper(service, store).keep(event.id, card, "end")
 
 
 def plant(state: Path, count: int = 6) -> list[tuple[Event, str]]:
@@ -117,6 +121,7 @@ def test_without_a_daemon_nothing_is_left_of_an_interval_and_all_of_the_rest(tmp
             "alerts": 0,
             "index": 0,
             "samples": 0,
+            "frames": 2,
             "feedback": 0,
             "uploads": 0,
             "events": 2,
