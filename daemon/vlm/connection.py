@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from daemon.config.sections.http import LOOPBACK
 from daemon.config.sections.verifier import VlmSettings
 from daemon.vlm.errors import VlmNonsense, VlmTimeout, VlmUnreachable
 
@@ -44,7 +45,8 @@ class Connection:
         headers |= {"content-type": "application/json"}
         if settings.key is not None:
             headers["authorization"] = f"Bearer {settings.key.get_secret_value()}"
-        self._http = httpx.AsyncClient(headers=headers, verify=_tls(), timeout=None, follow_redirects=False)
+        proxied = parts.hostname not in LOOPBACK  # what goes to this machine must not leave it
+        self._http = httpx.AsyncClient(headers=headers, verify=_tls(), timeout=None, trust_env=proxied)
         self._loop = asyncio.new_event_loop()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="vlm", daemon=True)

@@ -126,6 +126,13 @@ def test_a_redirect_is_not_followed(make: Make) -> None:
         assert other.asked == []
 
 
+def test_what_goes_to_this_machine_takes_no_proxy(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    with vlm_server(YES) as server:
+        make(server).ask(question(), DEADLINE_S)
+
+
 @pytest.mark.parametrize("first", [status(500), status(503, Retry_After="0.1"), status(429), lost, cut_off])
 def test_what_may_pass_is_tried_again(first: Behaviour, make: Make) -> None:
     with vlm_server(YES, first) as server:

@@ -63,6 +63,14 @@ def test_an_answer_beyond_the_schema_is_used_in_no_part(answer: Any) -> None:
     assert "evil" not in str(failure.value)
 
 
+def test_text_that_is_no_unicode_is_sent_all_the_same() -> None:
+    with vlm_server(says({"verdict": "rejected"})) as server:
+        client = VlmClient(server.settings(), CallBudget())
+        client.ask(Question("Judge.", {"file": "a\udcff\0.mp4"}, (), Verdict), 5)
+        client.close()
+        assert server.asked[0].data == {"file": "a?\0.mp4"}
+
+
 def test_marks_of_templates_are_escaped_and_the_data_stays_the_same() -> None:
     data: dict[str, Any] = {"texts": [ORDER, "<image>", "[/INST]", "<start_of_turn>", "a [b] < c"], "n": [1, None]}
     written = as_data(data)
