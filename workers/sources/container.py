@@ -36,6 +36,9 @@ from workers.types import CameraSpec, SourceInfo
 
 # Formats without time stamps: FFmpeg invents 25 frames a second, whatever the camera sends.
 _UNTIMED = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "mpegvideo", "obu", "av1"}
+# Formats with one time stamp a packet, in decode order, from which FFmpeg guesses that of presentation. Where frames
+# are reordered the guess is wrong, but for MPEG-4 Part 2; the decoder knows better.
+_GUESSED, _GUESSED_WELL = {"asf", "avi"}, {"mpeg4"}
 LIVE_THREADS, FILE_THREADS = 2, 4  # per stream: many cameras share a machine
 REORDERED = 16  # frames at most between decoding and presentation (H.264, A.3.1)
 _KEY_BYTES = 1 << 20
@@ -141,6 +144,8 @@ class Media:
         self._numbers = count()
         context = self.video.codec_context if self.video else None
         self._pictures = PictureReader(context.extradata) if context and context.name == "h264" else None
+        unclear = not self.live and self.container.format.name in _GUESSED
+        self._guessed = unclear and context and context.has_b_frames and context.name not in _GUESSED_WELL
 
     @property
     def streams(self) -> list[VideoStream | AudioStream]:
@@ -288,6 +293,8 @@ class Media:
         if used != at:
             place = replace(place, offset=place.offset + used - at)
         t = at if packet.pts is None else packet.pts * unit
+        if self._guessed and packet.stream is self.video:
+            packet.pts = None
         times = t + place.offset, at + place.offset
         return Entry(packet, *times, place, packet.pts is not None, picture, apart, duration)
 

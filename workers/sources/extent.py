@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from workers.sources.container import Entry
 
+REORDERED = 2  # frames from decoding to presentation, where the file does not say
 MISSING_S, MISSING_SHARE = 1.0, 0.02  # more than both missing at the end: cut off, not rounded
 _TAGGED = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
@@ -26,19 +27,22 @@ class Extent:
         self._start, self._end, self._latest = start_s, start_s, -inf
         self._stamp = -inf  # the latest end as the container's time stamps have it
         self._step = 0.0  # between the last two frames in order of presentation, where packets have no duration
+        self._steps = 1.5  # of these that may be missing
 
     def add(self, entry: Entry, is_video: bool) -> None:
         """Include a packet."""
         duration = entry.duration_s
         if is_video and entry.t > self._latest:
             self._step, self._latest = (0.0 if duration else min(entry.t - self._latest, entry.t)), entry.t
+        if is_video and not entry.exact:
+            self._steps = 1.5 + REORDERED
         self._end = max(self._end, entry.t + duration)
         self._stamp = max(self._stamp, entry.t - entry.place.offset + duration)
 
     def missing_s(self, declared_s: float) -> float:
         """Return the seconds that are missing; 0 for so little that it may be rounding."""
         missing = declared_s - max(self.present_s, self._stamp)
-        return missing if missing > max(MISSING_S, MISSING_SHARE * declared_s, 1.5 * self._step) else 0.0
+        return missing if missing > max(MISSING_S, MISSING_SHARE * declared_s, self._steps * self._step) else 0.0
 
     @property
     def present_s(self) -> float:

@@ -181,6 +181,7 @@ class PlainDecoder:
         self._grid = grid
         self._last: Entry | None = None
         self._inside: deque[Entry] = deque(maxlen=MOST_INSIDE)
+        self._t: float | None = None  # of the last frame without a time stamp of presentation
 
     def feed(self, entry: Entry) -> list[Sampled]:
         """Process the next packet in decode order; return finished sampled frames."""
@@ -200,8 +201,10 @@ class PlainDecoder:
         """Return stream seconds and segment of the packet that a frame comes from; later packets may follow a jump."""
         last = self._last
         assert last is not None
-        if frame.pts is None:
-            return last.t, last.place.segment
+        if frame.pts is None:  # the decoder tells when it is shown from the time stamps in decode order, but at the end
+            entry = next((e for e in self._inside if e.packet.dts == frame.dts and frame.dts is not None), None)
+            self._t = entry.decode_t if entry else last.t if self._t is None else self._t + last.apart_s
+            return self._t, last.place.segment
         entry = next((e for e in self._inside if e.packet.pts == frame.pts), None)
         if entry is None:
             return frame.pts * float(last.packet.time_base) + last.place.offset, last.place.segment
