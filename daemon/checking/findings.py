@@ -132,12 +132,7 @@ def _hidden_zones(config: Config) -> Iterator[Finding]:
 
 
 def _verifiers(config: Config) -> Iterator[Finding]:
-    """Yield events that nothing verifies, and keys that others in the network can read."""
-    for name, events in watched(config).items():
-        for spec in events if config.verifier_of(name) is None else ():
-            if spec.verify:
-                text = f"{spec.name!r} is not verified on {name!r}, which has no verifier: its fallback always applies"
-                yield f"events.{spec.name}.verify", text, "set models.verifier, or remove `verify`"
+    """Yield keys that others in the network can read."""
     for verifier in config.verifiers():
         parts = urlsplit(verifier.url.reveal())
         if verifier.key and parts.scheme == "http" and parts.hostname not in LOOPBACK:

@@ -61,7 +61,7 @@ def test_a_camera_has_none_or_a_server(tmp_path: Path, word: Any) -> None:
 
 
 def test_nothing_is_sent_unless_configured(tmp_path: Path) -> None:
-    config = config_from(BASE, tmp_path)
+    config = config_from(BASE | {"events": {"cat": {"describe": "a cat"}}}, tmp_path)
     assert list(what_is_sent(config)) == []
     assert clients_of(config).all == ()
 
