@@ -9,7 +9,7 @@ from tests.daemon.temporal.conftest import NOW, House
 from tests.support.events import validate_body
 from workers.errors import EventLogFull
 from workers.events.erasures import Erasures, Scope
-from workers.events.event import Event
+from workers.events.event import Caption, Event
 
 THEN = "person then dog within 60s"
 
@@ -216,3 +216,39 @@ def test_without_rules_the_log_is_not_followed(house: House) -> None:
     house.settle(service)
     assert house.found() == []  # the rule is younger than what happened
     assert isinstance(service, TemporalService)
+
+
+def test_verdicts_and_captions_change_nothing_and_are_counted_in_no_number(house: House) -> None:
+    caption = Caption(text="A person.", language="en", model="m", prompt="1")
+    rules = {
+        "bark": THEN,
+        "often": "count person at least 2 per 60s",
+        "quiet": "no person for 100s",
+        "alone": "person then no dog for 60s",
+        "both": "person and dog",
+        "long": "person for at least 9s",
+    }
+
+    def publish(events: Any) -> Any:
+        return house.log.append(events)
+
+    service = house.start(publish, **rules)
+    person = house.happen("gate.person", 0, 10)
+    house.log.amend(person, caption=caption)
+    dog = house.begin("gate.dog", 30)
+    house.settle(service)
+    (begun,) = house.found("bark")
+    house.log.amend(begun.id, caption=caption)
+    house.log.amend(dog, caption=caption)
+    house.settle(service)
+    house.end(dog, 40)
+    house.watch(4000)
+    house.settle(service)
+    before = house.found()
+    house.log.amend(person, caption=caption.model_copy(update={"text": "Long after all is settled."}))
+    house.settle(service)
+    house.settle(house.start(publish, **rules))
+    assert house.found() == before
+    assert [(e.type, e.revision) for e in house.found("bark")] == [("new", 0), ("update", 1), ("end", 2)]
+    assert [e.caption for e in house.found("bark")] == [None, caption, caption]
+    assert house.found("often") == []

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +13,17 @@ import ray
 from alignment.types import F32
 from daemon.runtime.ray import RayRuntime
 from tests.support.events import make_event
+from tests.support.redis import settings_of
 from workers.actors.clients import RayTransport
 from workers.actors.service import RetryingService
 from workers.actors.shells import ServiceActor
 from workers.errors import EventLogError, ModelUnavailable, ServiceLost
-from workers.events.event import Event
+from workers.events.event import Event, Verification
 from workers.publish.base import SinkSnapshot
+from workers.publish.log.view import LogView
 from workers.services.batcher import BatcherSnapshot
 from workers.services.proxies import EncoderProxy, LocalTransport, SinkProxy, Transport
-from workers.services.publisher import PublisherService
+from workers.services.publisher import PublisherService, open_publisher
 from workers.services.scheduler import RequestContext
 from workers.services.settings import ServiceSettings
 from workers.types import U8, Areas, Receipt
@@ -133,6 +136,23 @@ def test_events_are_accepted_once_and_taken(connect: Build) -> None:
     assert sink.erase(frozenset([events[0].id])) == 0
     assert sink.take() == (events[1],)
     assert (sink.take(), sink.flush(1.0), sink.end_open("door")) == ((), True, ())
+
+
+def test_events_are_amended_in_the_log_and_in_what_is_taken(connect: Build, tmp_path: Path) -> None:
+    confirmed = Verification(verdict="confirmed", policy="hold", fallback="alert")
+    sink = SinkProxy(connect(lambda: open_publisher(settings_of("redis://127.0.0.1:1/0"), tmp_path)))
+    event = make_event(1)
+    assert sink.amend(event.id, confirmed) is None
+    sink.publish([event])
+    amended = sink.amend(event.id, confirmed)
+    assert amended is not None
+    assert (amended.revision, amended.verification) == (1, confirmed)
+    sink.publish([make_event(1, type="end", revision=1)])
+    (taken,) = sink.take()
+    kept = [record.event for record in LogView(tmp_path).revisions(event.id)]
+    assert kept == [event, amended, taken]
+    assert (taken.type, taken.revision, taken.verification) == ("end", 2, confirmed)
+    sink.close()
 
 
 def test_a_service_that_stalls_is_to_be_replaced() -> None:
