@@ -152,18 +152,19 @@ class StateService:
     def keep_samples(self, camera: str, event_id: str, content: bytes) -> None:
         """Write the features of an event that people may judge, in place of those of an earlier revision."""
         if self._layout is not None:
-            folder = self._layout.feedback_samples
-            self._keep_of_event(folder, camera, event_id, content, "features of an event, for feedback,")
+            path = self._layout.feedback_samples / camera / f"{event_id}.safetensors"
+            with self._writing[camera]:
+                _write(path, content, "features of an event, for feedback,")
 
     def keep_frames(self, camera: str, event_id: str, content: bytes) -> None:
-        """Write frames of an event, in place of those of an earlier revision."""
-        if self._layout is not None:
-            folder = self._layout.verification_frames
-            self._keep_of_event(folder, camera, event_id, content, "frames of an event, for a second opinion,")
+        """Write frames of an event, in place of those of an earlier revision.
 
-    def _keep_of_event(self, folder: Path, camera: str, event_id: str, content: bytes, what: str) -> None:
-        with self._writing[camera]:
-            _write(folder / camera / f"{event_id}.safetensors", content, what)
+        The event waits for this, so nothing is synced: a loss of power may cost a verifier its pictures.
+        """
+        if self._layout is not None:
+            path = self._layout.verification_frames / camera / f"{event_id}.safetensors"
+            with self._writing[camera]:
+                _write(path, content, "frames of an event, for a second opinion,", sync=False)
 
     def load_head(self, event: str) -> bytes | None:
         """Return the head in force of an event; None without one, and where it cannot be read."""
@@ -187,11 +188,11 @@ class StateService:
         return tuple(self._erasures.reach(camera, *span) for span in spans)
 
 
-def _write(path: Path, content: bytes, what: str) -> bool:
+def _write(path: Path, content: bytes, what: str, sync: bool = True) -> bool:
     """Replace a file; return whether that worked, else log why."""
     try:
         make_folder(path.parent, 0o700)
-        with replacing(path, private=True) as part:
+        with replacing(path, private=True, sync=sync) as part:
             part.write_bytes(content)
     except OSError as error:
         log.warning(f"{what} cannot be kept", path=str(path), error=str(error))
