@@ -28,6 +28,7 @@ COMMANDS = {
     ),
     "train": ("train", "Train an aligner or an encoder, and write a checkpoint for the daemon."),
     "search": ("search", "Find moments in what cameras and uploads recorded, the best first."),
+    "ask": ("ask", "Answer a question about what was recorded, with the moments that show it."),
     "forget": ("forget", "Remove all data of one camera and time range, and write a receipt."),
     "doctor": ("doctor", "Check decoders, hardware, models and Redis on this machine."),
     "schema": ("schema", "Print the JSON Schema of the configuration file, for editors."),

@@ -12,6 +12,7 @@ from daemon.alerts.links import FEEDBACK_PATH, MUTE_PATH
 from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
 from daemon.api.routes import (
     alerts,
+    asking,
     backtest,
     cameras,
     docs,
@@ -61,7 +62,7 @@ def add_api(app: FastAPI, services: ApiServices) -> None:
     app.add_exception_handler(WatchwordError, watchword_error)
     app.add_exception_handler(RequestValidationError, invalid_request)
     api = APIRouter(responses=REFUSALS)
-    seen = (cameras, rules, backtest, events, feedback, media, search, stream, summary)
+    seen = (cameras, rules, backtest, events, feedback, media, search, asking, stream, summary)
     for part in (session, *seen, alerts, muting, uploads, health, docs):
         api.include_router(part.router)
     app.include_router(api, prefix=PREFIX)  # given here: else FastAPI builds every route now and again later

@@ -23,6 +23,7 @@ from daemon.privacy.upload_data import UploadRecords
 from daemon.search.service import SearchService
 from daemon.summary.kept_videos import VideoShelf
 from daemon.summary.library import Library
+from daemon.vlm.factory import VlmClients
 from workers.events.folder import EvidenceFolder
 from workers.publish.log.view import LogView
 
@@ -46,6 +47,7 @@ class ApiServices:
     evidence: EvidenceFolder  # nothing outside it is ever served
     library: Library
     search: SearchService
+    vlm: Callable[[], VlmClients] = lambda: VlmClients(None, {})
     videos: VideoShelf = field(default_factory=VideoShelf)
     transcoder: Transcoder = field(default_factory=Transcoder)
     backtests: BacktestJobs = field(default_factory=BacktestJobs)

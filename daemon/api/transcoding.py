@@ -51,6 +51,13 @@ class Transcoder:
         """Return the frame of a file at a stream second as JPEG; raise ``ApiError`` as ``content`` does."""
         return self._part(file, at, at + PICTURE_S, blur_faces, "frame.jpg")
 
+    def still(self, file: Path, at: float, blur_faces: bool) -> bytes | None:
+        """Return what ``picture`` does; None where that fails."""
+        try:
+            return self.picture(file, at, blur_faces)
+        except (ApiError, OSError):
+            return None
+
     def _part(self, file: Path, start: float, end: float, blur_faces: bool, name: str) -> bytes:
         more = ("blurred",) if blur_faces else ()
         asked = [*EXCERPT, str(file), repr(start), repr(end)]

@@ -78,7 +78,7 @@ def search(
         from daemon.search.offline import OfflineSearch  # loads torch: not for `--help`
 
         with closing(OfflineSearch(loaded)) as offline:
-            found = offline.search(request)
+            found = offline.find(request)
     if as_json:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
     else:

@@ -28,6 +28,7 @@ class RouteClass(StrEnum):
     METRICS = "metrics"  # scrapes
     API = "api"  # JSON
     SEARCH = "search"  # of what was recorded, a second of work each
+    ASK = "ask"  # questions to a vision-language model, many seconds of work each
     MEDIA = "media"  # thumbnails, clips
     STREAM = "stream"  # server-sent events
     UPLOAD = "upload"  # files that are sent
@@ -49,6 +50,7 @@ LIMITS = MappingProxyType(
         RouteClass.METRICS: RouteLimit(20, 2.0, 4),
         RouteClass.API: RouteLimit(100, 20.0, 20),
         RouteClass.SEARCH: RouteLimit(20, 1.0, 3),
+        RouteClass.ASK: RouteLimit(5, 1.0, 2),
         RouteClass.MEDIA: RouteLimit(300, 60.0, 16),
         RouteClass.STREAM: RouteLimit(30, 1.0, 16),
         RouteClass.UPLOAD: RouteLimit(100, 2.0, 4),

@@ -2,12 +2,14 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from daemon.search.aligning import Candidate, align, best_of, unaligned
 from daemon.search.evidence import EvidenceFinder
+from daemon.search.filters import Filter
 from daemon.search.proposing import propose
 from daemon.search.reading import Judge, SearchQuery, read_description, read_event, read_image
 from daemon.search.request import SearchError, SearchRequest
@@ -96,12 +98,16 @@ class SearchEngine:
             candidates = align(proposals, asked.query, build_aligner(calibration, models.network))
         else:
             candidates = unaligned(proposals)
+        hours_of = defaultdict[str, float](float)
+        for shard in searched:
+            hours_of[shard.info.camera] += asked.restricted.hours(shard)
         return Found(
             tuple(_moment(c, evidence) for c in best_of(candidates)[: request.limit]),
             asked.read_as,
             asked.warnings,
-            tuple(_unsearchable(s for s in wanted if s.info.tape.encoder != encoder)),
-            hours=sum(_hours(shard) for shard in searched),
+            tuple(_unsearchable((s for s in wanted if s.info.tape.encoder != encoder), asked.restricted)),
+            hours=sum(hours_of.values()),
+            hours_of=dict(hours_of),
             probable=asked.described,
         )
 
@@ -152,7 +158,7 @@ def _moment(found: Candidate, evidence: EvidenceFinder) -> Moment:
     )
 
 
-def _unsearchable(shards: Iterable[Shard]) -> Iterable[Unsearchable]:
+def _unsearchable(shards: Iterable[Shard], restricted: Filter) -> Iterable[Unsearchable]:
     """Yield one entry for each camera and model."""
 
     def key(shard: Shard) -> tuple[str, str]:
@@ -162,8 +168,4 @@ def _unsearchable(shards: Iterable[Shard]) -> Iterable[Unsearchable]:
         group = [*part]
         times = [(s.start, s.end) if s.info.tape.live else (s.info.tape.recorded, s.info.tape.recorded) for s in group]
         since, until = min(start for start, _ in times), max(end for _, end in times)
-        yield Unsearchable(camera, encoder, sum(map(_hours, group)), since, until)
-
-
-def _hours(shard: Shard) -> float:
-    return max(0.0, shard.end - shard.start) / 3600
+        yield Unsearchable(camera, encoder, sum(map(restricted.hours, group)), since, until)

@@ -41,8 +41,8 @@ class EvidenceFinder:
         upload = upload_path(tape, self._uploads) is not None
         if event is None:
             return Shown(plays=upload, upload=upload)
-        evidence = event.evidence
-        return Shown(event, self._is_there(evidence.snapshot), upload or self._is_there(evidence.clip), upload)
+        plays = upload or self._folder.may_hold(event.evidence.clip)
+        return Shown(event, self._folder.may_hold(event.evidence.snapshot), plays, upload)
 
     def _events(self, tape: TapeInfo, moment: Candidate) -> Sequence[Event]:
         if tape.live:
@@ -54,11 +54,6 @@ class EvidenceFinder:
     def _last(self, tape: TapeInfo, since: float, until: float) -> list[Event]:
         records = self._log.of_source(tape.camera, tape.key, since, until)
         return [*{record.event.id: record.event for record in records}.values()]
-
-    def _is_there(self, location: str | None) -> bool:
-        if location is None:
-            return False
-        return self._folder.remote is not None or self._folder.path_of(location) is not None
 
 
 def upload_path(tape: TapeInfo, uploads: UploadRecords) -> Path | None:

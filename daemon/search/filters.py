@@ -43,6 +43,14 @@ class Filter:
         in_time = (self.since is None or end >= self.since) and (self.until is None or start <= self.until)
         return in_time and (tape.detects or not self.classes)
 
+    def hours(self, shard: Shard) -> float:
+        """Return how many hours of a shard lie in the time that is searched."""
+        start, end = shard.start, shard.end
+        if shard.info.tape.live:
+            start = start if self.since is None else max(start, self.since)
+            end = end if self.until is None else min(end, self.until)
+        return max(0.0, end - start) / 3600
+
     def allowed(self, shard: Shard, start: F64, end: F64) -> Bools:
         """Return bool[R]: which rows from ``start`` to ``end``, f64[R] stream seconds, may be found."""
         found = np.ones(len(start), bool)

@@ -1,6 +1,7 @@
 """What a search finds: moments, how it was read, and what it could not look at."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,16 @@ class Unsearchable:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The moments of one search, the best first. ``read_as``: how each description is read; ``hours``: searched."""
+    """The moments of one search, the best first. ``read_as``: how each description is read.
+
+    ``hours_of``: how much was searched of each camera, and ``hours`` of all of them.
+    """
 
     moments: tuple[Moment, ...]
     read_as: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unsearchable: tuple[Unsearchable, ...] = ()
     hours: float = 0.0
+    hours_of: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     probable: bool = True

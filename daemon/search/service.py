@@ -27,7 +27,7 @@ class SearchService:
         self._engine = SearchEngine(IndexReader(layout.index), self._log)
         self._config, self._models = config, models
 
-    def find(self, request: SearchRequest, visible: Collection[str] | None) -> Found:
+    def find(self, request: SearchRequest, visible: Collection[str] | None = None) -> Found:
         """Return the best moments; ``visible``: the cameras that may be known of, None: all.
 
         Raise ``SearchError``, ``SourceInvalid`` for an image that is none, and what the models raise.

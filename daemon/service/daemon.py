@@ -51,6 +51,7 @@ from daemon.service.uploads import UploadFolder
 from daemon.summary.library import Library
 from daemon.temporal.service import TemporalService
 from daemon.vlm.disclosure import what_is_sent
+from daemon.vlm.factory import VlmClients, clients_of
 from daemon.web import is_page, page_router
 from workers.errors import EventLogError
 from workers.events.event import Event
@@ -107,6 +108,7 @@ class Daemon:
         access = Access.of(http, Sessions(layout.sessions))
         self._supervisor: Supervisor | None = None
         self._names: Panel | None = None
+        self._vlm = VlmClients(None, {})
         self._api = ApiServices(
             config=lambda: self._config,
             snapshot=self._observer.snapshot,
@@ -123,6 +125,7 @@ class Daemon:
             evidence=self._config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, self._panel),
             search=SearchService(layout, lambda: self._config, self._search_models),
+            vlm=lambda: self._vlm,
             backtest_models=self._backtest_models,
         )
         app = build_app(
@@ -213,6 +216,7 @@ class Daemon:
         self._rules = TemporalService(
             self._config, layout, runtime.follow, runtime.acknowledge, runtime.publish, self._observer.snapshot
         )
+        self._vlm = clients_of(self._config)
         self._alerts.start()
         self._feedback = FeedbackService(layout, self._stop.wake)
         self._feedback.start()
@@ -223,6 +227,7 @@ class Daemon:
         finally:
             self._feedback.stop(min(FEEDBACK_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._rules.stop(min(RULES_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
+            self._vlm.close()
             self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
@@ -305,6 +310,8 @@ class Daemon:
         self._janitor.change(config.retention)
         self._alerts.apply(config)
         self._rules.apply(config)
+        self._vlm.close()
+        self._vlm = clients_of(config)
 
     def _take_heads(self, supervisor: Supervisor) -> None:
         """Have the cameras decide by heads that were put into force."""

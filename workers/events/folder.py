@@ -57,6 +57,10 @@ class EvidenceFolder:
         path = self.local / name
         return path if path.is_file() and path.resolve().is_relative_to(self.local.resolve()) else None
 
+    def may_hold(self, location: str | None) -> bool:
+        """Return whether the file that an event names is there; a remote folder is not asked."""
+        return location is not None and (self.remote is not None or self.path_of(location) is not None)
+
     def open(self, location: str) -> IO[bytes] | None:
         """Return the file that an event names, seekable; None if it is not there (yet).
 

@@ -26,6 +26,7 @@ from daemon.privacy.upload_data import UploadRecords
 from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService
 from daemon.summary.library import Library
+from daemon.vlm.factory import clients_of
 from tests.support.camera_status import camera_status
 from workers.clock import Clock
 from workers.decisions.snapshot import StreamSnapshot
@@ -122,6 +123,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             served.taken_over += 1
             return changes(before, store.read()[0])
 
+        clients = clients_of(config)
         services = ApiServices(
             config=lambda: store.read()[0],
             snapshot=lambda: served.snapshot,
@@ -138,6 +140,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             evidence=config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
             search=SearchService(layout, lambda: store.read()[0], lambda: served.models),
+            vlm=lambda: clients,
             backtest_models=lambda: served.backtest_models,
         )
         app = build_app(
@@ -150,7 +153,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server = HttpServer(app, "127.0.0.1", 0)
         server.start()
         served.url, served.end_streams = server.url, services.tail.close
-        ends.extend((services.tail.close, server.stop, log.close))
+        ends.extend((services.tail.close, server.stop, clients.close, log.close))
         return served
 
     yield _serve

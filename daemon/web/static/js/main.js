@@ -9,6 +9,7 @@ import { begin, route, show, suspend } from "./core/router.js";
 import { say } from "./core/say.js";
 import { connection, listen, retry, start, stop } from "./core/stream.js";
 import { dark, toggle } from "./core/theme.js";
+import { askView } from "./views/ask.js";
 import { cameraView } from "./views/camera.js";
 import { eventView } from "./views/event.js";
 import { eventsView } from "./views/events.js";
@@ -41,6 +42,7 @@ route(/^\/cameras\/([^/]+)$/, cameraView);
 route(/^\/events$/, eventsView);
 route(/^\/events\/([^/]+)$/, eventView);
 route(/^\/search$/, searchView);
+route(/^\/ask$/, askView);
 route(/^\/rules$/, rulesView);
 route(/^\/rules\/([^/]+)$/, ruleView);
 route(/^\/summary$/, summaryView);
@@ -65,7 +67,7 @@ function drawNav() {
   nav.setAttribute("aria-label", t.views);
   element("skip").textContent = t.skip;
   const shown = VIEWS.filter((view) => may(view.may));
-  const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`) || (path === "/summary" && at === (location.search.includes("upload=") ? "/uploads" : "/events")));
+  const isHere = (/** @type {string} */ at) => (at === "/" ? path === "/" || path.startsWith("/cameras/") : path === at || path.startsWith(`${at}/`) || (path === "/ask" && at === "/search") || (path === "/summary" && at === (location.search.includes("upload=") ? "/uploads" : "/events")));
   fill(
     nav,
     shown.map(({ path: at, name, icon: drawn }) => h("a", { href: at, "aria-current": isHere(at) ? "page" : null }, icon(drawn), t.nav[name])),

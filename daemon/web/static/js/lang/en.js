@@ -46,6 +46,11 @@ export const en = {
     http_502: "The proxy does not reach Watchword.",
     http_503: "Watchword is not ready; try again soon.",
     http_504: "The proxy does not reach Watchword.",
+    vlm_unreachable: "The vision-language model cannot be reached, or is overloaded.",
+    vlm_timeout: "The vision-language model did not answer in time.",
+    vlm_refused: "The vision-language model's server does not accept this.",
+    vlm_nonsense: "The vision-language model's answer cannot be read.",
+    vlm_budget_spent: "The calls that are allowed of the vision-language model are used up.",
     internal: "Watchword failed at this; its log says why.",
   },
   live: {
@@ -147,6 +152,24 @@ export const en = {
     unsearchable: (/** @type {string} */ camera, /** @type {string} */ hours, /** @type {string} */ model) =>
       `${hours} h of ${camera} were recorded by another model (${model}) and cannot be searched by this one.`,
     moreLike: "More like this",
+  },
+  ask: {
+    title: "Ask",
+    what: "Your question",
+    hint: "who left the gate open?",
+    go: "Ask",
+    anew: "New dialogue",
+    nobody: "No vision-language model is configured that could answer: set models.verifier.",
+    answers: (/** @type {string} */ model, /** @type {string} */ server) => `${model} at ${server} answers, and sees pictures of what is found.`,
+    leftOut: (/** @type {string} */ cameras) => `Not asked about: ${cameras}.`,
+    steps: {
+      planning: (/** @type {string} */ _cameras) => "Working out what to search for …",
+      searching: (/** @type {string} */ cameras) => `Searching ${cameras} …`,
+      answering: (/** @type {string} */ cameras) => `Looking at what was found on ${cameras} …`,
+    },
+    states: { answered: "Answered.", not_seen: "Not seen: nothing that was found shows an answer.", failed: "There is no answer, but these moments were found:" },
+    searched: "Searched for",
+    hours: (/** @type {string} */ camera, /** @type {string} */ time) => `${time} of ${camera}`,
   },
   modalities: { vision: "vision", speech: "speech", sound: "sound" },
   event: {

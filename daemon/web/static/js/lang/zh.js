@@ -45,6 +45,11 @@ export const zh = {
     http_502: "代理无法连接 Watchword。",
     http_503: "Watchword 尚未就绪，请稍后重试。",
     http_504: "代理无法连接 Watchword。",
+    vlm_unreachable: "无法连接视觉语言模型，或它已过载。",
+    vlm_timeout: "视觉语言模型没有及时回答。",
+    vlm_refused: "视觉语言模型的服务器不接受这个请求。",
+    vlm_nonsense: "无法读取视觉语言模型的回答。",
+    vlm_budget_spent: "允许使用视觉语言模型的次数已用完。",
     internal: "Watchword 处理失败，原因见其日志。",
   },
   live: {
@@ -146,6 +151,24 @@ export const zh = {
     unsearchable: (/** @type {string} */ camera, /** @type {string} */ hours, /** @type {string} */ model) =>
       `${camera} 有 ${hours} 小时是由另一个模型（${model}）记录的，用现在的模型无法搜索。`,
     moreLike: "更多相似片段",
+  },
+  ask: {
+    title: "提问",
+    what: "你的问题",
+    hint: "谁没关院门？",
+    go: "提问",
+    anew: "新的对话",
+    nobody: "没有配置可以回答的视觉语言模型：请设置 models.verifier。",
+    answers: (/** @type {string} */ model, /** @type {string} */ server) => `由 ${server} 的 ${model} 回答，它会看到找到的画面。`,
+    leftOut: (/** @type {string} */ cameras) => `不会问到：${cameras}。`,
+    steps: {
+      planning: (/** @type {string} */ _cameras) => "正在确定要搜索什么……",
+      searching: (/** @type {string} */ cameras) => `正在搜索 ${cameras}……`,
+      answering: (/** @type {string} */ cameras) => `正在查看 ${cameras} 上找到的片段……`,
+    },
+    states: { answered: "已回答。", not_seen: "没有看到：找到的片段都没有显示答案。", failed: "没有回答，但找到了这些片段：" },
+    searched: "搜索了",
+    hours: (/** @type {string} */ camera, /** @type {string} */ time) => `${camera} ${time}`,
   },
   modalities: { vision: "画面", speech: "说话", sound: "声音" },
   event: {

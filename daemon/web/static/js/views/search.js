@@ -56,7 +56,7 @@ export function searchView(root, { query }) {
   span.addEventListener("change", drawTimes);
   offer(query.get("camera"));
   camera.value = query.get("camera") ?? "";
-  fill(root, h("div", { class: "head" }, h("h1", {}, t.nav.search)), form, status, list, more);
+  fill(root, h("div", { class: "head" }, h("h1", {}, t.nav.search), h("a", { href: "/ask" }, t.ask.title)), form, status, list, more);
   drawTimes();
   drawAbout();
 
