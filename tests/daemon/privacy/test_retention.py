@@ -11,12 +11,14 @@ from daemon.observability.metrics import render_metrics
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.privacy import store as places_module
 from daemon.privacy.evidence_data import EvidenceData
+from daemon.privacy.feedback_data import FrameData
 from daemon.privacy.kinds import KINDS, kind_of_key
 from daemon.privacy.retention import Janitor
 from daemon.privacy.store import Limits, Places
 from daemon.privacy.upload_data import UploadRecords, WatchedUpload
 from tests.support.redis import BINARIES, Server, settings_of
 from workers.events.erasures import Scope
+from workers.events.kept_frames import KeptFrame, pack_frames
 from workers.publish.redis.client import RedisSettings
 from workers.state_layout import StateLayout
 
@@ -50,6 +52,18 @@ def test_keys_of_other_programs_are_not_claimed(stream: str) -> None:
     assert kind_of_key(stream, stream).name == "events"  # type: ignore[union-attr]  # None fails as well
     assert kind_of_key(settings.marker(make_event()), stream).name == "markers"  # type: ignore[union-attr]  # as above
     assert kind_of_key("celery", stream) is None
+
+
+def test_frames_for_a_verifier_go_after_their_time_and_are_found_by_it(tmp_path: Path) -> None:
+    state = places(tmp_path)
+    folder = state.layout.verification_frames / "door"
+    old, live, damaged = (write(folder / f"{n}.safetensors", age) for n, age in (("a", 2 * DAY), ("b", 0), ("c", 0)))
+    live.write_bytes(pack_frames([KeptFrame(NOW - 500, b"jpeg")], {"start": NOW - 510, "end": NOW - 490}))
+    data = FrameData(state)
+    assert data.event_ids(Scope("door", NOW - 500, NOW - 495)) == {"b"}
+    assert data.event_ids(Scope("door", NOW - 100, NOW + 100)) == {"c"}, "a damaged file is as old as it was written"
+    assert data.expire(Limits(NOW - DAY)) == 1
+    assert (old.exists(), live.exists(), damaged.exists()) == (False, True, True)
 
 
 def test_old_pictures_go_and_then_the_oldest_of_too_many(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.event_log import opened, residue
-from tests.support.events import make_event, make_live, validate_body
+from tests.support.events import make_live, validate_body
 from workers.errors import EventLogFull
 from workers.events.event import Caption, Event, Verification
 from workers.publish.log.event_log import EventLog
@@ -97,44 +97,56 @@ def test_an_amendment_that_has_no_room_is_refused_and_changes_nothing(tmp_path: 
         assert told(tmp_path, make_live(1)) == before
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    steps=st.lists(
-        st.sampled_from(["stream", "stream", "stream", "again", "verdict", "caption", "reopen"]), max_size=25
-    )
-)
-def test_numbers_rise_by_one_and_a_file_that_is_watched_again_gives_the_same(
+STEPS = ("stream", "stream", "stream", "again", "verdict", "caption", "reopen", "stream dies", "erase")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.sampled_from(STEPS), max_size=25))
+def test_numbers_rise_by_one_and_what_is_watched_again_has_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
-    log, event = EventLog(folder), make_event(1)
+    log, event_id = EventLog(folder), make_live(1).id
     numbers: dict[int, int] = {}  # of the stream's revisions, in the log
-    amended: list[int] = []
-    following = 0
+    amended, ends, following = list[int](), list[int](), 0
     said: tuple[Verification | None, Caption | None] = (None, None)
     for step, what in enumerate(steps):
-        if what == "reopen":
-            log.close()
-            log = EventLog(folder)
-        elif what == "again":
-            following = 0
-        elif what == "stream":
-            kind = "new" if following == 0 else "update"
-            log.append([make_event(1, type=kind, revision=following, verification=PENDING.model_dump())])
-            last = LogView(folder).revisions(event.id)[-1].event
-            assert last.revision == numbers.setdefault(following, last.revision)
-            assert last.stream_revision == following
-            assert (said[0] or PENDING, said[1]) == (last.verification, last.caption)
-            following += 1
-        elif numbers:
-            why = CONFIRMED.model_copy(update={"why": f"{step}"})
-            caption = CAPTION.model_copy(update={"text": f"{step}"})
-            said = (why, said[1]) if what == "verdict" else (said[0], caption)
-            found = log.amend(event.id, *((why,) if what == "verdict" else (None, caption)))
-            assert found is not None
-            assert found.revision == max([*numbers.values(), *amended]) + 1
-            amended.append(found.revision)
-            assert found.amendments == tuple(amended)
-        taken = sorted([*numbers.values(), *amended])
+        following_number = max([*numbers.values(), *amended, *ends], default=-1) + 1
+        match what:
+            case "reopen":
+                log.close()
+                log = EventLog(folder)
+            case "again":
+                following = 0
+            case "erase":
+                log.erase(frozenset({event_id}))
+                numbers, amended, ends, following, said = {}, [], [], 0, (None, None)
+            case "stream dies":
+                found = log.end_open()
+                assert len(found) == (1 if numbers and not ends else 0)
+                ends += [end.revision for end in found]
+                assert [end.revision for end in found] == [following_number] * len(found)
+            case "stream":
+                (seq,) = log.append([revision(following, "update" if following else "new")])
+                assert (seq is None) == bool(ends)
+                if ends:
+                    continue
+                last = LogView(folder).revisions(event_id)[-1].event
+                assert last.revision == numbers.setdefault(following, last.revision)
+                assert last.stream_revision == following
+                assert (last.verification, last.caption) == (said[0] or PENDING, said[1])
+                following += 1
+            case _ if numbers:
+                why = CONFIRMED.model_copy(update={"why": f"{step}"})
+                caption = CAPTION.model_copy(update={"text": f"{step}"})
+                said = (why, said[1]) if what == "verdict" else (said[0], caption)
+                one = log.amend(event_id, *((why,) if what == "verdict" else (None, caption)))
+                assert one is not None
+                amended.append(one.revision)
+                assert (one.revision, one.amendments) == (following_number, tuple(amended))
+                assert (one.verification, one.caption) == (said[0] or PENDING, said[1])
+            case _:
+                assert log.amend(event_id, CONFIRMED) is None
+        taken = sorted([*numbers.values(), *amended, *ends])
         assert taken == list(range(len(taken)))
     log.close()
