@@ -58,6 +58,11 @@ def question(**data: Any) -> Question[Verdict]:
     return Question("Say whether it happened.", data, pictures, Verdict)
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.vlm.client.FIRST_WAIT_S", 0.05)
+
+
 @pytest.fixture
 def make() -> Iterator[Callable[..., VlmClient]]:
     made: list[VlmClient] = []
