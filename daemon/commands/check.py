@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -192,7 +192,7 @@ def _events_table(config: Config, judge: "DescriptionJudge") -> Table:
     watched: dict[EventSpec, list[str]] = {}
     for name, _, _, events in _inputs(config):
         for event in events:
-            watched.setdefault(event, []).append(name)
+            watched.setdefault(replace(event, keep_frames=False), []).append(name)
     table = Table(*(Column(name, overflow="fold") for name in ("event", "inputs", "looks for", "rule")))
     everywhere, order = [name for name, _, _, _ in _inputs(config)], list(config.events)
     for event, names in sorted(watched.items(), key=lambda item: order.index(item[0].name)):
@@ -247,4 +247,5 @@ def rule_in_words(event: EventSpec) -> str:
         "merged within": event.merge_gap_s,
     }
     parts += [f"{words} {seconds:g} s" for words, seconds in times.items() if seconds]
+    parts += [f"verify: {event.verify.policy}"] if event.verify else []
     return "; ".join(parts)

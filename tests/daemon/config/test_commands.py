@@ -118,6 +118,8 @@ def test_it_says_what_verifiers_are_sent_and_warns_of_what_does_not_work(
     shown = " ".join(done.stdout.replace("│", " ").split())
     assert "http://10.0.0.9/v1 large up to 4 frames of each event with `verify` (yard: cat)" in shown
     assert "frames and words of yard" in shown
+    assert "cat yard a cat vision; verify: label" in shown
+    assert "dog all a dog vision" in shown
     assert "the key of http://10.0.0.9/v1 is sent without encryption" in done.stderr
     [sent] = json.loads(run("check", write(config), "--json").stdout)["verifiers"]
     assert (sent["model"], sent["key"], sent["verified"]) == ("large", True, {"yard": ["cat"]})
