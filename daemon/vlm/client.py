@@ -16,7 +16,7 @@ from workers.telemetry import Histogram
 
 ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
-NOT_UNDERSTOOD = (400, 422)  # also what a server answers that knows no ``response_format``
+NOT_UNDERSTOOD = (400, 422)  # also what a server answers that does not know the form of the request
 REASONS = {
     401: "rejects the key",
     403: "rejects the key",

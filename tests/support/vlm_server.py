@@ -50,6 +50,8 @@ class Asked:
 
     @property
     def form(self) -> str:
+        if "max_completion_tokens" in self.body:
+            return "reasoning"
         return str(self.body.get("response_format", {}).get("type", "text"))
 
 
@@ -126,8 +128,8 @@ def drips(body: bytes, every_s: float = 0.05) -> Behaviour:
 
 
 def knows_formats(*known: str, then: Behaviour) -> Behaviour:
-    """Answer with status 400 to a ``response_format`` that is not ``known``; "text": that there is none."""
-    refuse = status(400, b'{"error": {"message": "response_format is not supported"}}')
+    """Answer with status 400 to a form of request that is not ``known``: json_schema, reasoning, json_object, text."""
+    refuse = status(400, b'{"error": {"message": "parameter is not supported"}}')
     return lambda request, asked: (then if asked.form in known else refuse)(request, asked)
 
 

@@ -120,7 +120,7 @@ def test_what_is_no_answer_is_an_error_at_once(behaviour: Behaviour, kind: type[
         client = make(server)
         with pytest.raises(kind):
             client.ask(question(), DEADLINE_S)
-        assert len(server.asked) == (3 if server.asked[-1].form == "text" else 1)
+        assert len(server.asked) == (4 if server.asked[-1].form == "text" else 1)
     assert client.snapshot().failures == {kind.code: 1}
 
 
@@ -204,8 +204,9 @@ def test_a_killed_server_is_asked_again_when_it_is_back(make: Make) -> None:
     ("known", "forms"),
     [
         (("json_schema",), ["json_schema"]),
-        (("json_object", "text"), ["json_schema", "json_object"]),
-        (("text",), ["json_schema", "json_object", "text"]),
+        (("reasoning",), ["json_schema", "reasoning"]),
+        (("json_object", "text"), ["json_schema", "reasoning", "json_object"]),
+        (("text",), ["json_schema", "reasoning", "json_object", "text"]),
     ],
 )
 def test_the_format_falls_back_and_is_remembered(known: tuple[str, ...], forms: list[str], make: Make) -> None:
