@@ -90,7 +90,8 @@ def _plain(value: Any) -> dict[str, Any]:
 def _events_of(config: Config | None) -> dict[str, Any]:
     if config is None:
         raise TypeError('say what to look for: ["a dog"], or name a configuration file with `config`')
-    return {name: event.model_dump(exclude_none=True) for name, event in config.described.items()}
+    others = {"verify"}  # nobody verifies here
+    return {name: event.model_dump(exclude_none=True, exclude=others) for name, event in config.described.items()}
 
 
 def _corners(area: Area) -> list[list[float]]:

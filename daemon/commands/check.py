@@ -240,8 +240,10 @@ def rule_in_words(event: EventSpec) -> str:
     parts = [", ".join(m for m in MODALITIES if m in meant)]
     if event.threshold is not None:
         parts.append(f"p ≥ {event.threshold:g}")
-    elif event.max_false_alerts_per_hour is not None:
-        parts.append(f"false alerts a day: at most {event.max_false_alerts_per_hour * 24:.3g}")
+    elif event.max_false_alerts_per_hour is not None and event.first_stage_per_hour is not None:
+        a_day, first = (24 * rate for rate in (event.max_false_alerts_per_hour, event.first_stage_per_hour))
+        before = f", {first:.3g} before a verifier decides" if first != a_day else ""
+        parts.append(f"false alerts a day: at most {a_day:.3g}{before}")
     times = {
         "lasting": event.min_duration_s,
         "merged within": event.merge_gap_s,

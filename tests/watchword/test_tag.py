@@ -43,9 +43,12 @@ def test_snapshots_and_clips_lie_in_the_folder_of_evidence(video: Path, tmp_path
 
 def test_a_configuration_gives_models_and_events(video: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text("models: {profile: colour}\nevents: {alarm: {describe: red, merge_gap: 10s}}\n")
+    verifier = '{url: "http://127.0.0.1:1/v1", model: m}'  # of the daemon
+    models = f"models: {{profile: colour, verifier: {verifier}}}"
+    config.write_text(f"{models}\nevents: {{alarm: {{describe: red, merge_gap: 10s, verify: hold}}}}\n")
     (event,) = watchword.tag(video, config=config)
     assert (event.event, event.start, event.end) == ("alarm", 3.5, 21.5)
+    assert event.verification is None
 
 
 def test_what_cannot_be_read_raises_the_usual_errors(video: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.commands.check import rule_in_words
 from daemon.config import config_hash
 from tests.daemon.config.conftest import Load, Problems
 from workers.events.writer import spec_version
@@ -66,6 +67,14 @@ def test_without_a_verifier_nothing_is_verified_and_no_frame_is_kept(load: Load)
     plain = TEXT.replace("verify: only_confirmed", "priority: 6")
     without = plain.replace(plain.partition("\n")[0], "")
     assert spec_version(load(plain).event_specs("front")[0]) == spec_version(load(without).event_specs("front")[0])
+
+
+def test_check_names_both_budgets(load: Load) -> None:
+    words = [rule_in_words(load(verified(policy)).event_specs("front")[0]) for policy in ("hold", "label")]
+    assert words == [
+        "vision; false alerts a day: at most 48, 192 before a verifier decides",
+        "vision; false alerts a day: at most 48",
+    ]
 
 
 def test_an_event_that_nobody_could_verify_is_a_problem(problems: Problems, load: Load) -> None:
