@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -113,7 +114,7 @@ def _dialogue(asker: Asker, request: Callable[..., AskRequest], zone: tzinfo) ->
 def _line() -> str:
     """Return the next question; empty where the input ends, or with an empty line."""
     try:
-        return input("? ").strip()
+        return input("? " if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""
 

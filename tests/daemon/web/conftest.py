@@ -11,6 +11,7 @@ from tests.support.page import CHROMIUM, ENDLESS, LAMP, RULES, Site, chromium, l
 from tests.support.pipelines import write_colours
 from tests.support.receivers import Receiver, receiver
 from tests.support.summary import live_clip, live_event, stored_upload
+from tests.support.vlm_server import VlmServer, status, vlm_server
 from workers.state_layout import StateLayout
 
 ROLLS = {"pre": "2s", "post": "2s"}
@@ -24,7 +25,14 @@ def hook() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[Site]:
+def vlm() -> Iterator[VlmServer]:
+    """The site's vision-language model; a test that needs it sets ``usual``."""
+    with vlm_server(status(404)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver, vlm: VlmServer) -> Iterator[Site]:
     """A daemon with a camera that never ends, one that is away, and stored events."""
     folder = tmp_path_factory.mktemp("site")
     for name in ("inbox", "done"):
@@ -40,9 +48,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[S
         cameras = {
             "pattern": {"url": ENDLESS, "audio": False},
             "lamp": {"url": lamp, "audio": False, "events": ["red"]},
-            "away": {"url": "rtsp://127.0.0.1:9/none"},
+            "away": {"url": "rtsp://127.0.0.1:9/none", "verifier": "none"},
         }
-        sections = {"uploads": {"folder": "inbox", "done": "done"}, "evidence": ROLLS}
+        sections: dict[str, Any] = {"uploads": {"folder": "inbox", "done": "done"}, "evidence": ROLLS}
+        sections["models"] = {
+            "profile": "colour",
+            "verifier": {"url": vlm.url, "model": "tiny", "calls_per_minute": 9999},
+        }
         alerts = {"targets": {"hook": {"webhook": hook.url}}, "public_url": "http://cameras.test"}
         site = Site(folder, cameras=cameras, events=RULES, alerts=alerts, **sections)
         site.start()

@@ -30,7 +30,7 @@ export function askView(root) {
     { class: "search", on: { submit: ask } },
     h("div", { class: "row" }, h("div", { class: "field wide" }, h("label", { for: "question" }, t.ask.what), text), h("div", { class: "field" }, h("label", { for: "about-camera" }, t.feed.camera), camera), go, anew),
   );
-  const about = h("p", { class: "small" });
+  const about = h("p", { class: "small asked" });
   const status = h("div", { class: "stack close" });
   const turns = h("div", { class: "stack" });
   fill(root, h("p", { class: "small" }, h("a", { href: "/search" }, `← ${t.nav.search}`)), h("div", { class: "head" }, h("h1", {}, t.ask.title)), form, about, status, turns);
@@ -128,7 +128,7 @@ function drawn({ question, answer }) {
   const named = new Set(answer.sentences.flatMap((one) => one.moments));
   const shown = answer.moments.filter((one) => !named.size || named.has(one.number));
   const rows = new Map(shown.map((one) => [one.number, momentRow(one.moment, false)]));
-  for (const [number, row] of rows) row.querySelector(".name")?.prepend(`[${number}] `);
+  for (const { number, rule } of shown) rows.get(number)?.querySelector(".name")?.prepend(`[${number}] `, rule ? `${rule}, ` : "");
   return h(
     "section",
     { class: "answer stack close" },
