@@ -91,6 +91,7 @@ class EventQuery:
     objects: tuple[
         ObjectQuery | None, ...
     ] = ()  # of each visual paraphrase; None: it names no object; empty: none does
+    read_as: tuple[str, ...] = ()  # what each paraphrase was taken to mean, for people
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def test_events_come_typed_and_in_order(video: Path) -> None:
     events = watchword.tag(video, ["something red"], profile="colour", on_progress=lambda *at: seen.append(at))
     assert all(isinstance(event, watchword.Event) for event in events)
     assert [(e.event, e.start, e.end) for e in events] == [("something_red", 3.5, 9.5), ("something_red", 15.5, 21.5)]
-    assert [(e.snapshot, e.clip) for e in events] == [(None, None)] * 2
+    assert [(e.snapshot, e.clip, e.read_as) for e in events] == [(None, None, ("something red",))] * 2
     assert seen[-1] == (23.0, 24.0)
 
 

@@ -127,8 +127,8 @@ class Announcer:
             self.latency.observe(latency)
         spec, span = self._specs[change.span.event], change.span
         utterances = self._kept([u for u in segment.utterances if u.start_s < span.end and u.end_s > span.start])
-        why, areas = segment.explain(span), segment.areas_of(span)
-        card = ExplanationCard(self._writer.camera, self._writer.live, spec, span, why, utterances, areas)
+        why, seen = segment.explain(span), (segment.areas_of(span), segment.read_as(span))
+        card = ExplanationCard(self._writer.camera, self._writer.live, spec, span, why, utterances, *seen)
         passing = change.type == "update" and span.open  # the next update would replace the picture
         event_id = self._writer.identity(change, spec, segment.name)
         pictures = self._evidence.save(event_id, card, draw=not passing)

@@ -182,7 +182,7 @@ class Segment:
         self.late = 0  # frames that came when their time had left the window
         self._aligner = aligner
         self._groups = build_priority_groups(rule_set, aligner, live)
-        self._areas = _areas(rule_set)
+        self._areas, self._readings = _areas(rule_set), _readings(rule_set)
         self._live, self._zones = live, rule_set.zones
         self._window, self._windows = window, (window, *zone_windows)
         self._audio_until = float("-inf")
@@ -258,7 +258,7 @@ class Segment:
         self._groups = build_priority_groups(rule_set, aligner, self._live, before)
         for group in self._groups:
             group.use(rule_set.heads, before.clips)
-        self._areas, self._aligner = _areas(rule_set), aligner
+        self._areas, self._readings, self._aligner = _areas(rule_set), _readings(rule_set), aligner
         events = {q.event for q in rule_set.queries}
         self.scores = {event: p for event, p in self.scores.items() if event in events}
 
@@ -278,6 +278,10 @@ class Segment:
     def areas_of(self, span: Span) -> Areas:
         """Return the part of the frame in which a span's event is looked for; nothing for all of it."""
         return self._areas.get(span.event, ())
+
+    def read_as(self, span: Span) -> tuple[str, ...]:
+        """Return what each wording of a span's event was taken to mean."""
+        return self._readings.get(span.event, ())
 
     def frames_of(self, span: Span) -> F32:
         """Return the features f32[N, D] of a span's frames that are still in the window of its event."""
@@ -308,6 +312,10 @@ class Segment:
         for window in self._windows:
             window.trim()
         return changes
+
+
+def _readings(rule_set: RuleSet) -> dict[str, tuple[str, ...]]:
+    return {q.event: q.read_as for q in rule_set.queries}
 
 
 def _areas(rule_set: RuleSet) -> dict[str, Areas]:

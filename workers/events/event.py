@@ -220,6 +220,7 @@ class Event(_Part):
         default=None, description="The file in which the event happened; null for a live stream."
     )
     description: tuple[Text, ...] = Field(description="The words that describe the event.")
+    read_as: tuple[Text, ...] = Field(default=(), description="What each of them was taken to mean.")
     parts: tuple[EventPart, ...] = Field(
         default=(),
         description="The events of which a rule over time has made this one, by their start; of an absence the last "

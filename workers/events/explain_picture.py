@@ -32,6 +32,7 @@ class ExplanationCard:
     why: Explanation
     heard: Sequence[Utterance]
     areas: Areas = ()  # of the frames, in which it was looked for
+    read_as: tuple[str, ...] = ()  # what each wording was taken to mean
 
 
 def draw_card(card: ExplanationCard, frames: Sequence[tuple[Point, U8]]) -> Image.Image:

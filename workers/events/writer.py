@@ -97,6 +97,7 @@ class EventWriter:
             live=live,
             source=moment.source,
             description=spec.describe,
+            read_as=moment.card.read_as,
             zone=tuple(zone.name for zone in spec.zones),
             priority=spec.priority,
             score_track=_points(span.track),

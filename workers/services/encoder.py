@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from workers.models.device import fitting, lasting
 from workers.models.options import EncoderOptions
 from workers.models.profiles import PROFILES
 from workers.queries.build import build_query, without_vocabulary
-from workers.queries.judging import query_warnings
+from workers.queries.judging import judge, query_warnings
 from workers.queries.names import nearest_names
 from workers.services.batcher import BatcherSnapshot, FrameBatcher
 from workers.services.clients import EncoderDescription
@@ -54,8 +55,13 @@ class EncoderService:
                 self._batcher.close()
                 raise
         detects = PROFILES[options.profile].detects
-        self._query = lru_cache(KEPT_QUERIES)(lambda spec: build_query(spec, self._encoder, detects))
         nearest = nearest_names(self._encoder)
+
+        def query(spec: EventSpec) -> EventQuery:
+            read_as = tuple(judged.read_as for judged in judge(spec, options.profile, nearest=nearest))
+            return replace(build_query(spec, self._encoder, detects), read_as=read_as)
+
+        self._query = lru_cache(KEPT_QUERIES)(query)
         self._warnings = lru_cache(KEPT_QUERIES)(
             lambda spec, hears: query_warnings(spec, options.profile, hears, nearest)
         )

@@ -85,9 +85,10 @@ def test_a_camera_does_not_wait_for_threads_that_files_hold() -> None:
 @pytest.mark.timeout(60)  # loads models
 def test_streams_are_not_sent_all_that_the_encoder_knows_by_name() -> None:
     actor = EncoderActor(EncoderOptions(threads=1), AlignerOptions())
-    cat = EventSpec("cat", ("a cat",))
+    cat = EventSpec("cat", ("a cat", "一只猫"))
     encoder, network = actor._services["encoder"], actor._services["aligner"]
     (sent,) = asyncio.run(actor.call("encoder", "build_queries", [cat], DEFAULT_CONTEXT))
+    assert sent.read_as == ("a cat", "a cat")
     whole = replace(sent, vocabulary=encoder().vocabulary)
     assert len(pickle.dumps(sent)) < 20_000 < 1_000_000 < len(pickle.dumps(whole))
 
@@ -96,7 +97,7 @@ def test_streams_are_not_sent_all_that_the_encoder_knows_by_name() -> None:
         await actor.call("aligner", "begin", "here", [sent], DEFAULT_CONTEXT)
         return (await actor.call("aligner", "read", "here", unread)).seen
 
-    unread = WindowDelta(0, sent.vision, np.ones(1, bool))
+    unread = WindowDelta(0, sent.vision[:1], np.ones(1, bool))
     own = load_network(AlignerOptions(), encoder().describe().calibration)
     (expected,) = own.read([(own.remember([whole]), unread)])
     np.testing.assert_allclose(asyncio.run(ask()), expected.seen, atol=1e-5)
