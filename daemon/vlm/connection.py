@@ -8,9 +8,11 @@ import asyncio
 import concurrent.futures
 import functools
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -35,6 +37,23 @@ class Answer:
     body: bytes
 
 
+class _NameLookups(concurrent.futures.ThreadPoolExecutor):
+    """Runs each lookup of a name in a thread that the end of the process does not wait for."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except Exception as error:
+                future.set_exception(error)
+
+        if future.set_running_or_notify_cancel():
+            threading.Thread(target=run, name="vlm-name", daemon=True).start()
+        return future
+
+
 class Connection:
     """Posts to the chat completions of one server, from any number of threads. Follows no redirect."""
 
@@ -48,6 +67,7 @@ class Connection:
         proxied = parts.hostname not in LOOPBACK  # what goes to this machine must not leave it
         self._http = httpx.AsyncClient(headers=headers, verify=_tls(), timeout=None, trust_env=proxied)
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(_NameLookups())
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="vlm", daemon=True)
         self._thread.start()

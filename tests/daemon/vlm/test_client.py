@@ -1,5 +1,7 @@
 """The client against a real server that misbehaves in every way: it ends in time, with an answer or a stable code."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -184,6 +186,27 @@ def test_a_server_that_accepts_and_says_nothing(make: Make) -> None:
         with pytest.raises(VlmTimeout):
             make(server, url=f"http://{address}/v1").ask(question(), 0.3)
         assert time.monotonic() - began < 0.8
+
+
+@pytest.mark.process
+def test_a_name_server_that_hangs_holds_up_neither_an_answer_nor_the_end_of_the_process() -> None:
+    program = """
+import socket, time
+from daemon.config.sections.verifier import VlmSettings
+from daemon.vlm.budget import CallBudget
+from daemon.vlm.client import VlmClient
+from daemon.vlm.errors import VlmTimeout
+from daemon.vlm.types import Question
+socket.getaddrinfo = lambda *_, **__: time.sleep(60)
+client = VlmClient(VlmSettings(url="http://vlm.example/v1", model="x"), CallBudget())
+try:
+    client.ask(Question("", {}, (), VlmSettings), 0.3)
+except VlmTimeout:
+    print("in time")
+client.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.returncode) == ("in time\n", 0), done.stderr
 
 
 def test_nobody_listens(make: Make) -> None:
