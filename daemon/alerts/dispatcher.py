@@ -16,13 +16,12 @@ from daemon.alerts.decider import Decider
 from daemon.alerts.store.decisions import Decisions
 from daemon.alerts.store.session import Session
 from workers.clock import Clock
-from workers.publish.log.database import NAME
 from workers.publish.log.view import LogView
 
 READER = "alerts"  # its name in the event log
 BATCH = 64
 LOOK_S = 0.05  # between two looks whether the event log was written to
-READ_S = 0.25  # between two looks into it without that: the time of a file has steps of some milliseconds
+READ_S = 0.25  # between two looks into it without that
 AGAIN_S = 2.0
 ACKNOWLEDGE_S = 5.0  # between two messages to the event log that says up to where it may let go
 
@@ -49,7 +48,6 @@ class Dispatcher:
     ) -> None:
         """``pace`` shortens waits, for tests."""
         self._view, self._session, self._decider = LogView(folder), session, decider
-        self._log_file = folder / f"{NAME}-wal"
         self._prepare, self._acknowledge, self._decided, self._clock = prepare, acknowledge, decided, clock
         self._acknowledge_s = ACKNOWLEDGE_S * pace
         self.suppressed: Counter[str] = Counter()
@@ -100,7 +98,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         while True:
-            is_last, found, before = self._stopping.is_set(), False, self._written()
+            is_last, found, before = self._stopping.is_set(), False, self._view.stamp()
             try:
                 found = self.step()
                 if not found:
@@ -120,16 +118,8 @@ class Dispatcher:
     def _wait(self, before: tuple[int, int]) -> None:
         """Wait until the event log is not as it was ``before`` the last look, for a while."""
         end = self._clock.monotonic() + READ_S
-        while not self._stopping.wait(LOOK_S) and self._clock.monotonic() < end and self._written() == before:
+        while not self._stopping.wait(LOOK_S) and self._clock.monotonic() < end and self._view.stamp() == before:
             pass
-
-    def _written(self) -> tuple[int, int]:
-        """Return what changes whenever the event log is written to: size and time of its write-ahead log."""
-        try:
-            status = self._log_file.stat()
-        except OSError:
-            return 0, 0
-        return status.st_size, status.st_mtime_ns
 
     def _let_go(self, at_once: bool) -> None:
         """Let the event log go of what is decided, now and then; look whether it is another log meanwhile."""

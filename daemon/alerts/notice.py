@@ -97,7 +97,7 @@ class Composer:
             links.mute(event.camera, event.event, now),
             links.feedback(event.id, "wrong", now),
             links.feedback(event.id, "right", now),
-            self.evidence.snapshot(event) if pictures and kind != "clip" else None,
+            self.evidence.snapshot(event) if pictures and kind not in ("clip", "verdict") else None,
             is_on,
         )
 
@@ -125,6 +125,8 @@ class Composer:
             yield f"Seen: {inert(seen)}"
         for word in event.evidence.words[-MAX_WORDS:]:
             yield f"Heard: “{inert(word.text)}”"
+        if said := opinion(event):
+            yield said
 
     def _when(self, event: Event) -> str:
         if event.start_unix is not None:
@@ -144,7 +146,9 @@ class Composer:
             yield f"The last {len(listed)}:"
         for item in listed:
             event = item.event
-            yield f"{local_time(item.at, self._zone)} {event.camera}: {inert(event.description[0])}, {event.score:.0%}"
+            said = f", {event.verification.verdict}" if event.verification else ""
+            at = local_time(item.at, self._zone)
+            yield f"{at} {event.camera}: {inert(event.description[0])}, {event.score:.0%}{said}"
 
     def _links_of(self, kind: str, subjects: Sequence[Subject]) -> Iterator[tuple[str, str]]:
         if kind == "digest":
@@ -167,4 +171,17 @@ def _title(kind: str, items: Sequence[Item]) -> str:
         return f"{len(items)} event{'s' * (len(items) != 1)}"
     cameras = ", ".join(dict.fromkeys(item.event.camera for item in items))
     event = items[0].event.event if items else ""
-    return f"Clip: {event} on {cameras}" if kind == "clip" else f"{event} on {cameras}"
+    known = items[0].event.verification if items and kind == "verdict" else None
+    label = "Clip: " if kind == "clip" else f"{known.verdict.capitalize()}: " if known else ""
+    return f"{label}{event} on {cameras}"
+
+
+def opinion(event: Event) -> str:
+    """Return what the verifier says of an event, in one line; empty where it has not looked yet, or is not to."""
+    known = event.verification
+    if known is None or known.verdict == "pending":
+        return ""
+    if known.verdict == "unavailable":
+        return f"No second opinion: {inert(known.why)}"
+    sure = "" if known.confidence is None else f" ({known.confidence:.0%})"
+    return f"Second opinion: {known.verdict}{sure}. {inert(known.why)}"

@@ -7,11 +7,15 @@ from typing import Any, Literal, get_args
 from workers.events.event import Event
 from workers.events.timestamps import iso
 
-AlertState = Literal["pending", "delivered", "suppressed", "dead"]
-SuppressReason = Literal["over_budget", "cooldown", "quiet_hours", "muted", "priority", "too_late"]
+AlertState = Literal["pending", "held", "delivered", "suppressed", "dead"]  # held: until there is a verdict
+Unverified = Literal["rejected", "not_confirmed", "unverified"]  # unverified: there is no verdict to be had
+SuppressReason = Literal["over_budget", "cooldown", "quiet_hours", "muted", "priority", "too_late", Unverified]
+HeldReason = Literal["verifying"]
 # alert: the first message of one or several events; replay: the same, because somebody wants it again; digest: many at
-# once; clip: follows once the clip is there; end: the event has ended, for targets that follow events
-MessageKind = Literal["alert", "replay", "digest", "clip", "end"]
+# once; clip: follows once the clip is there; end: the event has ended, for targets that follow events; verdict: what a
+# model says of an event that was alerted
+MessageKind = Literal["alert", "replay", "digest", "clip", "end", "verdict"]
+FOLLOWING: tuple[MessageKind, ...] = ("clip", "end", "verdict")  # what an alert that was delivered has after it
 STATES: tuple[AlertState, ...] = get_args(AlertState)
 REASONS: tuple[SuppressReason, ...] = get_args(SuppressReason)
 

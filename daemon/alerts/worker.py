@@ -14,7 +14,7 @@ from daemon.alerts.notice import Composer
 from daemon.alerts.rules import Rules
 from daemon.alerts.store.database import AlertStoreError
 from daemon.alerts.store.queue import MessageQueue
-from daemon.alerts.types import Message
+from daemon.alerts.types import FOLLOWING, Message
 from workers.backoff import Backoff
 from workers.clock import Clock
 from workers.events.event import Event
@@ -160,7 +160,7 @@ class TargetWorker:
         if now > message.deadline:
             self._bury(message, self._error)
             return None
-        if message.kind in ("clip", "end") and not self._follows(message, now):
+        if message.kind in FOLLOWING and not self._follows(message, now):
             return None
         return message
 
@@ -176,7 +176,7 @@ class TargetWorker:
         return replace(message, items=tuple(item for item in message.items if item not in cooling))
 
     def _follows(self, message: Message, now: float) -> bool:
-        """Return whether an end or a clip can be sent now: its alert was delivered, and the clip is there."""
+        """Return whether what follows an alert can be sent now: the alert was delivered, and the clip is there."""
         state = self._queue.state_of(message)
         if state == "pending":
             self._queue.postpone(message, now + CLIP_BEHIND_S * self._pace)
@@ -184,7 +184,7 @@ class TargetWorker:
         if state != "delivered":
             self._queue.drop(message)
             return False
-        if message.kind == "end" or self._settings.composer.evidence.has_clip(message.items[0].event):
+        if message.kind != "clip" or self._settings.composer.evidence.has_clip(message.items[0].event):
             return True
         if now > message.created + CLIP_S:
             self._queue.drop(message)
@@ -194,7 +194,7 @@ class TargetWorker:
 
     def _deliver(self, message: Message, now: float) -> None:
         settings, event = self._settings, message.items[0].event
-        is_on = message.kind != "end" or self._queue.is_on(settings.name, event.camera, event.event)
+        is_on = message.kind not in ("end", "verdict") or self._queue.is_on(settings.name, event.camera, event.event)
         pictures = settings.pictures and not message.plain
         notice = settings.composer.compose(message, now, pictures, is_on)
         self._queue.begin(message)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from pydantic import BaseModel
 
 from daemon.config.schema import Config
+from daemon.config.sections.cameras import CameraConfig
 from workers.types import CameraSpec
 
 LIVE = frozenset({"cameras", "events", "alerts", "privacy", "retention"})
-"""Sections that a running daemon takes up; what differs in another one needs a restart."""
+"""Sections that a running daemon takes up, and ``models.verifier``; what differs in another one needs a restart."""
+VERIFIER = "models.verifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Changes:
 def in_force(started: Config, new: Config) -> Config:
     """Return the configuration that a daemon follows which was ``started`` with another one."""
     fixed = [name for name in type(started).model_fields if name not in LIVE]
-    return new.model_copy(update={name: getattr(started, name) for name in fixed})
+    models = started.models.model_copy(update={"verifier": new.models.verifier})
+    return new.model_copy(update={name: getattr(started, name) for name in fixed} | {"models": models})
 
 
 def changes(before: Config, new: Config, started: Config | None = None) -> Changes:
@@ -52,6 +55,9 @@ def changes(before: Config, new: Config, started: Config | None = None) -> Chang
     changed = tuple(n for n in both if _without_events(cameras[n]) != _without_events(old[n]))
     names = (*before.events, *(name for name in new.events if name not in before.events))
     others = [name for name in sorted(LIVE - {"cameras", "events"}) if getattr(before, name) != getattr(new, name)]
+    others += [VERIFIER] if before.models.verifier != new.models.verifier else []
+    if any(_told(before.cameras[n]) != _told(new.cameras[n]) for n in before.cameras.keys() & new.cameras.keys()):
+        others.append("cameras")
     return Changes(
         cameras_added=tuple(name for name in cameras if name not in old),
         cameras_removed=tuple(name for name in old if name not in cameras),
@@ -67,6 +73,12 @@ def _without_events(camera: CameraSpec) -> CameraSpec:
     return replace(camera, events=())
 
 
+def _told(camera: CameraConfig) -> object:
+    """Return settings of a camera that its stream does not know of: whom it alerts, and what looks at its events."""
+    overrides = camera.events if isinstance(camera.events, dict) else {}
+    return camera.alert, camera.verifier, {name: one.alert for name, one in overrides.items() if one and one.alert}
+
+
 def _fixed(started: Config, new: Config) -> list[str]:
     """Return the keys outside of the live sections that differ, as ``models.profile``."""
     found: list[str] = []
@@ -75,7 +87,8 @@ def _fixed(started: Config, new: Config) -> list[str]:
         if name in LIVE or old == value:
             continue
         if isinstance(old, BaseModel) and isinstance(value, BaseModel):
-            found += [f"{name}.{k}" for k in type(value).model_fields if getattr(old, k) != getattr(value, k)]
+            keys = [f"{name}.{k}" for k in type(value).model_fields if getattr(old, k) != getattr(value, k)]
+            found += [key for key in keys if key != VERIFIER]
         else:
             found.append(name)
     return found

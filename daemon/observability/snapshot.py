@@ -11,6 +11,7 @@ from typing import Literal
 from daemon.config.errors import Problem
 from daemon.config.sections.cameras import UPLOADS
 from daemon.observability.camera_state import CameraState
+from daemon.vlm.types import VlmSnapshot
 from workers.decisions.snapshot import StreamSnapshot
 from workers.index.types import IndexSnapshot
 from workers.publish.base import SinkSnapshot
@@ -80,6 +81,21 @@ class AlertsSnapshot:
     suppressed: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class VerificationSnapshot:
+    """Second opinions on events since the start; ``waiting`` counts those that are being looked at too.
+
+    ``latency``: seconds from the acceptance of the revision that asked for a look to its verdict. ``failures`` are
+    counts by code of the reasons for which there was no verdict.
+    """
+
+    waiting: int
+    oldest_s: float
+    latency: HistogramSnapshot
+    verdicts: dict[str, int]
+    failures: dict[str, int]
+
+
 LeftReason = Literal["ending", "hidden", "link", "special", "unreadable", "not_moved"]
 LEFT_ALONE: dict[LeftReason, str] = {
     "ending": "its ending is not one of a media file",
@@ -139,6 +155,8 @@ class DaemonSnapshot:
     index: IndexSnapshot | None = None  # where it is on
     uploads: UploadsSnapshot | None = None  # where a folder is watched
     alerts: AlertsSnapshot | None = None  # where there are targets
+    verification: VerificationSnapshot | None = None  # where there is a verifier
+    vlm: tuple[VlmSnapshot, ...] = ()  # vision-language models that are asked
     rules: dict[tuple[str, str], int] = field(default_factory=dict)  # (rule over time, type) -> revisions published
     beat: float | None = None
     removed: dict[tuple[str, str], int] = field(default_factory=dict)  # (kind of data, reason) -> pieces removed
@@ -147,8 +165,8 @@ class DaemonSnapshot:
     def only(self, names: Set[str]) -> "DaemonSnapshot":
         """Return the snapshot for somebody who may see the cameras ``names`` (``uploads``: the folder of uploads).
 
-        What all cameras share stays. Alerts and rules over time are hidden: their counts show how much happens
-        elsewhere. So is removed data: its counts show requests to be forgotten.
+        What all cameras share stays. Alerts, second opinions and rules over time are hidden: their counts show how
+        much happens elsewhere. So is removed data: its counts show requests to be forgotten.
         Of the configuration the details are hidden, for they name other cameras.
         """
         return replace(
@@ -157,6 +175,8 @@ class DaemonSnapshot:
             index=self.index.only(names) if self.index else None,
             uploads=self.uploads if UPLOADS in names else None,
             alerts=None,
+            verification=None,
+            vlm=(),
             rules={},
             removed={},
             configuration=replace(self.configuration, problems=(), needs_restart=()),

@@ -4,7 +4,7 @@ The drain ends within ten seconds of the first signal to stop (a second one exit
 deadline:
 
 1. streams: sources stop, pending requests finish, open spans are closed and handed to the publisher; rules over
-   time read them, and end what they found
+   time read them, and end what they found. Events without a verdict get one after the next start
 2. publisher: waiting events go to Redis; the rest stays in the event log on disk for the next start
 3. alerts: what is in the event log is decided, deliveries in hand finish; the rest waits on disk for the next start
 4. the HTTP port, the runtime, the embedded server
@@ -50,6 +50,7 @@ from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from daemon.summary.library import Library
 from daemon.temporal.service import TemporalService
+from daemon.verification.service import VerificationService
 from daemon.vlm.disclosure import what_is_sent
 from daemon.vlm.factory import VlmClients, clients_of
 from daemon.web import is_page, page_router
@@ -72,7 +73,8 @@ FLUSHED_UNTIL_S = 6.5
 FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
-JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = 1.0
+JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = VERIFICATION_STOP_S = 1.0
+ONCE_VERDICTS_S = 120.0  # longest wait for a vision-language model
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
@@ -217,7 +219,11 @@ class Daemon:
             self._config, layout, runtime.follow, runtime.acknowledge, runtime.publish, self._observer.snapshot
         )
         self._vlm = clients_of(self._config)
+        self._verification = VerificationService(
+            self._config, layout, self._vlm, runtime.follow, runtime.acknowledge, runtime.amend
+        )
         self._alerts.start()
+        self._verification.start()
         self._feedback = FeedbackService(layout, self._stop.wake)
         self._feedback.start()
         try:
@@ -227,6 +233,7 @@ class Daemon:
         finally:
             self._feedback.stop(min(FEEDBACK_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._rules.stop(min(RULES_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
+            self._verification.stop(min(VERIFICATION_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._vlm.close()
             self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
@@ -275,6 +282,9 @@ class Daemon:
         log.info("draining", step=1, of=3)
         supervisor.drain(self._stop.left(STREAMS_UNTIL_S))
         self._rules.stop(min(RULES_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
+        if self._once:
+            self._verification.flush(ONCE_VERDICTS_S, lambda: self._stop.came)
+        self._verification.stop(min(VERIFICATION_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
         log.info("draining", step=2, of=3)
         flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S
         flushed = self._runtime.flush(flush_s)
@@ -310,8 +320,10 @@ class Daemon:
         self._janitor.change(config.retention)
         self._alerts.apply(config)
         self._rules.apply(config)
-        self._vlm.close()
-        self._vlm = clients_of(config)
+        before, self._vlm = self._vlm, clients_of(config, self._vlm)
+        self._verification.apply(config, self._vlm)
+        for client in set(before.all).difference(self._vlm.all):
+            client.close()
 
     def _take_heads(self, supervisor: Supervisor) -> None:
         """Have the cameras decide by heads that were put into force."""
@@ -325,8 +337,18 @@ class Daemon:
         uploads = self._uploads.snapshot() if self._uploads else None
         followed = self._reloader.status if self._reloader else None
         removed, alerts = self._janitor.removed, self._alerts.snapshot()
+        opinions = self._verification.snapshot() if self._vlm.all else None
         self._observer.update(
-            self._runtime, supervisor, uploads, self._model, removed, alerts, followed, self._rules.counts
+            self._runtime,
+            supervisor,
+            uploads,
+            self._model,
+            removed,
+            alerts,
+            followed,
+            self._rules.counts,
+            opinions,
+            self._vlm.snapshots(),
         )
 
     def _rest(self, supervisor: Supervisor) -> None:

@@ -13,10 +13,12 @@ from daemon.observability.snapshot import (
     EncoderSnapshot,
     SpeechSnapshot,
     UploadsSnapshot,
+    VerificationSnapshot,
 )
 from daemon.runtime.base import Runtime, ServicesSnapshot
 from daemon.service.overload import OverloadWatch
 from daemon.service.supervisor import Supervisor
+from daemon.vlm.types import VlmSnapshot
 from workers.clock import Clock, SystemClock
 from workers.types import ModelInfo
 
@@ -47,6 +49,8 @@ class Observer:
         alerts: AlertsSnapshot | None = None,
         configuration: ConfigurationStatus | None = None,
         rules: Mapping[tuple[str, str], int] = MappingProxyType({}),
+        verification: VerificationSnapshot | None = None,
+        vlm: tuple[VlmSnapshot, ...] = (),
     ) -> None:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
@@ -64,6 +68,8 @@ class Observer:
             removed=dict(removed),
             alerts=alerts,
             rules=dict(rules),
+            verification=verification,
+            vlm=vlm,
             configuration=configuration or ConfigurationStatus(),
         )
 

@@ -38,11 +38,11 @@ class VlmClients:
             client.close()
 
 
-def clients_of(config: Config) -> VlmClients:
-    """Return the clients of a configuration; nothing is sent yet."""
+def clients_of(config: Config, before: VlmClients | None = None) -> VlmClients:
+    """Return the clients of a configuration; nothing is sent yet. Those of ``before`` with the same settings stay."""
     folder = StateLayout(config.state_dir).calls
     budgets: dict[Path, CallBudget] = {}
-    made: dict[VlmSettings, VlmClient] = {}
+    made = {client.settings: client for client in before.all} if before else {}
 
     def client(settings: VlmSettings | None) -> VlmClient | None:
         if settings is None:

@@ -20,7 +20,9 @@ from daemon.observability.snapshot import (
     EncoderSnapshot,
     SpeechSnapshot,
     TargetSnapshot,
+    VerificationSnapshot,
 )
+from daemon.vlm.types import VlmSnapshot
 from tests.support.camera_status import camera_status
 from tests.support.processes import process
 from tests.support.servers import free_port, http, start
@@ -53,6 +55,8 @@ def busy_daemon(seconds: int) -> DaemonSnapshot:
         **counts,  # type: ignore[arg-type]
         **budgets,  # type: ignore[arg-type]
     )
+    opinions = VerificationSnapshot(1, 2.0, histogram.snapshot(), {"confirmed": seconds}, {})
+    asked = VlmSnapshot("http://x", "tiny", seconds, seconds, {}, 9, histogram.snapshot(), 5, 9, 95)
     model = ModelInfo("lite/x@1", "lite", "x", "1", 8, "MIT", "cpu", 1.0)
     return DaemonSnapshot(
         (camera_status(stream),),
@@ -62,6 +66,8 @@ def busy_daemon(seconds: int) -> DaemonSnapshot:
         alerts=AlertsSnapshot(
             {"phone": TargetSnapshot(True, seconds, 0, 0, 0, 0.0, histogram.snapshot())}, {"cooldown": seconds}
         ),
+        verification=opinions,
+        vlm=(asked,),
     )
 
 

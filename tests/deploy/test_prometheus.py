@@ -44,7 +44,7 @@ def test_scrape_config_is_valid() -> None:
 
 
 def test_alert_rules_are_valid() -> None:
-    assert "14 rules found" in promtool("check", "rules", str(FOLDER / "alerts.yml"))
+    assert "17 rules found" in promtool("check", "rules", str(FOLDER / "alerts.yml"))
 
 
 def test_alerts_fire_when_they_should() -> None:

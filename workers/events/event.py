@@ -7,6 +7,7 @@ changes only add.
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -90,6 +91,9 @@ class Verification(_Part):
     model: Text | None = None
     latency_s: float | None = Field(default=None, ge=0, description="Seconds from the question to the verdict.")
     prompt: str | None = Field(default=None, description="Version of the question.")
+    look: Literal["opening", "end"] | None = Field(
+        default=None, description="Whether the model was asked while the event was open, or after its end."
+    )
 
 
 class Caption(_Part):
@@ -295,7 +299,10 @@ class Event(_Part):
         """Return the revision after this one, with these fields; nothing else changes."""
         revision = self.revision + 1
         changes = {"type": "update" if self.type == "new" else self.type, "revision": revision}
-        numbers = {"amendments": (*self.amendments, revision), "produced_at": iso(unix_s)}
+        numbers: dict[str, Any] = {"amendments": (*self.amendments, revision), "produced_at": iso(unix_s)}
+        if self.latency_s is not None:
+            later_s = max(0.0, unix_s - datetime.fromisoformat(self.produced_at).timestamp())
+            numbers["latency_s"] = round(self.latency_s + later_s, 3)
         return self.model_copy(update={**changes, **numbers, **parts})
 
     def following(self, last: Self) -> Self:

@@ -171,7 +171,7 @@ class MqttChannel:
 
 def _attributes(subject: Subject) -> dict[str, Any]:
     """Return what Home Assistant shows beside the state."""
-    event = subject.event
+    event, known = subject.event, subject.event.verification
     return {
         "id": event.id,
         "camera": event.camera,
@@ -182,6 +182,8 @@ def _attributes(subject: Subject) -> dict[str, Any]:
         "score": event.score,
         "priority": event.priority,
         "words": [word.text for word in event.evidence.words],
+        "verdict": known.verdict if known else None,
+        "verdict_why": known.why if known else None,
         "objects": sorted({seen.name for seen in event.evidence.objects}),
         "url": subject.url,
     }

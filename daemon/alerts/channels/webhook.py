@@ -19,7 +19,7 @@ from workers.redaction import RedactedUrl
 
 CONNECT_S, ANSWER_S = 5.0, 15.0
 MAX_WAIT_S = 3600.0  # that a server may ask for
-TYPES = {"alert": "alert", "digest": "alert.digest", "clip": "alert.clip", "test": "test"}
+TYPES = {"alert": "alert", "digest": "alert.digest", "clip": "alert.clip", "verdict": "alert.verdict", "test": "test"}
 
 
 class WebhookChannel:

@@ -2,10 +2,13 @@
 
 import sqlite3
 
-from daemon.alerts.types import AlertState, MessageKind, SuppressReason, alert_id, message_id
+from daemon.alerts.types import AlertState, HeldReason, MessageKind, SuppressReason, alert_id, message_id
 from workers.events.event import Event
 
 CURSOR = "cursor"  # up to where the event log is decided
+
+Known = tuple[AlertState, str]
+"""State of an alert, and its reason."""
 
 
 class Decisions:
@@ -33,7 +36,16 @@ class Decisions:
         )
         self._run(sql, (event.id, event.camera, event.event, at, event.type == "end", event.to_json()))
 
-    def of_event(self, event_id: str) -> dict[str, tuple[AlertState, str]]:
+    def event(self, event_id: str) -> Event | None:
+        """Return the revision of an event that was kept last."""
+        row = self._run("SELECT body FROM events WHERE id = ?", (event_id,)).fetchone()
+        return Event.from_json(row[0]) if row else None
+
+    def accepted(self, event_id: str) -> float:
+        """Return when the event log accepted the first revision of an event that is kept, Unix seconds."""
+        return float(self._run("SELECT at FROM events WHERE id = ?", (event_id,)).fetchone()[0])
+
+    def of_event(self, event_id: str) -> dict[str, Known]:
         """Return state and reason of the alerts of an event, by target."""
         rows = self._run("SELECT target, state, reason FROM alerts WHERE event_id = ?", (event_id,))
         return {target: (state, reason) for target, state, reason in rows}
@@ -63,10 +75,18 @@ class Decisions:
         return str(row[0]) if row else None
 
     def add_message(
-        self, kind: MessageKind, target: str, of: Event, created: float, due: float, deadline: float, subject: str = ""
+        self,
+        kind: MessageKind,
+        target: str,
+        of: Event,
+        created: float,
+        due: float,
+        deadline: float,
+        subject: str = "",
+        repeated: str = "",
     ) -> str:
         """Add a message that begins with event ``of``, unless there is one; return its id."""
-        identity = message_id(kind, target, of.id)
+        identity = message_id(kind, target, of.id, repeated)
         sql = (
             "INSERT OR IGNORE INTO messages (id, target, kind, subject, state, created, due, deadline) "
             "VALUES (?, ?, ?, ?, 'pending', ?, ?, ?)"
@@ -74,9 +94,14 @@ class Decisions:
         self._run(sql, (identity, target, kind, subject, created, due, deadline))
         return identity
 
-    def add_alert(self, target: str, of: Event, at: float, message: str | None, reason: SuppressReason | None) -> None:
-        """Write down that an event is alerted by a message, or suppressed for a reason; replaces what was decided."""
-        state = "suppressed" if reason else "pending"
+    def add_alert(
+        self, target: str, of: Event, at: float, message: str | None, reason: SuppressReason | HeldReason | None
+    ) -> None:
+        """Write down that an event is alerted by a message, held or suppressed for a reason.
+
+        Replaces what was decided before; ``at`` counts for the first decision.
+        """
+        state = "held" if reason == "verifying" else "suppressed" if reason else "pending"
         sql = (
             "INSERT INTO alerts (id, event_id, camera, event, target, state, reason, at, message) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, "

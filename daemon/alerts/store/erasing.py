@@ -16,6 +16,7 @@ from daemon.alerts.store.database import (
     transaction,
 )
 from daemon.alerts.store.retained import ERASED
+from daemon.alerts.types import FOLLOWING
 from workers.events.event import Event
 
 CHUNK = 256  # ids in one statement
@@ -92,6 +93,6 @@ def _erase(connection: sqlite3.Connection, event_id: str) -> None:
 def _drop_empty(connection: sqlite3.Connection) -> None:
     """Remove messages that are about nothing any more."""
     connection.execute(
-        "DELETE FROM messages WHERE kind NOT IN ('clip', 'end') "
+        f"DELETE FROM messages WHERE kind NOT IN {FOLLOWING} "
         "AND NOT EXISTS (SELECT 1 FROM alerts WHERE message = messages.id)"
     )

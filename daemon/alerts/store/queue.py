@@ -8,7 +8,7 @@ import structlog
 
 from daemon.alerts.store.decisions import Decisions
 from daemon.alerts.store.session import Row, Session
-from daemon.alerts.types import Item, Message, SuppressReason
+from daemon.alerts.types import FOLLOWING, Item, Message, SuppressReason
 from workers.events.event import Event
 
 CLOCK_SET_S = 60.0  # a message from so far in the future says that the clock was set back: it is due
@@ -112,7 +112,7 @@ class MessageQueue:
             return found
 
     def state_of(self, message: Message) -> str:
-        """Return the state of the alert that an end or a clip follows; empty where it is gone."""
+        """Return the state of the alert that a message follows; empty where it is gone."""
         sql = "SELECT state FROM alerts WHERE target = ? AND event_id = ?"
         rows = [self._session.rows(sql, (message.target, item.event.id)) for item in message.items]
         return str(rows[0][0][0]) if rows and rows[0] else ""
@@ -133,7 +133,7 @@ class MessageQueue:
 
     def _whole(self, row: Row) -> Message:
         identity, _, kind, *_ = row
-        if kind in ("clip", "end"):
+        if kind in FOLLOWING:
             sql = "SELECT '', at, body FROM events JOIN messages ON events.id = subject WHERE messages.id = ?"
         else:
             sql = (

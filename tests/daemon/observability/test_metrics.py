@@ -25,7 +25,9 @@ from daemon.observability.snapshot import (
     SpeechSnapshot,
     TargetSnapshot,
     UploadsSnapshot,
+    VerificationSnapshot,
 )
+from daemon.vlm.types import VlmSnapshot
 from tests.support.camera_status import camera_status
 from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.index.types import IndexSnapshot
@@ -79,6 +81,18 @@ CONTRACT = {
     "alerts_waiting": {"target"},
     "alerts_oldest_seconds": {"target"},
     "alert_latency_seconds": {"target"},
+    "verification_waiting": set(),
+    "verification_oldest_seconds": set(),
+    "verification_seconds": set(),
+    "verification_failures_total": {"code"},
+    "verdicts_total": {"verdict"},
+    "vlm_questions_total": {"model"},
+    "vlm_failures_total": {"model", "code"},
+    "vlm_seconds": {"model"},
+    "vlm_tokens_total": {"model"},
+    "vlm_calls_today": {"model"},
+    "vlm_calls_left": {"model"},
+    "vlm_tokens_today": {"model"},
     "index_bytes_total": {"camera"},
     "index_items_total": {"camera"},
     "index_lost_total": {"camera"},
@@ -146,6 +160,10 @@ FULL = DaemonSnapshot(
     rules={("bark", "new"): 2},
     alerts=AlertsSnapshot(
         {"phone": TargetSnapshot(False, 7, 2, 5, 4, 90.0, seconds(1.5))}, {"cooldown": 6, "muted": 0}
+    ),
+    verification=VerificationSnapshot(3, 4.5, seconds(2.0), {"confirmed": 2}, {"vlm_timeout": 1, "what": 5}),
+    vlm=tuple(
+        VlmSnapshot(f"http://{n}", "tiny", 4, 3, {"vlm_timeout": 1}, 300, seconds(1.0), 5, 400, 95) for n in range(2)
     ),
     configuration=ConfigurationStatus("2ab1", loaded=1700.0, valid=False),
 )
@@ -224,6 +242,14 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "alerts_suppressed_total", reason="cooldown") == 6
     assert value(FULL, "alerts_suppressed_total", reason="muted") == 0
     assert value(FULL, "alert_latency_seconds_count", target="phone") == 1
+    assert value(FULL, "verification_waiting") == 3
+    assert value(FULL, "verification_failures_total", code="vlm_timeout") == 1
+    assert value(FULL, "verification_failures_total", code="other") == 5
+    assert value(FULL, "verdicts_total", verdict="confirmed") == 2
+    assert value(FULL, "verdicts_total", verdict="unsure") == 0
+    assert value(FULL, "vlm_failures_total", model="tiny", code="vlm_timeout") == 2  # of two servers
+    assert value(FULL, "vlm_tokens_today", model="tiny") == 800
+    assert value(FULL, "vlm_seconds_count", model="tiny") == 2
     assert value(FULL, "event_log_damaged_total") == 3
     assert value(FULL, "model_info", model="lite/lite0@1") == 1
 

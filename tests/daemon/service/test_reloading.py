@@ -22,6 +22,7 @@ from daemon.service.reloading import Reloader
 from tests.support.clocks import FakeClock
 from tests.support.daemon import ALWAYS, ENDLESS, WATCHWORD, Running, json_lines, write_config
 
+VERIFIER = "{url: 'http://127.0.0.1:9/v1', model: tiny}"
 TEXT = """\
 models: {profile: colour}
 cameras:
@@ -108,6 +109,10 @@ def test_a_changed_file_is_taken_up_once_it_has_settled(daemon: Daemon) -> None:
         ("models:", "http: {port: 1}\nstate_dir: x\nmodels:", Changes(needs_restart=("http.port", "state_dir"))),
         ("models:", "retention: {events: 1d}\nmodels:", Changes(sections=("retention",))),
         ("models:", "alerts: {public_url: 'https://a.example'}\nmodels:", Changes(sections=("alerts",))),
+        ("models: {", f"models: {{verifier: {VERIFIER}, ", Changes(sections=("models.verifier",))),
+        ('.2/s"}', '.2/s", verifier: none}', Changes(sections=("cameras",))),
+        ('.2/s"}', '.2/s", alert: {cooldown: 1s}}', Changes(sections=("cameras",))),
+        ("describe: red", "describe: red, verify: hold", Changes(rules_changed=("a", "b"), events=("red",))),
         ("events:", "# a comment\nevents:", Changes()),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.publish.log.database import OPEN, read_only
+from workers.publish.log.database import NAME, OPEN, read_only
 from workers.publish.log.records import COLUMNS, Record, from_row
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM events AS this"
@@ -52,6 +52,17 @@ class LogView:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def stamp(self) -> tuple[int, int]:
+        """Return what changes whenever the log is written to: size and time of its write-ahead log.
+
+        Cheap enough to be called many times a second. The time has steps of some milliseconds, so it may miss a write.
+        """
+        try:
+            status = (self._folder / f"{NAME}-wal").stat()
+        except OSError:
+            return 0, 0
+        return status.st_size, status.st_mtime_ns
 
     def page(self, wanted: LogQuery, limit: int, before: int | None = None) -> list[Record]:
         """Return the last revision of each of ``limit`` events, newest first, of sequence numbers below ``before``.

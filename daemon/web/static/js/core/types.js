@@ -15,6 +15,18 @@
  */
 
 /**
+ * @typedef {object} Verification What a vision-language model says of an event.
+ * @property {"pending" | "confirmed" | "rejected" | "unsure" | "unavailable"} verdict
+ * @property {string} policy
+ * @property {string} fallback
+ * @property {number | null} [confidence]
+ * @property {string} [why]
+ * @property {string} [doubt]
+ * @property {string | null} [model]
+ * @property {number | null} [latency_s]
+ */
+
+/**
  * @typedef {object} EventBody
  * @property {"new" | "update" | "end"} type
  * @property {string} id
@@ -35,6 +47,7 @@
  * @property {Point[]} score_track
  * @property {{threshold?: number | null, max_false_alerts_per_hour?: number | null}} [rule]
  * @property {boolean} [over_budget]
+ * @property {Verification | null} [verification]
  * @property {Record<string, number>} modalities
  * @property {Evidence} evidence
  * @property {string} model

@@ -13,7 +13,7 @@ import { say } from "../core/say.js";
 const HOUR_S = 3600;
 
 /** @type {Record<string, string>} */
-const TONES = { delivered: "good", pending: "now", dead: "bad" };
+const TONES = { delivered: "good", pending: "now", held: "now", dead: "bad" };
 
 /**
  * Draws the alerts of an event, with what can be done about them.
@@ -54,7 +54,7 @@ function row(alert, changed) {
     say(status.textContent);
     changed();
   };
-  const done = alert.state === "dead" || alert.state === "suppressed";
+  const done = ["dead", "suppressed", "held"].includes(alert.state);
   return h(
     "li",
     { class: "row" },

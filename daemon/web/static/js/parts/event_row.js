@@ -4,6 +4,7 @@ import { address } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { dateTime, duration, offset, timeOfDay } from "../core/format.js";
 import { t } from "../core/i18n.js";
+import { opinionLine } from "./opinion.js";
 
 /** @typedef {import("../core/types.js").EventBody} EventBody */
 
@@ -31,6 +32,7 @@ export function eventRow(event, old, dated = false) {
         { class: "what" },
         h("span", { class: "name" }, event.event),
         h("span", { class: "small" }, event.description.join(" / ")),
+        opinionLine(event),
       ),
       h(
         "span",

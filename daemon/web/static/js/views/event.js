@@ -9,6 +9,7 @@ import { drawAlerts } from "../parts/alerting.js";
 import { bars } from "../parts/charts.js";
 import { whence } from "../parts/event_row.js";
 import { Thumbs } from "../parts/feedback.js";
+import { opinionSection } from "../parts/opinion.js";
 import { timeline } from "../parts/timeline.js";
 
 /** @typedef {import("../core/types.js").EventBody} EventBody */
@@ -50,7 +51,7 @@ export function eventView(root, { name: id }) {
       const fresh = found.event.revision !== revision;
       draw(found.event, found.alerts);
       clearTimeout(timer);
-      if (fresh || found.alerts.some((/** @type {Alert} */ alert) => alert.state === "pending")) timer = setTimeout(load, SOON_MS);
+      if (fresh || found.alerts.some((/** @type {Alert} */ alert) => alert.state === "pending" || alert.state === "held")) timer = setTimeout(load, SOON_MS);
     } catch (error) {
       if (abort.signal.aborted) return;
       if (error instanceof ApiError && error.status === 404) {
@@ -108,6 +109,7 @@ function factsOf(event) {
   const kinds = ["vision", "speech", "sound"].filter((kind) => kind in event.modalities);
   const parts = event.parts ?? [];
   return [
+    opinionSection(event),
     parts.length > 0 &&
       h(
         "section",

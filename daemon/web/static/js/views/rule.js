@@ -12,6 +12,7 @@ import { Trying } from "../parts/trying.js";
 import { ZoneDrawing } from "../parts/zone_drawing.js";
 
 const MODALITIES = ["vision", "speech", "sound"];
+const POLICIES = ["", "hold", "label", "only_confirmed"];
 const NEW = "+new"; // no rule can have these names
 const NEW_OVER_TIME = "+over-time";
 
@@ -93,6 +94,7 @@ class RuleEditor {
         mayEdit() && this.trying.element,
         this.name !== "" && h("section", {}, h("h2", {}, t.feedback.learned), this.learned.element),
         h("div", { class: "row" }, field(t.rule.minDuration, inputs.minDuration), field(t.rule.mergeGap, inputs.mergeGap), field(t.rule.priority, inputs.priority)),
+        field(t.rule.verify, inputs.verify, t.rule.verifyHint),
         h("fieldset", {}, h("legend", {}, t.rule.zone), this.zones),
         this.drawPlace,
         h("fieldset", {}, h("legend", {}, t.rule.targets), decide(inputs.toAll, t.rule.toAll, null), decide(inputs.toSome, t.rule.toSome, this.targets)),
@@ -158,6 +160,7 @@ class RuleEditor {
     inputs.minDuration.value = config.min_duration ?? "";
     inputs.mergeGap.value = config.merge_gap ?? "";
     inputs.priority.value = config.priority ?? "";
+    inputs.verify.value = config.verify?.policy ?? config.verify ?? "";
     this.showChoices(this.zones, this.zoneNames(), [config.zone ?? []].flat(), t.rule.noZones);
     const to = config.alert?.to;
     inputs.toAll.checked = to === undefined || to === null;
@@ -230,6 +233,7 @@ class RuleEditor {
       merge_gap: inputs.mergeGap.value.trim() || undefined,
       priority: inputs.priority.value === "" ? undefined : Number(inputs.priority.value),
       zone: oneOrMany(checked(this.zones)),
+      verify: verified(this.config.verify, inputs.verify.value),
       alert: Object.keys(alert).length ? alert : undefined,
     };
     for (const key of Object.keys(found)) if (found[key] === undefined) delete found[key];
@@ -271,6 +275,7 @@ function makeInputs() {
     per: h("select", { "aria-label": t.rule.per }, ["hour", "day", "week"].map((value) => h("option", { value }, worded(t.rule.pers, value)))),
     minDuration: h("input", { id: "min-duration", class: "narrow", placeholder: "2s", autocomplete: "off" }),
     mergeGap: h("input", { id: "merge-gap", class: "narrow", placeholder: "3s", autocomplete: "off" }),
+    verify: h("select", { id: "verify" }, POLICIES.map((value) => h("option", { value }, worded(t.rule.policies, value || "none")))),
     priority: h("input", { id: "priority", class: "narrow", type: "number", min: 0, max: 10, placeholder: "5" }),
   };
 }
@@ -284,6 +289,16 @@ function field(label, input, hint) {
   const id = `${input.id}-hint`;
   if (hint) input.setAttribute("aria-describedby", id);
   return h("div", { class: "field" }, h("label", { for: input.id }, label), input, hint !== undefined && h("p", { class: "small", id }, hint));
+}
+
+/**
+ * Returns the setting of a policy; what else the configuration says of it stays.
+ * @param {any} before
+ * @param {string} policy Empty: the event is not verified.
+ */
+function verified(before, policy) {
+  if (!policy) return undefined;
+  return typeof before === "object" ? { ...before, policy } : policy;
 }
 
 /** @param {HTMLElement} place */
