@@ -27,7 +27,7 @@ def judged(event: Event, verdict: str, why: str = "Nobody climbs.") -> Event:
     assert event.verification
     said = {"verdict": verdict, "why": why, "confidence": None if verdict == "unavailable" else 0.9}
     type_ = "update" if event.type == "new" else event.type
-    found = Verification(**event.verification.model_dump(exclude_none=True) | said)  # type: ignore[arg-type]
+    found = Verification(**event.verification.model_dump(exclude_none=True) | said)
     return event.model_copy(update={"revision": event.revision + 1, "type": type_, "verification": found})
 
 
