@@ -112,8 +112,8 @@ def _part(part: EventPart, live: bool) -> str:
 
 
 def _rule(rule: Rule) -> str:
-    """Return the threshold of the decision, and the budget from which it was derived."""
-    threshold, budget = rule.threshold, rule.max_false_alerts_per_hour
+    """Return the threshold of the decision, and the budget that was configured, from which it was derived."""
+    threshold, budget = rule.threshold, rule.budget_per_hour or rule.max_false_alerts_per_hour
     if threshold is None:
         return ""
     return f" (threshold {threshold:.3f}" + (f", {budget * 24:.3g} false alerts a day)" if budget else ")")

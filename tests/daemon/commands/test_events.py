@@ -27,6 +27,9 @@ from workers.publish.redis.sink import EventScript
 LONG_SPOKEN = "[red]help[/red]\x1b[2J 救命"
 
 
+LOOSENED = {"threshold": 0.625, "max_false_alerts_per_hour": 4 / 24, "budget_per_hour": 1 / 24}
+
+
 def published(url: str, *events: Event) -> None:
     settings = settings_of(url)
     client = connect(settings)
@@ -44,7 +47,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             url,
             make_event(0x10, text=LONG_SPOKEN),
             make_event(0x11),
-            make_event(0x10, revision=1, type="end", end=3725.5, text=LONG_SPOKEN),
+            make_event(0x10, revision=1, type="end", end=3725.5, text=LONG_SPOKEN, rule=LOOSENED),
             live,
         )
         yield folder

@@ -45,7 +45,7 @@
  * @property {{id: string, camera: string, event: string, start: number, end: number, score: number}[]} [parts]
  * @property {number} priority
  * @property {Point[]} score_track
- * @property {{threshold?: number | null, max_false_alerts_per_hour?: number | null}} [rule]
+ * @property {{threshold?: number | null, max_false_alerts_per_hour?: number | null, budget_per_hour?: number | null}} [rule]
  * @property {boolean} [over_budget]
  * @property {Verification | null} [verification]
  * @property {Record<string, number>} modalities

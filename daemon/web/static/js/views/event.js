@@ -161,7 +161,8 @@ function grouped(objects) {
 
 /** @param {EventBody} event */
 function whyOf(event) {
-  const { threshold, max_false_alerts_per_hour: budget } = event.rule ?? {};
+  const { threshold, ...budgets } = event.rule ?? {};
+  const budget = budgets.budget_per_hour ?? budgets.max_false_alerts_per_hour;
   const read = event.read_as ?? [];
   return h(
     "dl",
