@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
 from typer.testing import CliRunner
 
 from daemon.commands.events.commands import app as events_app
+from tests.support.forking import Forked
 
 WATCHWORD = (sys.executable, "-m", "daemon")
 ENDLESS = "synthetic://pattern?seconds=3600&width=320&height=240&fps=5&pace=1"
@@ -39,14 +41,16 @@ def write_config(folder: Path, profile: str = "colour", **sections: Any) -> Path
     return path
 
 
-def watchword(
-    *args: str | Path, timeout_s: float = 170, env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def watchword(*args: str | Path, timeout_s: float = 170) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    command = [*WATCHWORD, *map(str, args)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, **(env or {})}, check=False
-    )
+    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        process = Forked([*map(str, args)], stdout, stderr)
+        try:
+            code = process.wait(timeout_s)
+        finally:
+            process.kill()
+        stdout.seek(0), stderr.seek(0)
+        return subprocess.CompletedProcess(process.args, code, stdout.read(), stderr.read())
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
@@ -66,11 +70,15 @@ def published(folder: Path, all_revisions: bool = False) -> list[dict[str, Any]]
 class Running:
     """A daemon in the background."""
 
-    def __init__(self, config: Path, log: Path, program: Sequence[str]) -> None:
+    def __init__(self, config: Path, log: Path, program: Sequence[str] = ()) -> None:
+        """Start ``program``, which is that of this checkout unless it is given."""
         self._log = log
-        with log.open("w") as out:
-            command = [*program, "run", str(config)]
-            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=out)
+        self.process: Forked | subprocess.Popen[bytes]
+        with log.open("w") as out, open(os.devnull, "w") as nowhere:
+            if program:
+                self.process = subprocess.Popen([*program, "run", str(config)], stdout=nowhere, stderr=out)
+            else:
+                self.process = Forked(["run", str(config)], nowhere, out)
 
     def log(self) -> str:
         """Return what it has logged so far."""
@@ -91,7 +99,7 @@ class Running:
 
 
 @contextmanager
-def running(config: Path, folder: Path, program: Sequence[str] = WATCHWORD) -> Iterator[Running]:
+def running(config: Path, folder: Path, program: Sequence[str] = ()) -> Iterator[Running]:
     """Start a daemon and make sure that it is gone at the end."""
     daemon = Running(config, folder / "daemon.log", program)
     try:
