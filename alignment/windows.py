@@ -186,5 +186,6 @@ class ClipWindow:
             first, after = np.searchsorted(t[:, 1], bounds[:, 0], "right"), np.searchsorted(t[:, 0], bounds[:, 1])
             mask = np.asarray(after > first)
             for i in np.flatnonzero(mask):
-                out[i] = np.max(rows[first[i] : after[i]], axis=0)
+                for row in rows[first[i] : after[i]]:
+                    np.maximum(out[i], row, out=out[i])  # several times as fast as `max` of few long rows
         return out, mask
