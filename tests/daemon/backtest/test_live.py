@@ -61,6 +61,7 @@ TAPE = TapeInfo(
 )
 PERIOD = Period(START - 10, START + 3600)
 NOTHING_LEARNED = StateService()
+WHOLE = (True, False)  # every clip is decided on, or those that matter
 Decision = tuple[str, float, float, float, bool, float | None]
 
 
@@ -72,6 +73,13 @@ def network() -> Iterator[AlignerClient]:
     )
     yield AlignerProxy(LocalTransport(service))
     service.close()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[StreamItem]]:
+    """Four minutes of a stream: the folder of its index, and its items as they are there."""
+    folder = tmp_path_factory.mktemp("index")
+    return folder, write_stream(folder, TAPE, list(live_items(0, 240)), each=150)
 
 
 def of_events(events: list[dict[str, object]], name: str) -> list[Decision]:
@@ -107,31 +115,34 @@ def decided(items: list[StreamItem], aligner: Aligner, events: tuple[EventSpec, 
     return Replay(CAMERA, INFO, events, aligner).decide(items).events
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["every clip", "what matters"])
-def test_a_live_stream_is_decided_again(tmp_path: Path, whole: bool) -> None:
+def test_a_live_stream_is_decided_again(kept: tuple[Path, list[StreamItem]]) -> None:
     """Drops, a discontinuity, zones, speech, sounds and a budget; whether or not clips are skipped."""
-    stored = write_stream(tmp_path, TAPE, list(live_items(0, 240)), each=150)
+    folder, stored = kept
     live = decided(stored, SimilarityAligner(ENCODER.describe().calibration), EVENTS)
-    found = {e.name: tried(tmp_path, e, PERIOD, None, whole) for e in EVENTS}
-    assert found == {e.name: of_events(live, e.name) for e in EVENTS}
-    assert all(found.values())
-    assert any(over for *_, over, _ in found["blue"])
+    for whole in WHOLE:
+        found = {e.name: tried(folder, e, PERIOD, None, whole) for e in EVENTS}
+        assert found == {e.name: of_events(live, e.name) for e in EVENTS}
+        assert all(found.values())
+        assert any(over for *_, over, _ in found["blue"])
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["every clip", "what matters"])
 @pytest.mark.parametrize("budget", [None, 2.0], ids=["default", "budget"])
-def test_what_people_judged_counts_as_it_does_live(tmp_path: Path, budget: float | None, whole: bool) -> None:
+def test_what_people_judged_counts_as_it_does_live(
+    kept: tuple[Path, list[StreamItem]], tmp_path: Path, budget: float | None
+) -> None:
+    folder, stored = kept
     aligner = SimilarityAligner(ENCODER.describe().calibration)
-    stored = write_stream(tmp_path / "index", TAPE, list(live_items(0, 240)), each=150)
     event = EventSpec("loud", ("red", "blue"), max_false_alerts_per_hour=budget)  # judged wrong in one colour
-    plain = tried(tmp_path / "index", event, PERIOD, None, whole)
-    layout = StateLayout(tmp_path / "state")
+    plain, also = (tried(folder, event, PERIOD, None, whole) for whole in WHOLE)
+    assert plain == also
+    layout = StateLayout(tmp_path)
     layout.heads.mkdir(parents=True)
     key = feedback_key(event, f"{ENCODER.describe().info.id} {aligner.name}")
     (layout.heads / "loud.safetensors").write_bytes(pack_head(head_of(stored, plain[0]), {"key": key}))
     state = StateService(layout=layout)
     live = of_events(Replay(CAMERA, INFO, (event,), aligner, state).decide(stored).events, "loud")
-    assert tried(tmp_path / "index", event, PERIOD, None, whole, state) == live
+    for whole in WHOLE:
+        assert tried(folder, event, PERIOD, None, whole, state) == live
     assert live
     assert live != plain
 
@@ -159,8 +170,7 @@ def test_the_trained_network_decides_again(tmp_path: Path, network: AlignerClien
         assert [x[3] for x in found] == pytest.approx([x[3] for x in expected], abs=2e-4)
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["every clip", "what matters"])
-def test_a_rule_is_tried_as_if_it_had_been_added_when_the_period_begins(tmp_path: Path, whole: bool) -> None:
+def test_a_rule_is_tried_as_if_it_had_been_added_when_the_period_begins(tmp_path: Path) -> None:
     stored = write_stream(tmp_path, TAPE, list(live_items(4, 240)), each=150)
     since = START + 130.5
     aligner, services = SimilarityAligner(ENCODER.describe().calibration), services_of(ENCODER, MemorySink())
@@ -174,9 +184,10 @@ def test_a_rule_is_tried_as_if_it_had_been_added_when_the_period_begins(tmp_path
         live.decide(stored[:begins])
         live.decider.change_rules(prepare_rules(RulesOrder((event,), services), CAMERA, INFO, aligner))
         live.decide(stored[begins:])
-        found = tried(tmp_path, event, replace(PERIOD, since=since), None, whole)
-        assert found == of_events(live.events, event.name)
-        assert found
+        for whole in WHOLE:
+            found = tried(tmp_path, event, replace(PERIOD, since=since), None, whole)
+            assert found == of_events(live.events, event.name)
+            assert found
 
 
 def test_a_file_is_decided_again(tmp_path: Path, colour_video: Callable[..., Path]) -> None:
