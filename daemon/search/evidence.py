@@ -1,6 +1,6 @@
 """What shows a moment: the event that overlaps it most, whose pictures and clip are kept, or the uploaded file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,7 @@ class EvidenceFinder:
     def shown(self, moment: Candidate) -> Shown:
         """Return what shows a moment."""
         tape = moment.proposal.shard.info.tape
-        overlapping = [(_shared(e, moment), e) for e in self._events(tape, moment) if _shared(e, moment) > 0]
-        event = max(overlapping, key=lambda pair: pair[0])[1] if overlapping else None
+        event = most_overlapping(self._events(tape, moment), moment.start, moment.end)
         upload = upload_path(tape, self._uploads) is not None
         if event is None:
             return Shown(plays=upload, upload=upload)
@@ -69,5 +68,8 @@ def upload_path(tape: TapeInfo, uploads: UploadRecords) -> Path | None:
     return None
 
 
-def _shared(event: Event, moment: Candidate) -> float:
-    return min(event.end, moment.end) - max(event.start, moment.start)
+def most_overlapping(events: Iterable[Event], start: float, end: float) -> Event | None:
+    """Return the event that shares the most time with a stretch of stream time; None if none does."""
+    shared = [(min(event.end, end) - max(event.start, start), event) for event in events]
+    most, event = max(shared, key=lambda pair: pair[0], default=(0.0, None))
+    return event if most > 0 else None

@@ -48,10 +48,12 @@ class ServiceActor:
         self._services = services
 
     async def call(self, service: str, method: str, *args: Any) -> Any:
+        """Return the result of a service's method."""
         result = getattr(self._services[service](), method)(*map(_own, args))
         return await asyncio.wrap_future(result) if isinstance(result, Future) else result
 
     async def snapshot(self) -> dict[str, Any]:
+        """Return the counters of each service."""
         return {name: service.snapshot() for name, service in self._services.items()}
 
 
@@ -90,6 +92,7 @@ class SpeechActor(ServiceActor):
         super().__init__(speech=queue)
 
     async def call(self, service: str, method: str, *args: Any) -> Any:
+        """Return the result of a method of the transcriber."""
         if method == "submit" and args[1]:
             return await asyncio.wrap_future(await asyncio.to_thread(self._services[service]().submit, *args))
         return await super().call(service, method, *args)
@@ -109,11 +112,13 @@ class StateActor:
         self._state = StateService.of(settings)
 
     def call(self, service: str, method: str, *args: Any) -> Any:
+        """Return the result of a method of the state, or else of the publisher."""
         target = self._state if service == "state" else self._publisher()
         result = getattr(target, method)(*args)
         return result.result() if isinstance(result, Future) else result
 
     def snapshot(self) -> dict[str, Any]:
+        """Return the counters of the publisher and of the index."""
         return {"publisher": self._publisher.snapshot(), "index": self._state.snapshot()}
 
 
@@ -127,6 +132,7 @@ class StreamActor:
     def watch(
         self, camera: CameraSpec, events: Sequence[EventSpec], services: StreamServices, config_hash: str
     ) -> None:
+        """Start to watch a camera, or the next upload."""
         if self._worker is not None and not self._worker.join(JOIN_S):
             os._exit(1)  # two streams would share the memory of one: the supervisor starts another actor
         from workers.stream.worker import StreamWorker
@@ -136,15 +142,19 @@ class StreamActor:
         self._worker.start()
 
     def change_rules(self, order: RulesOrder) -> None:
+        """Look for other events from now on."""
         self._started().change_rules(order)
 
     def stop(self) -> None:
+        """Make the stream end."""
         self._started().stop()
 
     def snapshot(self) -> StreamSnapshot:
+        """Return the state of the stream."""
         return self._started().snapshot()
 
     def latest_frame(self) -> LatestFrame | None:
+        """Return the frame that was seen last; None before the first one."""
         return self._started().latest_frame()
 
     def _started(self) -> StreamWorker:

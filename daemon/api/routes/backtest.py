@@ -22,14 +22,13 @@ from daemon.config.types import Name
 from daemon.config.units import Rate
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited
-from workers.events.event import Event
+from daemon.search.evidence import LATER_S, most_overlapping
 from workers.index.reader import IndexReader
 from workers.state_layout import StateLayout
 
 DAY_S = 86_400.0
 LONGEST_S = 31 * DAY_S
 PICTURED = 60  # hits, the surest: a picture of each is looked for
-LATER_S = 600.0  # after a hit, by when its event is in the log
 router = APIRouter(prefix="/backtest", tags=["backtest"], dependencies=[limited(RouteClass.API)])
 
 
@@ -139,12 +138,6 @@ def _pictures(hits: Sequence[Hit], api: ApiServices) -> Iterator[tuple[str, str]
     for hit in sorted(hits, key=lambda hit: -hit.score)[:PICTURED]:
         if hit.live:
             found = api.log.accepted(hit.camera, hit.start, hit.end + LATER_S)
-            shown = {r.event.id: r.event for r in found if r.event.evidence.snapshot}
-            if shown:
-                best = max(shown.values(), key=lambda event: _shared(event, hit))
-                if _shared(best, hit) > 0:
-                    yield hit.id, best.id
-
-
-def _shared(event: Event, hit: Hit) -> float:
-    return min(event.end, hit.end) - max(event.start, hit.start)
+            last = {r.event.id: r.event for r in found if r.event.evidence.snapshot}
+            if event := most_overlapping(last.values(), hit.start, hit.end):
+                yield hit.id, event.id
