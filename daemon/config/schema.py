@@ -85,9 +85,10 @@ class Config(Section):
         )
 
     def verifier_of(self, camera: str) -> VlmSettings | None:
-        """Return the verifier of a camera; None: nothing of it may be sent. Files have that of all uploads."""
-        entry = self.cameras.get(camera)
-        own = entry.verifier if entry else None
+        """Return the verifier of a camera, or of uploads and files; None: nothing of it may be sent."""
+        if camera == UPLOADS:
+            return self.models.verifier
+        own = self.cameras[camera].verifier if camera in self.cameras else "none"
         return self.models.verifier if own is None else own if isinstance(own, VlmSettings) else None
 
     def verifiers(self) -> tuple[VlmSettings, ...]:

@@ -1,10 +1,11 @@
 """The clients that a configuration asks for: one for each server, which cameras share."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from daemon.config import Config
+from daemon.config.sections.cameras import UPLOADS
 from daemon.config.sections.verifier import VlmSettings
 from daemon.vlm.budget import CallBudget
 from daemon.vlm.client import VlmClient
@@ -14,14 +15,14 @@ from workers.state_layout import StateLayout
 
 @dataclass(frozen=True, slots=True)
 class VlmClients:
-    """Clients by camera. ``default`` is that of cameras without a setting of their own, and of uploads."""
+    """Clients by camera. ``default`` is that of uploads and of files."""
 
     default: VlmClient | None
     own: dict[str, VlmClient | None]
 
     def of(self, camera: str) -> VlmClient | None:
-        """Return the client of a camera; None: nothing of it may be sent."""
-        return self.own.get(camera, self.default)
+        """Return the client of a camera; None: nothing of it may be sent. So of a camera that is configured no more."""
+        return self.default if camera == UPLOADS else self.own.get(camera)
 
     @property
     def all(self) -> tuple[VlmClient, ...]:
@@ -38,21 +39,22 @@ class VlmClients:
             client.close()
 
 
+_budget = functools.cache(CallBudget)  # another configuration grants no further calls in the same minute
+
+
 def clients_of(config: Config, before: VlmClients | None = None) -> VlmClients:
     """Return the clients of a configuration; nothing is sent yet. Those of ``before`` with the same settings stay."""
     folder = StateLayout(config.state_dir).calls
-    budgets: dict[Path, CallBudget] = {}
     made = {client.settings: client for client in before.all} if before else {}
 
     def client(settings: VlmSettings | None) -> VlmClient | None:
         if settings is None:
             return None
         if settings not in made:
-            path = folder / f"{server_id(settings)}.json"
-            made[settings] = VlmClient(settings, budgets.setdefault(path, CallBudget(path)))
+            made[settings] = VlmClient(settings, _budget(folder / f"{server_id(settings)}.json"))
         return made[settings]
 
-    own = {name: client(config.verifier_of(name)) for name, camera in config.cameras.items() if camera.verifier}
+    own = {name: client(config.verifier_of(name)) for name in config.cameras}
     return VlmClients(client(config.models.verifier), own)
 
 

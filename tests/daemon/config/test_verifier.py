@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from daemon.config import Config, ConfigError
 from daemon.config.editing.masking import masked
 from daemon.config.loader import config_from, config_of_text
 from daemon.vlm.disclosure import what_is_sent
+from daemon.vlm.errors import VlmBudgetSpent
 from daemon.vlm.factory import clients_of
+from daemon.vlm.types import Question
+from tests.support.vlm_server import vlm_server
 
 SERVER = {"url": "http://127.0.0.1:11434/v1", "model": "tiny"}
 KEY = "s3cret-key-of-a-cloud"
@@ -17,6 +21,13 @@ BASE: dict[str, Any] = {
     "cameras": {"yard": {"url": "a.mp4"}, "bedroom": {"url": "b.mp4"}},
     "events": {"cat": {"describe": "a cat", "verify": "hold"}, "dog": {"describe": "a dog"}},
 }
+
+
+class Number(BaseModel):
+    n: int
+
+
+QUESTION = Question("", {}, (), Number)
 
 
 def of(folder: Path, verifier: Any, **cameras: Any) -> Config:
@@ -75,11 +86,27 @@ def test_cameras_share_a_client_have_their_own_or_none(tmp_path: Path) -> None:
     assert (yard.settings.model, yard.settings.frames) == ("large", 2)
     assert clients.of("bedroom") is None
     assert clients.of("uploads") is clients.default
+    assert clients.of("removed") is None  # perhaps it had `verifier: none`
     assert len(clients.all) == len(clients.snapshots()) == 2
     clients.close()
     same = clients_of(of(tmp_path, SERVER, yard={"verifier": SERVER}))
     assert same.of("yard") is same.default
     same.close()
+
+
+def test_another_configuration_grants_no_further_calls(tmp_path: Path) -> None:
+    with vlm_server({"n": 1}) as server:
+        for frames in (1, 2):
+            settings = {"url": server.url, "model": "tiny", "frames": frames, "calls_per_minute": 1}
+            clients = clients_of(of(tmp_path, settings))
+            assert clients.default is not None
+            if frames == 1:
+                clients.default.ask(QUESTION, 5)
+            else:
+                with pytest.raises(VlmBudgetSpent, match="1 calls a minute"):
+                    clients.default.ask(QUESTION, 5)
+            clients.close()
+        assert len(server.asked) == 1
 
 
 def test_what_is_sent_names_cameras_and_events(tmp_path: Path) -> None:

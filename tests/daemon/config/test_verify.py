@@ -72,8 +72,8 @@ def test_without_a_verifier_nothing_is_verified_and_no_frame_is_kept(load: Load)
 def test_check_names_both_budgets(load: Load) -> None:
     words = [rule_in_words(load(verified(policy)).event_specs("front")[0]) for policy in ("hold", "label")]
     assert words == [
-        "vision; false alerts a day: at most 48, 192 before a verifier decides",
-        "vision; false alerts a day: at most 48",
+        "vision; false alerts a day: at most 48, 192 before a verifier decides; verify: hold",
+        "vision; false alerts a day: at most 48; verify: label",
     ]
 
 
