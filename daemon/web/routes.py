@@ -17,6 +17,7 @@ VIEWS = (
     "/events",
     "/events/{id}",
     "/search",
+    "/ask",
     "/rules",
     "/rules/{name}",
     "/uploads",

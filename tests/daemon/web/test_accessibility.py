@@ -16,7 +16,7 @@ VIEWS = {
     "/events": "a.event",
     "/events/0001cafe": ".chart .line",
     "/search?q=red&camera=lamp": ".moment",
-    "/ask": "#about-camera option[value=lamp]",
+    "/ask": ".asked:not(:empty)",
     "/rules": ".rule",
     "/rules/blue": ".rule-form .chart",
     "/rules/+new": "#describe",

@@ -1,5 +1,7 @@
 // The texts of the page in English. The other catalogues have the same keys, which the type checker sees to.
 
+import { ask } from "./en_ask.js";
+
 const one = (/** @type {number} */ n, /** @type {string} */ word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 export const en = {
@@ -153,24 +155,7 @@ export const en = {
       `${hours} h of ${camera} were recorded by another model (${model}) and cannot be searched by this one.`,
     moreLike: "More like this",
   },
-  ask: {
-    title: "Ask",
-    what: "Your question",
-    hint: "who left the gate open?",
-    go: "Ask",
-    anew: "New dialogue",
-    nobody: "No vision-language model is configured that could answer: set models.verifier.",
-    answers: (/** @type {string} */ model, /** @type {string} */ server) => `${model} at ${server} answers, and sees pictures of what is found.`,
-    leftOut: (/** @type {string} */ cameras) => `Not asked about: ${cameras}.`,
-    steps: {
-      planning: (/** @type {string} */ _cameras) => "Working out what to search for …",
-      searching: (/** @type {string} */ cameras) => `Searching ${cameras} …`,
-      answering: (/** @type {string} */ cameras) => `Looking at what was found on ${cameras} …`,
-    },
-    states: { answered: "Answered.", not_seen: "Not seen: nothing that was found shows an answer.", failed: "There is no answer, but these moments were found:" },
-    searched: "Searched for",
-    hours: (/** @type {string} */ camera, /** @type {string} */ time) => `${time} of ${camera}`,
-  },
+  ask,
   modalities: { vision: "vision", speech: "speech", sound: "sound" },
   event: {
     title: "Event",
