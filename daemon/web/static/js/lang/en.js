@@ -1,6 +1,6 @@
 // The texts of the page in English. The other catalogues have the same keys, which the type checker sees to.
 
-import { ask } from "./en_ask.js";
+import { ask, search } from "./en_search.js";
 
 const one = (/** @type {number} */ n, /** @type {string} */ word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
@@ -130,31 +130,7 @@ export const en = {
     event: "Event",
     time: "Time",
   },
-  search: {
-    what: "What to look for",
-    hint: "a red car, someone says …",
-    go: "Search",
-    picture: "By a picture",
-    byPicture: (/** @type {string} */ name) => `What resembles ${name}`,
-    like: "What resembles this",
-    event: "event",
-    clear: "Leave it out",
-    spoken: "It is what is said",
-    withClass: "Where this is seen",
-    anything: "Anything",
-    words: "Where these words are said",
-    going: "Searching …",
-    found: (/** @type {number} */ n) => `${one(n, "moment")} found`,
-    none: "Nothing was found.",
-    empty: "Nothing that could be searched was recorded. Is the index on (index.enabled)?",
-    more: "More moments",
-    play: (/** @type {string} */ name) => `Play ${name}`,
-    noPicture: "no picture",
-    likeness: "likeness",
-    unsearchable: (/** @type {string} */ camera, /** @type {string} */ hours, /** @type {string} */ model) =>
-      `${hours} h of ${camera} were recorded by another model (${model}) and cannot be searched by this one.`,
-    moreLike: "More like this",
-  },
+  search,
   ask,
   modalities: { vision: "vision", speech: "speech", sound: "sound" },
   event: {

@@ -1,6 +1,6 @@
 // 页面的中文文字。
 
-import { ask } from "./zh_ask.js";
+import { ask, search } from "./zh_search.js";
 
 /** @type {typeof import("./en.js").en} */
 export const zh = {
@@ -129,31 +129,7 @@ export const zh = {
     event: "事件",
     time: "时间",
   },
-  search: {
-    what: "找什么",
-    hint: "一辆红色的汽车，有人说……",
-    go: "搜索",
-    picture: "按图片找",
-    byPicture: (/** @type {string} */ name) => `与 ${name} 相似的画面`,
-    like: "与此相似的片段：",
-    event: "事件",
-    clear: "不用它",
-    spoken: "这是说的话",
-    withClass: "画面里有",
-    anything: "不限",
-    words: "说到这些词",
-    going: "正在搜索……",
-    found: (/** @type {number} */ n) => `找到 ${n} 个片段`,
-    none: "没有找到。",
-    empty: "没有可以搜索的记录。索引是否已启用（index.enabled）？",
-    more: "更多片段",
-    play: (/** @type {string} */ name) => `播放 ${name}`,
-    noPicture: "没有画面",
-    likeness: "相似度",
-    unsearchable: (/** @type {string} */ camera, /** @type {string} */ hours, /** @type {string} */ model) =>
-      `${camera} 有 ${hours} 小时是由另一个模型（${model}）记录的，用现在的模型无法搜索。`,
-    moreLike: "更多相似片段",
-  },
+  search,
   ask,
   modalities: { vision: "画面", speech: "说话", sound: "声音" },
   event: {
