@@ -24,6 +24,7 @@ LOOK_S = 1.0  # between two looks for messages that another process added
 BACKOFF_S = (1.0, 60.0)
 OTHERS_AFTER = 3  # attempts with an error that might be the message's own: then others are tried as well
 STORE_S = 2.0  # after an error of the outbox
+FULL_FRAME_S = 0.3  # how long the first message waits for the full frame, which is decoded meanwhile
 CLIP_S = 90.0  # how long a clip is waited for after its event
 CLIP_LOOK_S = 0.5
 CLIP_BEHIND_S = 5.0  # while the first message is still to be delivered
@@ -196,6 +197,8 @@ class TargetWorker:
         settings, event = self._settings, message.items[0].event
         is_on = message.kind not in ("end", "verdict") or self._queue.is_on(settings.name, event.camera, event.event)
         pictures = settings.pictures and not message.plain
+        if pictures and message.kind == "alert":
+            self._wait_for_full_frames(message, now)
         notice = settings.composer.compose(message, now, pictures, is_on)
         self._queue.begin(message)
         try:
@@ -210,6 +213,13 @@ class TargetWorker:
             self._failed(message, TargetSilent("an unexpected error, which the log describes"))
         else:
             self._arrived(message)
+
+    def _wait_for_full_frames(self, message: Message, now: float) -> None:
+        """Give events that began just now time: until the full frame is decoded, the model's small one is there."""
+        written = [written_at(item.event) for item in message.items if item.event.live and item.event.evidence.snapshot]
+        left = max(written, default=0.0) + FULL_FRAME_S - now
+        if 0 < left <= FULL_FRAME_S:
+            self._clock.sleep(left)
 
     def _arrived(self, message: Message) -> None:
         self._backoff.succeeded()
@@ -267,4 +277,9 @@ def captured_at(event: Event) -> float | None:
     """Return when what decided a live event was captured, Unix seconds; None for files."""
     if event.latency_s is None:
         return None
-    return datetime.fromisoformat(event.produced_at).timestamp() - event.latency_s
+    return written_at(event) - event.latency_s
+
+
+def written_at(event: Event) -> float:
+    """Return when a revision was written, Unix seconds."""
+    return datetime.fromisoformat(event.produced_at).timestamp()

@@ -1,12 +1,45 @@
 """The clip follows the first message once it is there, and nothing waits for it for ever."""
 
 import time
+from pathlib import Path
+
+import pytest
 
 from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
 from tests.support.receivers import Receiver
+from workers.events.timestamps import iso
 
 MP4 = b"\0\0\0\x18ftypmp42 a clip"
+SMALL, FULL = b"\xff\xd8 small", b"\xff\xd8 full"
+
+
+class Decoding(SteppedClock):
+    """A moment in which a full frame is decoded as soon as somebody waits."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.now, self.slept = file, time.time() + 60.0, 0.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.file.write_bytes(FULL)
+
+
+def test_the_first_message_has_the_full_frame_if_that_comes_soon(house: House, hook: Receiver) -> None:
+    file = house.evidence("a.jpg", SMALL)
+    clock = Decoding(file)
+    house.start({"targets": {"phone": f"ntfy://127.0.0.1:{hook.port}/phone"}, "cooldown": 0}, clock)
+    evidence = cat(1).evidence.model_copy(update={"snapshot": str(file)}).model_dump()
+    house.happen(cat(1, evidence=evidence, produced_at=iso(clock.wall() - 0.1)))
+    hook.wait(1)
+    assert hook.got[0].body == FULL
+    assert clock.slept == pytest.approx(0.2, abs=0.01)
+    house.happen(cat(2, evidence=evidence, produced_at=iso(clock.wall() - 5.0)))  # it has had its time
+    hook.wait(2)
+    assert clock.slept == pytest.approx(0.2, abs=0.01)
 
 
 def test_a_second_message_follows_with_the_clip(house: House, hook: Receiver) -> None:
