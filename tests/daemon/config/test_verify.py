@@ -4,6 +4,7 @@ import pytest
 
 from daemon.commands.check import rule_in_words
 from daemon.config import config_hash
+from daemon.config.changes import changes
 from tests.daemon.config.conftest import Load, Problems
 from workers.events.writer import spec_version
 from workers.types import Verify
@@ -53,6 +54,8 @@ def test_the_budget_that_a_verifier_allows_is_part_of_the_definition_and_the_pol
     assert version(verified("hold")) != plain
     texts = [TEXT, *map(verified, ("hold", "label", "{policy: hold, fallback: suppress}"))]
     assert len({config_hash(load(text)) for text in texts}) == 4  # a stream takes up what changes
+    found = changes(load(TEXT), load(verified("hold")))
+    assert (found.rules_changed, found.cameras_changed, found.needs_restart) == (("front",), (), ())
 
 
 def test_without_a_verifier_nothing_is_verified_and_no_frame_is_kept(load: Load) -> None:
