@@ -81,6 +81,11 @@ class StateLayout:
         return self.feedback / "heads"
 
     @property
+    def captions(self) -> Path:
+        """Return where captions of events and of uploads are kept."""
+        return self.root / "captions"
+
+    @property
     def uploads(self) -> Path:
         """Return the file that says which uploads were watched when, and where they are now."""
         return self.root / "uploads.jsonl"

@@ -13,6 +13,7 @@ from daemon.api.tail import EventTail
 from daemon.api.transcoding import Transcoder
 from daemon.backtest.jobs import BacktestJobs
 from daemon.backtest.run import BacktestModels
+from daemon.captions.store import CaptionStore
 from daemon.config import Config
 from daemon.config.changes import Changes
 from daemon.config.editing.store import ConfigStore
@@ -47,6 +48,7 @@ class ApiServices:
     evidence: EvidenceFolder  # nothing outside it is ever served
     library: Library
     search: SearchService
+    captions: CaptionStore
     vlm: Callable[[], VlmClients] = lambda: VlmClients(None, {})
     videos: VideoShelf = field(default_factory=VideoShelf)
     transcoder: Transcoder = field(default_factory=Transcoder)

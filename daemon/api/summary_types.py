@@ -109,6 +109,33 @@ class FileSummaryBody(BaseModel):
     notes: tuple[str, ...]
 
 
+class DescribedChapter(SummaryChapter):
+    """One chapter, in a verifier's words."""
+
+    text: str = Field(description="One sentence.")
+
+
+class TranslatedLine(BaseModel):
+    """One utterance, translated."""
+
+    start: float
+    end: float
+    text: str
+
+
+class FileDescription(BaseModel):
+    """What a verifier wrote of a file."""
+
+    title: str
+    text: str
+    tags: tuple[str, ...]
+    chapters: tuple[DescribedChapter, ...]
+    transcript: tuple[TranslatedLine, ...] = Field(description="Empty unless `models.verifier.translate` is set.")
+    language: str
+    model: str
+    prompt: str = Field(description="Version of the question.")
+
+
 class VideoOrder(BaseModel):
     """What a short video is to show: a stretch of time, or an upload."""
 

@@ -4,9 +4,6 @@ Results stay in memory for a while, as a browser asks for one clip in several pa
 for longer than the transcoding takes. The clip itself must still be there whenever its result is given.
 """
 
-import os
-import subprocess
-import sys
 import tempfile
 import threading
 from collections import OrderedDict
@@ -16,18 +13,17 @@ from pathlib import Path
 import structlog
 
 from daemon.api.errors import ApiError
-from daemon.logs.setup import worker_environment
+from daemon.runtime.media_process import run_media
 from workers.clock import Clock, SystemClock
+from workers.errors import ClipUnavailable
 
 KEPT_BYTES, KEPT_S = 64 << 20, 300.0
 PICTURE_S = 1.0  # read of a file for one frame
 LONGEST_S = 300.0  # of one transcoding
 WAIT_S = 60.0  # for another one to end
-COMMAND = (sys.executable, "-P", "-m", "workers.sources.clips.transcode")
-EXCERPT = (sys.executable, "-P", "-m", "workers.sources.clips.excerpt")
 
 log = structlog.get_logger()
-Command = tuple[Sequence[str], Path, Sequence[str]]  # a program, what it writes, and its arguments behind that
+Command = tuple[Sequence[str], Path, Sequence[str]]  # a module, what it writes, and its arguments behind that
 Key = tuple[object, ...]  # path, size, time of change, and which part of it
 
 
@@ -41,7 +37,7 @@ class Transcoder:
 
     def content(self, clip: Path) -> bytes:
         """Return a clip as H.264; raise ``ApiError`` if that fails, or if too many others wait."""
-        return self._made(clip, (), lambda folder: ([*COMMAND, str(clip)], folder / "clip.mp4", ()))
+        return self._made(clip, (), lambda folder: (["transcode", str(clip)], folder / "clip.mp4", ()))
 
     def excerpt(self, file: Path, start: float, end: float, blur_faces: bool) -> bytes:
         """Return a part of a file as MP4, stream seconds; raise ``ApiError`` as ``content`` does."""
@@ -60,7 +56,7 @@ class Transcoder:
 
     def _part(self, file: Path, start: float, end: float, blur_faces: bool, name: str) -> bytes:
         more = ("blurred",) if blur_faces else ()
-        asked = [*EXCERPT, str(file), repr(start), repr(end)]
+        asked = ["excerpt", str(file), repr(start), repr(end)]
         return self._made(file, (start, end, name, blur_faces), lambda folder: (asked, folder / name, more))
 
     def _made(self, file: Path, part: Key, command: Callable[[Path], Command]) -> bytes:
@@ -97,23 +93,9 @@ def _run(name: str, command: Callable[[Path], Command]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="watchword-") as folder:
         arguments, target, more = command(Path(folder))
         try:
-            done = subprocess.run(
-                [*arguments, str(target), *more],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                env=_environment(),
-                timeout=LONGEST_S,
-                process_group=0,  # Ctrl-C in a terminal is for the daemon
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ApiError(503, "transcoding_failed", f"transcoding took more than {LONGEST_S:.0f} s") from None
-        if done.returncode or not target.is_file():
-            error = done.stderr.decode(errors="replace")[-500:]
-            log.warning("a clip cannot be transcoded", clip=name, error=error)
-            raise ApiError(503, "transcoding_failed", "the clip cannot be transcoded; the daemon's log says why")
+            run_media(*arguments, str(target), *more, longest_s=LONGEST_S)
+        except ClipUnavailable as error:
+            log.warning("a clip cannot be transcoded", clip=name, error=error.message)
+            text = "the clip cannot be transcoded; the daemon's log says why"
+            raise ApiError(503, "transcoding_failed", text) from None
         return target.read_bytes()
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, **worker_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

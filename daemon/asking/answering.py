@@ -66,11 +66,12 @@ def _described(number: int, clue: Clue, zone: tzinfo) -> JsonValue:
         "found_by": clue.found_by,
         "probability": round(moment.score, 2),
         "said": moment.said,
+        "caption": moment.caption,
     }
     if event is not None:
         verdict = event.verification
         known |= {
-            "caption": event.caption.text if event.caption else None,
+            "caption": event.caption.text if event.caption else moment.caption,
             "verdict": f"{verdict.verdict}: {verdict.why}" if verdict and verdict.why else None,
             "rule": event.event,
             "description": [*event.description],

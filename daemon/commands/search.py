@@ -98,7 +98,7 @@ def _print(found: Found) -> None:
         typer.echo(printable(note), err=True)
     names = [Column(name, overflow="fold") for name in ("camera", "file")]
     facts = [Column(name, no_wrap=True) for name in ("start", "end", "score", "event")]
-    table = Table(*names, *facts, Column("said", overflow="fold"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*names, *facts, Column("said or seen", overflow="fold"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for moment in found.moments:
         table.add_row(*map(_plain, _cells(moment)), style="dim" if found.probable and moment.score < LIKELY else None)
     if found.moments:
@@ -108,7 +108,7 @@ def _print(found: Found) -> None:
 def _cells(moment: Moment) -> tuple[str, ...]:
     start, end = clock_range(moment.start, moment.end, moment.live)
     event = (moment.event or "")[:10]
-    return moment.camera, moment.file or "", start, end, f"{moment.score:.2f}", event, moment.said
+    return moment.camera, moment.file or "", start, end, f"{moment.score:.2f}", event, moment.caption or moment.said
 
 
 def _plain(text: str) -> Text:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.console import Console
 from alignment.errors import ExitCode
 from daemon.commands.exits import exit_on_error, names_of, report
 from daemon.config import Config, config_from, load_config
+from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
 from daemon.offline.exports import FORMATS, Format, Tagged
 from daemon.offline.media_files import MediaFile, encodable, find_media, left_alone
@@ -30,6 +31,9 @@ from daemon.offline.tagging import (
 )
 from workers.models.profiles import ProfileName
 from workers.types import EventSpec
+
+if TYPE_CHECKING:
+    from daemon.offline.describing import FileDescriber
 
 STDOUT = "-"
 
@@ -53,12 +57,16 @@ FORMS: dict[OutputFormat, tuple[Format, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to tag and where results go. ``out``: a folder, ``-`` for stdout, None for beside each file."""
+    """What to tag and where results go. ``out``: a folder, ``-`` for stdout, None for beside each file.
+
+    ``describer``: writes captions.
+    """
 
     files: Sequence[str]
     specs: Sequence[EventSpec]
     form: OutputFormat
     out: str | None
+    describer: "FileDescriber | None" = None
 
 
 app = typer.Typer(add_completion=False)
@@ -101,6 +109,12 @@ def tag(
     clips: Annotated[
         bool, typer.Option("--clips", help="Save a short video of each event as well, in the folder of --explain.")
     ] = False,
+    describe: Annotated[
+        bool,
+        typer.Option(
+            "--describe", help="Have the verifier of the configuration write captions of the events and of each file."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")] = False,
 ) -> None:
     """Find described events in video files; write JSON, CSV and WebVTT.
@@ -117,7 +131,7 @@ def tag(
         raise typer.BadParameter("needs --explain DIR, the folder in which clips are saved", param_hint="--clips")
     with exit_on_error():
         settings, specs = _events(config, events or [])
-        request = Request(files, specs, form, out)
+        request = Request(files, specs, form, out, _describer(settings) if describe else None)
         loading = f"loading models: {models_in_words(settings, profile)}"
         code = run(request, lambda: offline_tagger(settings, profile, explain, clips), loading)
     if code is not ExitCode.OK:
@@ -143,7 +157,7 @@ def run(request: Request, open_tagger: Callable[[], Tagger], loading: str = "") 
     shown = not (request.out == STDOUT and sys.stdout.isatty())
     failed = [unread.error.exit_code for unread in refused]
     with FileProgress(len(files), console, shown, loading) as progress:
-        for outcome in tag_media(files, request.specs, open_tagger(), deliver, progress):
+        for outcome in tag_media(files, request.specs, open_tagger(), deliver, progress, request.describer):
             progress.done(outcome.file.path)
             _tell(outcome, console)
             failed += [outcome.error.exit_code] if outcome.error else []
@@ -170,6 +184,16 @@ def _events(config: Path | None, events: Sequence[str]) -> tuple[Config | None, 
     if not specs:
         raise typer.BadParameter("all events of the configuration are in zones; add --event", param_hint="--event")
     return settings, specs
+
+
+def _describer(config: Config | None) -> "FileDescriber":
+    from daemon.offline.describing import FileDescriber  # loads what talks to servers: not for `--help`
+    from daemon.vlm.factory import clients_of
+
+    client = clients_of(config).of(UPLOADS) if config else None
+    if config is None or client is None:
+        raise typer.BadParameter("needs `models.verifier` in the configuration", param_hint="--describe")
+    return FileDescriber(config, client)
 
 
 def _deliver(request: Request, files: Sequence[MediaFile]) -> Deliver:

@@ -4,7 +4,6 @@ A commit in write-ahead mode with ``synchronous=FULL`` returns when it is on dis
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alignment.errors import WatchwordError
-from alignment.file_io import make_folder, sync_path
-from daemon.alerts.store.database import rewrite, transaction
+from daemon.alerts.store.database import open_file, rewrite, transaction
 from daemon.feedback.types import Choice, Click, Version
 from workers.publish.log.database import connect
 
@@ -157,7 +155,7 @@ class FeedbackStore:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(_open(self._folder)) as connection:
+            with closing(open_file(self._folder / NAME, SCHEMA, VERSION)) as connection:
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise _store_error(self._folder, error) from error
@@ -170,33 +168,6 @@ class FeedbackStore:
                 return connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise _store_error(self._folder, error) from error
-
-
-def _open(folder: Path) -> sqlite3.Connection:
-    make_folder(folder, 0o700)
-    path = folder / NAME
-    known = path.exists()
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    connection = connect(path)
-    try:
-        for setting in ("secure_delete = ON", "temp_store = MEMORY", "journal_mode = WAL", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {setting}")
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > VERSION:
-            hint = "install the newer version again, or move the folder away"
-            raise FeedbackStoreError(f"feedback was written by another version ({version}, not {VERSION})", hint)
-        if not version:
-            with transaction(connection):
-                if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                    for statement in SCHEMA.split(";")[:-1]:
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {VERSION}")
-    except BaseException:
-        connection.close()
-        raise
-    if not known:
-        sync_path(folder)
-    return connection
 
 
 def _store_error(folder: Path, error: sqlite3.Error | OSError) -> FeedbackStoreError:

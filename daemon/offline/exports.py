@@ -23,7 +23,7 @@ EVENT_FIELDS = ("id", "event", "description", "start", "end", "score", "modaliti
 CSV_HEADER = (
     *("file", "id", "event", "description", "start", "end", "score"),
     *MODALITIES,
-    *("over_budget", "words", "snapshot", "explanation", "clip"),
+    *("over_budget", "words", "snapshot", "explanation", "clip", "caption"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet reads a text that begins so as a formula
 _SPOKEN = 0.5  # share of speech from which an event is about what was said
@@ -41,7 +41,7 @@ class ExportError(WatchwordError):
 class Tagged:
     """One file and what was found in it, or why it could not be read.
 
-    ``transcript``: all that was said, where an event listens to speech.
+    ``transcript``: all that was said, where an event listens to speech. ``description``: what a verifier wrote of it.
     """
 
     file: str  # as given on the command line; of an upload, its path below the folder
@@ -50,6 +50,7 @@ class Tagged:
     warnings: tuple[str, ...] = ()
     transcript: tuple[Utterance, ...] = ()
     error: WatchwordError | None = None
+    description: dict[str, Any] | None = None
 
 
 def json_document(tagged: Tagged) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def json_document(tagged: Tagged) -> dict[str, Any]:
         "warnings": list(tagged.warnings),
         "transcript": [_utterance_document(u) for u in tagged.transcript],
         "events": [_event_document(e) for e in events],
+        **({"description": tagged.description} if tagged.description else {}),
     }
 
 
@@ -91,6 +93,7 @@ def csv_text(tagged: Tagged, header: bool = True) -> str:
         row = _event_document(event) | {m: event.modalities.get(m, 0) for m in MODALITIES}
         row |= {"file": tagged.file, "description": " | ".join(event.description), "words": _said(event)}
         row |= {"snapshot": evidence.snapshot, "explanation": evidence.explanation, "clip": evidence.clip}
+        row["caption"] = event.caption.text if event.caption else None
         row["over_budget"] = "yes" if event.over_budget else "no"
         writer.writerow([_cell(row[column]) for column in CSV_HEADER])
     return out.getvalue()
@@ -103,7 +106,7 @@ def _cell(value: Any) -> Any:
 def vtt_text(tagged: Tagged) -> str:
     """Return a WebVTT file with one cue per event, sorted by start; the cue's identifier is the event's id.
 
-    A cue shows the description and the score, and what was said if the event is about that.
+    A cue shows the description and the score, what was said if the event is about that, and its caption.
     """
     blocks = ["WEBVTT", f"NOTE\nEvents that Watchword found in {vtt_line(tagged.file)}"]
     for event in _in_time(tagged.events):
@@ -113,6 +116,8 @@ def vtt_text(tagged: Tagged) -> str:
         text = f"{vtt_line(' / '.join(event.description))} ({100 * event.score:.0f} %)"
         if event.modalities.get("speech", 0) >= _SPOKEN and (said := vtt_line(_said(event))):
             text += f"\n“{said}”"
+        if event.caption and (caption := vtt_line(event.caption.text)):
+            text += f"\n{caption}"
         blocks.append(f"{vtt_line(event.id)}\n{times}\n{text}")
     return "\n\n".join(blocks) + "\n"
 
@@ -155,8 +160,9 @@ def write_atomic(path: Path, text: str) -> None:
 def _event_document(event: Event) -> dict[str, Any]:
     document = event.to_document()
     times = {"start": round(event.start, 3), "end": round(event.end, 3), "score": round(event.score, 4)}
-    made_of = {"parts": document["parts"]} if event.parts else {}
-    return {name: document[name] for name in EVENT_FIELDS} | times | {"over_budget": event.over_budget} | made_of
+    more = {"parts": document["parts"]} if event.parts else {}
+    more |= {"caption": document["caption"]} if event.caption else {}
+    return {name: document[name] for name in EVENT_FIELDS} | times | {"over_budget": event.over_budget} | more
 
 
 def _utterance_document(utterance: Utterance) -> dict[str, Any]:

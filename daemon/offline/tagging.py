@@ -17,11 +17,13 @@ from daemon.config.sections.services import ModelsConfig, SpeechConfig
 from daemon.logs.setup import configure_logs, register_secrets
 from daemon.offline.exports import ExportError, Format, Tagged, csv_text, json_line, make_writable, render, write_atomic
 from daemon.offline.media_files import MediaFile, encodable
+from daemon.vlm.errors import VlmError
 from workers.events.event import Event
 from workers.models.profiles import ProfileName
 from workers.types import EventSpec, MediaLimits, Utterance
 
 if TYPE_CHECKING:
+    from daemon.offline.describing import FileDescriber
     from daemon.offline.runner import OfflineSettings
 
 STEM_BYTES = NAME_BYTES - len(".watchword.json")
@@ -95,8 +97,12 @@ def tag_media(
     tagger: Tagger,
     deliver: Deliver,
     on_progress: OnProgress,
+    describer: "FileDescriber | None" = None,
 ) -> Iterator[Outcome]:
-    """Tag files and deliver each result when it is ready; a file that fails, or its result, stops no other."""
+    """Tag files and deliver each result when it is ready; a file that fails, or its result, stops no other.
+
+    ``describer``: writes captions; where it cannot, the file has a warning.
+    """
     by_path = {file.path: file for file in files}
     for file in files:
         if (refusal := deliver.refusal(file)) is not None:
@@ -110,12 +116,26 @@ def tag_media(
             deliver.failed(tagged)
             yield Outcome(file, 0, "", result.warnings, result.error)
             continue
+        if describer is not None:
+            tagged = _described(describer, file.path, tagged)
         try:
             place = deliver(file, tagged)
         except ExportError as error:
             yield Outcome(file, len(result.events), "", result.warnings, error)
         else:
-            yield Outcome(file, len(result.events), place, result.warnings, None)
+            unwritten = tagged.warnings[len(warnings) :]
+            yield Outcome(file, len(result.events), place, (*result.warnings, *unwritten), None)
+
+
+def _described(describer: "FileDescriber", file: Path, tagged: Tagged) -> Tagged:
+    """Return results with what the verifier wrote; as far as it did, with a warning."""
+    try:
+        for n, event in enumerate(tagged.events):
+            events = (*tagged.events[:n], describer.event(file, event), *tagged.events[n + 1 :])
+            tagged = replace(tagged, events=events)
+        return replace(tagged, description=describer.file(file, tagged.duration_s, tagged.events, tagged.transcript))
+    except VlmError as error:
+        return replace(tagged, warnings=(*tagged.warnings, f"captions are missing: {error}"))
 
 
 class ToFiles:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from daemon.privacy.alert_data import AlertData
 from daemon.privacy.budget_data import BudgetData
+from daemon.privacy.caption_data import CaptionData
 from daemon.privacy.evidence_data import EvidenceData
 from daemon.privacy.feedback_data import ClickData, FrameData, SampleData
 from daemon.privacy.index_data import IndexData
@@ -59,6 +60,13 @@ KINDS: tuple[DataKind, ...] = (
         files=tuple(f"alerts/{name}.db{suffix}" for name in ("outbox", "damaged") for suffix in FILES),
         retention="alerts",
         store=AlertData,
+    ),
+    DataKind(
+        "captions",
+        "what a verifier wrote of events and of uploads, with what was said in uploads, translated",
+        files=tuple(f"captions/captions.db{suffix}" for suffix in FILES),
+        retention="events",
+        store=CaptionData,
     ),
     DataKind(
         "index",

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from daemon.captions.store import CaptionStore
 from daemon.search.aligning import Candidate, align, best_of, unaligned
+from daemon.search.described import described, merged
 from daemon.search.evidence import EvidenceFinder
 from daemon.search.filters import Filter
 from daemon.search.proposing import propose
@@ -45,10 +47,10 @@ class SearchModels:
 
 
 class SearchEngine:
-    """Searches one index, and finds events of ``log``; one search at a time. From any thread."""
+    """Searches one index, ``captions``, and finds events of ``log``; one search at a time. From any thread."""
 
-    def __init__(self, index: IndexReader, log: LogView) -> None:
-        self._index, self._log = index, log
+    def __init__(self, index: IndexReader, log: LogView, captions: CaptionStore) -> None:
+        self._index, self._log, self._captions = index, log, captions
         self._working, self._reading = threading.Lock(), threading.Lock()
 
     def search(
@@ -101,8 +103,11 @@ class SearchEngine:
         hours_of = defaultdict[str, float](float)
         for shard in searched:
             hours_of[shard.info.camera] += asked.restricted.hours(shard)
+        tapes = {shard.info.tape.key: shard.info.tape for shard in known}
+        by_caption = described(request, cameras, self._captions, tapes, evidence)
+        seen = [_moment(c, evidence) for c in best_of(candidates)[: request.limit]]
         return Found(
-            tuple(_moment(c, evidence) for c in best_of(candidates)[: request.limit]),
+            tuple(merged(by_caption, seen)[: request.limit]),
             asked.read_as,
             asked.warnings,
             tuple(_unsearchable((s for s in wanted if s.info.tape.encoder != encoder), asked.restricted)),
@@ -149,6 +154,7 @@ def _moment(found: Candidate, evidence: EvidenceFinder) -> Moment:
         score=round(found.score, 4),
         by=found.proposal.kind.value,
         said=said[:TEXT],
+        caption=shown.event.caption.text if shown.event and shown.event.caption else "",
         start_unix=round(found.start, 3) if tape.live else None,
         end_unix=round(found.end, 3) if tape.live else None,
         event=shown.event.id if shown.event else None,

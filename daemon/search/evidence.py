@@ -40,6 +40,17 @@ class EvidenceFinder:
         upload = upload_path(tape, self._uploads) is not None
         if event is None:
             return Shown(plays=upload, upload=upload)
+        return self._by(event, upload)
+
+    def of_event(self, event_id: str | None, tape: TapeInfo | None) -> Shown:
+        """Return what shows a moment by its event, or of an upload by its file; None: there is none."""
+        upload = tape is not None and upload_path(tape, self._uploads) is not None
+        records = self._log.revisions(event_id) if event_id else []
+        if not records:
+            return Shown(plays=upload, upload=upload)
+        return self._by(records[-1].event, upload)
+
+    def _by(self, event: Event, upload: bool) -> Shown:
         plays = upload or self._folder.may_hold(event.evidence.clip)
         return Shown(event, self._folder.may_hold(event.evidence.snapshot), plays, upload)
 

@@ -10,7 +10,8 @@ class Moment:
 
     ``start``, ``end`` and ``peak``, its surest time, in stream seconds; ``start_unix`` and ``end_unix`` None for a
     file. ``key`` identifies the stream. ``score``: with ``probable`` the aligner's probability, else a likeness, which
-    only orders. ``said``: what is said in it. ``event``: the id of an event that overlaps it; ``picture``: whether that
+    only orders; ``by`` "described": the share of the words that its caption has. ``said``: what is said in it;
+    ``caption``: what a verifier wrote of it. ``event``: the id of an event that overlaps it; ``picture``: whether that
     has a snapshot; ``plays``: whether its clip or, of an ``upload`` that is still there, the file can be played.
     """
 
@@ -24,6 +25,7 @@ class Moment:
     score: float
     by: str
     said: str
+    caption: str = ""
     start_unix: float | None = None
     end_unix: float | None = None
     event: str | None = None

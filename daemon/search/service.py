@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from daemon.captions.store import CaptionStore
 from daemon.config import Config
 from daemon.privacy.upload_data import UploadRecords
 from daemon.search.engine import SearchBusy, SearchEngine, SearchModels
@@ -24,7 +25,7 @@ class SearchService:
         self, layout: StateLayout, config: Callable[[], Config], models: Callable[[], SearchModels | None]
     ) -> None:
         self._log, self._uploads = LogView(layout.event_log), UploadRecords(layout.uploads)
-        self._engine = SearchEngine(IndexReader(layout.index), self._log)
+        self._engine = SearchEngine(IndexReader(layout.index), self._log, CaptionStore(layout.captions))
         self._config, self._models = config, models
 
     def find(self, request: SearchRequest, visible: Collection[str] | None = None) -> Found:

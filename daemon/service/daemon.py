@@ -23,6 +23,8 @@ from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.backtest.run import BacktestModels
+from daemon.captions.service import CaptionService
+from daemon.captions.store import CaptionStore
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config, config_hash
 from daemon.config.changes import Changes
@@ -45,10 +47,12 @@ from daemon.service.first_look import unreadable_files
 from daemon.service.observer import Observer
 from daemon.service.reloading import Reloader
 from daemon.service.shutdown import StopRequest
+from daemon.service.sidecars import describe_sidecar
 from daemon.service.state_folder import StateFolder
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from daemon.summary.library import Library
+from daemon.summary.undescribed import UndescribedUploads
 from daemon.temporal.service import TemporalService
 from daemon.verification.service import VerificationService
 from daemon.vlm.disclosure import what_is_sent
@@ -73,7 +77,7 @@ FLUSHED_UNTIL_S = 6.5
 FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
-JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = VERIFICATION_STOP_S = 1.0
+JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = VERIFICATION_STOP_S = CAPTIONS_STOP_S = 1.0
 ONCE_VERDICTS_S = 120.0  # longest wait for a vision-language model
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
@@ -127,6 +131,7 @@ class Daemon:
             evidence=self._config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, self._panel),
             search=SearchService(layout, lambda: self._config, self._search_models),
+            captions=CaptionStore(layout.captions),
             vlm=lambda: self._vlm,
             backtest_models=self._backtest_models,
         )
@@ -222,8 +227,20 @@ class Daemon:
         self._verification = VerificationService(
             self._config, layout, self._vlm, runtime.follow, runtime.acknowledge, runtime.amend
         )
+        self._captions = CaptionService(
+            self._config,
+            layout,
+            self._vlm,
+            runtime.follow,
+            runtime.acknowledge,
+            lambda event_id, caption: runtime.amend(event_id, caption=caption),
+            UndescribedUploads(self._api.uploads, self._api.library),
+            lambda material, texts: describe_sidecar(material.path, texts, self._api.captions),
+            lambda: self._verification.snapshot().waiting > 0,
+        )
         self._alerts.start()
         self._verification.start()
+        self._captions.start()
         self._feedback = FeedbackService(layout, self._stop.wake)
         self._feedback.start()
         try:
@@ -235,6 +252,7 @@ class Daemon:
             self._rules.stop(min(RULES_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._verification.stop(min(VERIFICATION_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._vlm.close()
+            self._captions.stop(min(CAPTIONS_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
             self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
@@ -322,6 +340,7 @@ class Daemon:
         self._rules.apply(config)
         before, self._vlm = self._vlm, clients_of(config, self._vlm)
         self._verification.apply(config, self._vlm)
+        self._captions.apply(config, self._vlm)
         for client in set(before.all).difference(self._vlm.all):
             client.close()
 

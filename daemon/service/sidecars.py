@@ -1,10 +1,15 @@
 """What `watchword tag` writes of a file, written beside an upload that is done."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
 from alignment.errors import WatchwordError
+from daemon.captions.documents import caption_document, file_document
+from daemon.captions.store import CaptionStore
+from daemon.captions.types import Described
 from daemon.observability.camera_state import CameraState
 from daemon.offline.exports import FORMATS, ExportError, Tagged, render, write_atomic
 from daemon.offline.media_files import encodable
@@ -37,3 +42,19 @@ def write_sidecars(target: Path, tagged: Tagged) -> None:
             write_atomic(sidecar(target, form), render(tagged, form))
     except ExportError as error:
         log.error("results of an upload cannot be written", file=tagged.file, code=error.code, error=str(error))
+
+
+def describe_sidecar(file: Path, texts: Sequence[Described], captions: CaptionStore) -> None:
+    """Add what a verifier wrote of an upload and of its events to the JSON document beside it, if there is one."""
+    path = sidecar(file, "json")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document["description"] = file_document(texts)
+        for event in document["events"]:
+            for one in captions.of(event["id"]):
+                event["caption"] = caption_document(one)
+        write_atomic(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, KeyError, ExportError) as error:
+        log.error("what was written of an upload cannot be added to its results", file=str(path), error=str(error))

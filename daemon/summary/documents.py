@@ -1,6 +1,6 @@
 """Summaries as JSON, as WebVTT chapters, and in words for a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -59,13 +59,14 @@ def file_document(summary: FileSummary) -> dict[str, Any]:
     }
 
 
-def chapters_vtt(summary: FileSummary) -> str:
-    """Return the chapters as WebVTT, one cue each; its identifier is its number."""
+def chapters_vtt(summary: FileSummary, titles: Mapping[float, str] | None = None) -> str:
+    """Return the chapters as WebVTT, one cue each; its identifier is its number. ``titles``: better ones by start."""
     blocks = ["WEBVTT"]
     for number, one in enumerate(summary.chapters, 1):
         start, end = (round(1000 * t) for t in (one.chapter.start, one.chapter.end))
+        title = (titles or {}).get(one.chapter.start) or one.title
         times = f"{vtt_time(start)} --> {vtt_time(max(end, start + 1))}"
-        blocks.append(f"{number}\n{times}\n{vtt_line(one.title) or f'Chapter {number}'}")
+        blocks.append(f"{number}\n{times}\n{vtt_line(title) or f'Chapter {number}'}")
     return "\n\n".join(blocks) + "\n"
 
 

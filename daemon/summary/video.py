@@ -1,10 +1,7 @@
 """The short video of a summary: parts joined by stream copy, in a process of its own (``workers…clips.joining``)."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,13 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alignment.file_io import replacing
-from daemon.logs.setup import worker_environment
 from daemon.offline.exports import ExportError
+from daemon.runtime.media_process import run_media
 from daemon.summary.types import FileSummary
 from workers.errors import ClipUnavailable
 from workers.sources.clips.joining import Order, Part, Shown
 
-COMMAND = (sys.executable, "-P", "-m", "workers.sources.clips.joining")
 LONGEST_S = 600.0
 
 
@@ -55,22 +51,7 @@ def write_video(to: Path, video: Path) -> None:
 
 
 def _run(order: Order, folder: Path) -> tuple[Video, ...]:
-    try:
-        done = subprocess.run(
-            [*COMMAND, str(folder)],
-            input=json.dumps(asdict(order)),
-            capture_output=True,
-            text=True,
-            env={**os.environ, **worker_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            timeout=LONGEST_S,
-            process_group=0,  # Ctrl-C in a terminal is for this process
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ClipUnavailable(f"joining clips took more than {LONGEST_S:.0f} s", "ask for fewer moments") from None
-    if done.returncode:
-        raise ClipUnavailable(f"clips cannot be joined: {done.stderr[-500:].strip()}", "the clips may be damaged")
-    document = json.loads(done.stdout)
+    document = json.loads(run_media("joining", str(folder), longest_s=LONGEST_S, given=json.dumps(asdict(order))))
     videos = [
         Video(folder / f"{number}.mp4", tuple(Shown(**shown) for shown in video))
         for number, video in enumerate(document["videos"])

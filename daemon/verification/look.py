@@ -10,6 +10,7 @@ from daemon.verification.pictures import pictures_of
 from daemon.verification.question import PROMPT, question_about
 from daemon.vlm.client import VlmClient
 from daemon.vlm.errors import VlmError
+from daemon.vlm.types import Picture
 from workers.events.event import Event, Verification
 from workers.events.kept_frames import KeptFrame, frames_of
 from workers.state_layout import StateLayout
@@ -51,8 +52,7 @@ class Looker:
         if event.over_budget:
             return unavailable(OVER_BUDGET), "over_budget"
         settings = client.settings
-        snapshot = self._evidence.snapshot(event)
-        pictures = pictures_of(event, self._kept(event), snapshot.content if snapshot else None, settings.frames)
+        pictures = self.pictures(event, settings.frames)
         if not pictures:
             return unavailable(NO_PICTURES), "no_pictures"
         try:
@@ -70,6 +70,11 @@ class Looker:
             "prompt": PROMPT,
         }
         return found, ""
+
+    def pictures(self, event: Event, most: int) -> tuple[Picture, ...]:
+        """Return what is sent of an event: at most ``most`` pictures, and a detail."""
+        snapshot = self._evidence.snapshot(event)
+        return pictures_of(event, self._kept(event), snapshot.content if snapshot else None, most)
 
     def _kept(self, event: Event) -> tuple[KeptFrame, ...]:
         """Return the frames that the stream kept of an event; none where they cannot be read."""

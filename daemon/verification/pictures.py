@@ -55,7 +55,7 @@ def spread(kept: Sequence[KeptFrame], most: int, best: float) -> list[KeptFrame]
 
 def _whole(event: Event, n: int, of: int, t: float, jpeg: bytes) -> Picture | None:
     """Return a picture in the size that is sent; None for a damaged one."""
-    content = _scaled(jpeg, WHOLE_PX)
+    content = scaled(jpeg, WHOLE_PX)
     return Picture(content, f"frame {n} of {of}, {_time(event, t)}") if content else None
 
 
@@ -65,7 +65,7 @@ def _detail(event: Event, kept: Sequence[KeptFrame], t: float, jpeg: bytes, n: i
     boxes = boxes or [box for frame in kept if abs(frame.t - t) <= SAME_S for box in frame.boxes]
     boxes = boxes or [box for zone in event.evidence.zones if (box := _around(zone.area))]
     area = _area(boxes) if boxes else None
-    content = _scaled(jpeg, DETAIL_PX, area) if area else None
+    content = scaled(jpeg, DETAIL_PX, area) if area else None
     return Picture(content, f"a detail of frame {n}") if content else None
 
 
@@ -88,7 +88,7 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _scaled(jpeg: bytes, longest: int, area: Box | None = None) -> bytes | None:
+def scaled(jpeg: bytes, longest: int, area: Box | None = None) -> bytes | None:
     """Return a picture, or the part of it in ``area``, with sides of at most ``longest`` pixels; None: damaged.
 
     Nothing of a picture's metadata is kept.

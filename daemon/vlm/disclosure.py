@@ -10,7 +10,10 @@ from daemon.config.sections.verifier import VlmSettings
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one verifier may be sent: frames of the ``verified`` events by camera, and what is asked of ``cameras``."""
+    """What one verifier may be sent: frames of the ``verified`` events by camera, and what is asked of ``cameras``.
+
+    With ``verifier.captions`` also frames and words of all closed events of these, and of uploads.
+    """
 
     verifier: VlmSettings
     cameras: tuple[str, ...]
@@ -20,13 +23,19 @@ class Sent:
     def document(self) -> dict[str, object]:
         """Return plain JSON, without secrets."""
         verifier = {"url": str(self.verifier.url), "model": self.verifier.model, "key": self.verifier.key is not None}
-        return verifier | {"frames": self.verifier.frames, "cameras": self.cameras, "verified": dict(self.verified)}
+        return (
+            verifier
+            | {"frames": self.verifier.frames, "cameras": self.cameras, "verified": dict(self.verified)}
+            | {"captions": self.verifier.captions}
+        )
 
     def in_words(self) -> str:
         """Return one sentence for each occasion on which something is sent."""
         verified = "; ".join(f"{camera}: {', '.join(events)}" for camera, events in self.verified.items())
         frames = f"up to {self.verifier.frames} frames of each event with `verify` ({verified or 'none'})"
-        return f"{frames}; when somebody asks a question, frames and words of {', '.join(self.cameras)}"
+        captions = f"frames and words of all closed events of {', '.join(self.cameras)}, for captions; "
+        described = captions if self.verifier.captions else ""
+        return f"{frames}; {described}when somebody asks a question, frames and words of {', '.join(self.cameras)}"
 
 
 def what_is_sent(config: Config) -> Iterator[Sent]:

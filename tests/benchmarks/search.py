@@ -18,6 +18,7 @@ import numpy as np
 
 from alignment.file_io import make_folder
 from alignment.types import F32
+from daemon.captions.store import CaptionStore
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config.loader import config_from
 from daemon.privacy.upload_data import UploadRecords
@@ -153,7 +154,7 @@ def main() -> None:
     )
     log = LogView(options.folder / "events")
     evidence = EvidenceFinder(log, EvidenceFolder(options.folder), UploadRecords(options.folder / "uploads"))
-    engine = SearchEngine(IndexReader(index), log)
+    engine = SearchEngine(IndexReader(index), log, CaptionStore(options.folder / "captions"))
     for turn in range(options.repeat):
         for request in SEARCHES:
             before = resource.getrusage(resource.RUSAGE_SELF)

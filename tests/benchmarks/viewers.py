@@ -26,6 +26,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.captions.store import CaptionStore
 from daemon.config.changes import Changes
 from daemon.config.loader import config_from
 from daemon.feedback.judge import Judge
@@ -116,6 +117,7 @@ def main() -> None:
             evidence=config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
             search=SearchService(layout, lambda: config, lambda: None),
+            captions=CaptionStore(layout.captions),
         )
         app = build_app(lambda: snapshot, Access(), is_public=is_open_route, extend=lambda app: add_api(app, services))
         server = HttpServer(app, "127.0.0.1", 0)

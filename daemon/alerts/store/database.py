@@ -85,6 +85,33 @@ def open_database(folder: Path) -> sqlite3.Connection:
         raise store_error(folder, error) from error
 
 
+def open_file(path: Path, schema: str, version: int) -> sqlite3.Connection:
+    """Return a connection that writes, to a file that is made where there is none, with the tables of ``schema``.
+
+    Raise ``sqlite3.Error``, also for a file of a newer version, and ``OSError``.
+    """
+    make_folder(path.parent, 0o700)
+    is_new = not path.exists()
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    connection = connect(path)
+    try:
+        for setting in ("secure_delete = ON", "temp_store = MEMORY", "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {setting}")
+        if (known := _user_version(connection)) > version:
+            raise sqlite3.DatabaseError(f"another version wrote it ({known}, not {version}): install that again")
+        if not known:
+            with transaction(connection):
+                for statement in schema.split(";")[:-1] if not _user_version(connection) else ():
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version}")
+    except BaseException:
+        connection.close()
+        raise
+    if is_new:
+        sync_path(path.parent)
+    return connection
+
+
 def open_existing(folder: Path) -> sqlite3.Connection:
     """Return a connection that writes, for a process beside the daemon; raise ``sqlite3.Error``."""
     connection = connect(folder / NAME, "?mode=rw")
@@ -159,11 +186,15 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    version = _user_version(connection)
     if version > VERSION:
         hint = "install the newer version again, or move the folder away"
         raise AlertStoreError(f"alerts were written by another version ({version}, not {VERSION})", hint)
     return version
+
+
+def _user_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _put_aside(folder: Path, error: sqlite3.DatabaseError) -> None:

@@ -58,7 +58,9 @@ def list_events(
     since: Moment = None,
     until: Moment = None,
     live: Annotated[bool | None, Query(description="true: of live streams only; false: of files only.")] = None,
-    q: Annotated[str | None, Query(max_length=200, description="Text in names, description or words heard.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Text in names, description, caption or words heard.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
     before: Annotated[int | None, Query(ge=0, description="`next` of the page before.")] = None,
 ) -> Response:

@@ -15,8 +15,18 @@ from daemon.api.permissions import Viewer
 from daemon.api.ranges import KEPT, part_of
 from daemon.api.routes.uploads import found_in, records, uploads_config
 from daemon.api.services import Api, ApiServices
-from daemon.api.summary_types import DaySummaryBody, FileSummaryBody, ShortVideo, ShortVideos, VideoMoment, VideoOrder
+from daemon.api.summary_types import (
+    DaySummaryBody,
+    FileDescription,
+    FileSummaryBody,
+    ShortVideo,
+    ShortVideos,
+    VideoMoment,
+    VideoOrder,
+)
 from daemon.api.times import Moment, unix_of
+from daemon.captions.documents import file_document as written_of
+from daemon.captions.types import upload_owner
 from daemon.config.sections.cameras import UPLOADS
 from daemon.http.access import Principal
 from daemon.http.limits import RouteClass, limited
@@ -80,15 +90,26 @@ def upload_summary(name: str, principal: Viewer, api: Api) -> JSONResponse:
 
 
 @router.get(
+    "/uploads/{name:path}/description.json", responses={200: {"model": FileDescription | None}}, dependencies=API_CALL
+)
+def upload_description(name: str, principal: Viewer, api: Api) -> JSONResponse:
+    """Return what a verifier wrote of a file; null where it wrote nothing, or has not yet."""
+    return JSONResponse(written_of(api.captions.of(upload_owner(_record(name, principal, api).since))))
+
+
+@router.get(
     "/uploads/{name:path}/chapters.vtt",
     response_class=Response,
     responses={200: {"content": {"text/vtt": {}}}},
     dependencies=API_CALL,
 )
 def upload_chapters(name: str, principal: Viewer, api: Api) -> Response:
-    """Return the chapters of a file as WebVTT."""
+    """Return the chapters of a file as WebVTT, with the titles that a verifier gave them."""
     headers = {"content-disposition": 'attachment; filename="chapters.vtt"'}
-    return Response(chapters_vtt(_upload(name, principal, api)[0]), media_type="text/vtt", headers=headers)
+    record = _record(name, principal, api)
+    titles = {one.start: one.title for one in api.captions.of(upload_owner(record.since)) if one.number}
+    content = chapters_vtt(_upload(name, principal, api)[0], titles)
+    return Response(content, media_type="text/vtt", headers=headers)
 
 
 @router.post("/summary/videos", status_code=201, response_model=ShortVideos, dependencies=API_CALL)
@@ -136,12 +157,17 @@ def _span(principal: Principal, since: float, until: float, camera: str | None) 
     return Span(since, until, frozenset({camera}))
 
 
-def _upload(name: str, principal: Principal, api: ApiServices) -> tuple[FileSummary, Path]:
-    """Return the summary of an upload, and where its file lies."""
+def _record(name: str, principal: Principal, api: ApiServices) -> WatchedUpload:
     config = uploads_config(principal, api)
     record = next((record for known, record in records(config.done, api) if known == name), None)
     if record is None:
         raise not_found("upload")
+    return record
+
+
+def _upload(name: str, principal: Principal, api: ApiServices) -> tuple[FileSummary, Path]:
+    """Return the summary of an upload, and where its file lies."""
+    record = _record(name, principal, api)
     events, duration = _found_in(name, record, api)
     found = api.library.upload(name, record, events, duration)
     if found is None:

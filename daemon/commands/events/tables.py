@@ -8,7 +8,7 @@ from rich.text import Text
 from daemon.commands.explaining import explained
 from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
-from workers.events.event import Event, EventPart, Rule
+from workers.events.event import Caption, Event, EventPart, Rule
 from workers.events.timestamps import clock, clock_range, iso
 from workers.publish.redis.reader import Entry
 
@@ -83,6 +83,7 @@ def _details(entry: Entry, summary: dict[str, str]) -> Table:
         "id": f"{event.id} revision {event.revision} ({state_of(event)})",
         "event": event.event,
         "described as": "; ".join(event.description),
+        "what is seen": _caption(event.caption),
         "camera": event.camera,
         "made of": "; ".join(_part(part, live) for part in event.parts),
         "zone": " or ".join(event.zone),
@@ -109,6 +110,13 @@ def _details(entry: Entry, summary: dict[str, str]) -> Table:
 
 def _part(part: EventPart, live: bool) -> str:
     return f"{part.event} on {part.camera} at {clock(part.start, live)} ({part.score:.2f}, {part.id[:_ID_SHOWN]})"
+
+
+def _caption(caption: Caption | None) -> str | None:
+    if caption is None:
+        return None
+    attributes = f" ({', '.join(caption.attributes)})" if caption.attributes else ""
+    return f"{caption.text}{attributes}, written by {caption.model}"
 
 
 def _rule(rule: Rule) -> str:

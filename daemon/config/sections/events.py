@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from daemon.config.base import Section
 from daemon.config.sections.alerts import AlertRule
+from daemon.config.sections.verifier import Language
 from daemon.config.types import Contrasts, Descriptions, ZoneNames
 from daemon.config.units import Duration, Priority, Rate
 from daemon.config.when import WhenText
@@ -94,6 +95,9 @@ class EventRule(Section):
         default=None,
         description="What a verifier's verdict does to alerts: hold (they wait for it), label (it follows them), "
         "only_confirmed (only confirmed events are alerted); or a mapping. Default: the event is not verified.",
+    )
+    language: Language | None = Field(
+        default=None, description="Language of a verifier's captions of it. Default: models.verifier.language."
     )
     priority: Priority | None = Field(
         default=None,

@@ -25,6 +25,9 @@ Key = Annotated[
 ]
 
 
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
+
+
 class VlmSettings(Section):
     """A server and its model, what it may be sent, and how often."""
 
@@ -35,8 +38,10 @@ class VlmSettings(Section):
     )
     timeout: Timeout = Field(default=20.0, description="Time limit for one answer, with all repetitions.")
     frames: int = Field(default=4, ge=1, le=MAX_FRAMES, description="Most frames of an event that are sent.")
-    language: str = Field(
-        default="en", pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", description="Language of reasons and captions."
+    language: Language = Field(default="en", description="Language of reasons and captions.")
+    captions: bool = Field(default=False, description="Have closed events and uploads described.")
+    translate: bool = Field(
+        default=False, description="With captions: translate what is said in uploads into `language`, too."
     )
     calls_per_minute: int = Field(default=20, ge=1, le=10_000, description="Most requests in any minute.")
     calls_per_day: int = Field(default=2000, ge=1, le=10_000_000, description="Most requests a day (UTC).")

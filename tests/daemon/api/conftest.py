@@ -16,6 +16,7 @@ from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.backtest.run import BacktestModels
+from daemon.captions.store import CaptionStore
 from daemon.config.changes import Changes, changes
 from daemon.config.editing.store import ConfigStore
 from daemon.feedback.judge import Judge
@@ -140,6 +141,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             evidence=config.evidence_folder(),
             library=Library(LogView(layout.event_log), layout.index, lambda: NO_NAMES),
             search=SearchService(layout, lambda: store.read()[0], lambda: served.models),
+            captions=CaptionStore(layout.captions),
             vlm=lambda: clients,
             backtest_models=lambda: served.backtest_models,
         )

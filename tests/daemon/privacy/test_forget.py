@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 from alignment.aligners.explanation import Explanation
 from alignment.types import Span
+from daemon.captions.store import CaptionStore
+from daemon.captions.types import Described, Written
 from daemon.commands.forget import app
 from daemon.config.sections.privacy import RetentionConfig
 from daemon.privacy.forgetting import FORMAT, read_receipt
@@ -80,7 +82,7 @@ def live_event(number: int, start: float, word: str) -> Event:
 
 
 def picture_of(state: Path, event: Event, word: str, level: int) -> None:
-    """Save the pictures of an event as its stream would have."""
+    """Save the pictures of an event as its stream would have, and a caption."""
     layout = StateLayout(state)
     service, t = StateService(layout.evidence, layout=layout), np.array([event.start + 1])
     store = EvidenceStore(service, event.camera)
@@ -92,6 +94,9 @@ def picture_of(state: Path, event: Event, word: str, level: int) -> None:
     card = ExplanationCard(event.camera, True, EventSpec("cat", ("a cat",)), span, Explanation((), best, best), heard)
     assert store.save(event.id, card, draw=True).explanation
     FrameKeeper(service, store).keep(event.id, card, "end")
+    when = (event.start, event.end)
+    written = Written("en", "tiny", "caption-1")
+    CaptionStore(layout.captions).add(Described(event.id, 0, event.camera, "key", None, *when, *when, word, written))
 
 
 def plant(state: Path, count: int = 6) -> list[tuple[Event, str]]:
@@ -119,6 +124,7 @@ def test_without_a_daemon_nothing_is_left_of_an_interval_and_all_of_the_rest(tmp
             "log": 2,
             "evidence": 4,
             "alerts": 0,
+            "captions": 2,
             "index": 0,
             "samples": 0,
             "frames": 2,
@@ -288,7 +294,10 @@ def test_what_could_not_be_removed_is_said_and_what_was(tmp_path: Path) -> None:
     done = forget(config, "uploads", T0, T0 + 9, "--yes")
     assert done.returncode == 1
     assert "not_forgotten" in done.stderr
-    assert "not all of camera uploads is forgotten: 2 of evidence was removed, then: [Errno " in done.stderr
+    assert (
+        "not all of camera uploads is forgotten: 2 of evidence, 1 of captions, 1 of frames was removed, then: [Errno "
+        in done.stderr
+    )
     assert not (layout.privacy / "receipts").exists()
     folder.rmdir()
     forget_here(Places(layout, None, False, lambda ids, before: 0), Scope("uploads", T0, T0 + 9), pause_s=0)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from daemon.captions.store import CaptionStore
+from daemon.captions.types import Described, Written, upload_owner
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config.loader import config_from
 from daemon.privacy.upload_data import UploadRecords
@@ -35,7 +37,8 @@ class Search:
         config = config_from({"models": {"profile": "colour"}, "events": {"red": {"describe": "red"}}}, folder)
         self.models = SearchModels(EncoderProxy(LocalTransport(encoder)), None, DescriptionJudge(config))
         log = LogView(folder / "events")
-        self.engine = SearchEngine(IndexReader(self.index), log)
+        self.captions = CaptionStore(folder / "captions")
+        self.engine = SearchEngine(IndexReader(self.index), log, self.captions)
         self.evidence = EvidenceFinder(log, EvidenceFolder(folder / "evidence"), UploadRecords(folder / "uploads"))
 
     def __call__(self, visible: frozenset[str] | None = None, **request: Any) -> Found:
@@ -92,6 +95,25 @@ def test_what_is_said_is_found_by_its_meaning_and_by_its_words(search: Search) -
     assert search(words="yesterday").moments[0].camera == "hall"
     assert len(search(words="yesterday").moments) == 1
     assert search(text="someone says parcel").read_as == ("parcel",)
+
+
+def test_words_of_captions_are_found_among_the_other_moments(search: Search) -> None:
+    day(search.index)
+    written = Written("en", "tiny-vlm", "caption-1")
+    when = (NOW + 40.0, NOW + 46.0)
+    search.captions.add(Described("e1", 0, "door", LIVE.key, None, *when, *when, "A red ladder leans there.", written))
+    film = (upload_owner(NOW), 1, "uploads", "film", "film.mp4", 3.0, 9.0, NOW, NOW + 9, "He climbs a red ladder.")
+    search.captions.add(Described(*film, written, title="On the roof"))
+    second, first, *others = search(text="a red ladder").moments
+    assert (first.by, first.file, first.start, first.start_unix) == ("described", "film.mp4", 3.0, None)
+    assert (first.score, first.caption) == (1.0, "On the roof: He climbs a red ladder.")
+    assert (second.by, second.event, second.start_unix) == ("described", "e1", NOW + 40.0)
+    assert others
+    assert not [m for m in others if m.camera == "door" and m.start == NOW + 39.5]
+    assert {m.by for m in search(text="red", spoken=True).moments} <= {"said"}
+    assert not [m for m in search(text="red", classes=("person",)).moments if m.by == "described"]
+    assert "described" not in {m.by for m in search(text="red ladder", visible=frozenset({"yard"})).moments}
+    assert "described" not in {m.by for m in search(text="red ladder", since=NOW + 50).moments}
 
 
 def test_an_image_finds_what_resembles_it(search: Search) -> None:

@@ -13,10 +13,10 @@ _SELECT = f"SELECT {', '.join(COLUMNS)} FROM events AS this"
 _NEWEST = "NOT EXISTS (SELECT 1 FROM events AS later WHERE later.id = this.id AND later.seq > this.seq)"
 
 
-# Where a text is looked for: names, the file, the description and the words that were heard. First the whole body,
-# which is quick and excludes nearly all rows.
+# Where a text is looked for: names, the file, the description, the caption and the words that were heard. First the
+# whole body, which is quick and excludes nearly all rows.
 _SAYS = """(body LIKE ? ESCAPE '!' AND json_valid(body) AND (event LIKE ? ESCAPE '!' OR camera LIKE ? ESCAPE '!'
-OR json_extract(body, '$.source.file') LIKE ? ESCAPE '!'
+OR json_extract(body, '$.source.file') LIKE ? ESCAPE '!' OR json_extract(body, '$.caption.text') LIKE ? ESCAPE '!'
 OR EXISTS (SELECT 1 FROM json_each(body, '$.description') AS said WHERE said.value LIKE ? ESCAPE '!')
 OR EXISTS (SELECT 1 FROM json_each(body, '$.evidence.words') AS heard
            WHERE json_extract(heard.value, '$.text') LIKE ? ESCAPE '!')))"""
@@ -31,8 +31,8 @@ WHERE other.value NOT IN (SELECT value FROM json_each(?))))"""
 class LogQuery:
     """Which events to return; None: all. Times are those of acceptance, Unix seconds.
 
-    ``cameras``: of these only, and made of events of these only. ``text``: in the names, the file, the description or
-    the words heard; case counts for letters beyond ASCII only.
+    ``cameras``: of these only, and made of events of these only. ``text``: in the names, the file, the description, the
+    caption or the words heard; case counts for letters beyond ASCII only.
     """
 
     camera: str | None = None
@@ -147,4 +147,4 @@ def _patterns(text: str | None) -> tuple[str, ...] | None:
         return None
     written = json.dumps(text, ensure_ascii=False)[1:-1]
     body, plain = ("%" + re.sub("[!%_]", r"!\g<0>", one) + "%" for one in (written, text))
-    return (body, *[plain] * 5)
+    return (body, *[plain] * 6)

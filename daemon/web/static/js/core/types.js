@@ -55,6 +55,18 @@
  * @property {number | null} latency_s
  * @property {boolean} [interrupted]
  * @property {string[]} [read_as]
+ * @property {{text: string, attributes?: string[], language: string, model: string, prompt: string} | null} [caption]
+ */
+
+/**
+ * @typedef {object} FileDescription
+ * @property {string} title
+ * @property {string} text
+ * @property {string[]} tags
+ * @property {{start: number, end: number, title: string, text: string}[]} chapters
+ * @property {{start: number, end: number, text: string}[]} transcript
+ * @property {string} language
+ * @property {string} model
  */
 
 /**
@@ -103,7 +115,9 @@
  * @property {number} end
  * @property {number} peak
  * @property {number} score
+ * @property {string} by
  * @property {string} said
+ * @property {string} caption
  * @property {number | null} start_unix
  * @property {string | null} event
  * @property {boolean} picture

@@ -132,6 +132,11 @@ export const en = {
   },
   search,
   ask,
+  caption: {
+    title: "What is seen",
+    by: (/** @type {string} */ model) => `written by ${model}`,
+    transcript: "What is said",
+  },
   modalities: { vision: "vision", speech: "speech", sound: "sound" },
   event: {
     title: "Event",

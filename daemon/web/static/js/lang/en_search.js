@@ -21,6 +21,7 @@ export const search = {
   play: (/** @type {string} */ name) => `Play ${name}`,
   noPicture: "no picture",
   likeness: "likeness",
+  described: "share of the words that its caption has",
   unsearchable: (/** @type {string} */ camera, /** @type {string} */ hours, /** @type {string} */ model) =>
     `${hours} h of ${camera} were recorded by another model (${model}) and cannot be searched by this one.`,
   moreLike: "More like this",

@@ -131,6 +131,11 @@ export const zh = {
   },
   search,
   ask,
+  caption: {
+    title: "画面描述",
+    by: (model) => `由 ${model} 撰写`,
+    transcript: "说话内容",
+  },
   modalities: { vision: "画面", speech: "说话", sound: "声音" },
   event: {
     title: "事件",

@@ -21,6 +21,7 @@ export const search = {
   play: (/** @type {string} */ name) => `播放 ${name}`,
   noPicture: "没有画面",
   likeness: "相似度",
+  described: "描述中包含的词语比例",
   unsearchable: (/** @type {string} */ camera, /** @type {string} */ hours, /** @type {string} */ model) =>
     `${camera} 有 ${hours} 小时是由另一个模型（${model}）记录的，用现在的模型无法搜索。`,
   moreLike: "更多相似片段",

@@ -31,7 +31,7 @@ export function eventRow(event, old, dated = false) {
         "span",
         { class: "what" },
         h("span", { class: "name" }, event.event),
-        h("span", { class: "small" }, event.description.join(" / ")),
+        h("span", { class: "small" }, event.caption?.text ?? event.description.join(" / ")),
         opinionLine(event),
       ),
       h(

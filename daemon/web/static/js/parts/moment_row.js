@@ -32,11 +32,12 @@ export function momentRow(moment, probable) {
       { class: "stack close" },
       h("span", { class: "name" }, moment.file ?? moment.camera),
       h("span", { class: "small" }, `${when} · ${duration(moment.end - moment.start)}`),
+      moment.caption && h("span", {}, moment.caption),
       moment.said && h("q", { class: "small" }, moment.said),
       h(
         "span",
         { class: "row small" },
-        h("span", { title: probable ? t.event.score : t.search.likeness }, moment.score.toFixed(2)),
+        h("span", { title: moment.by === "described" ? t.search.described : probable ? t.event.score : t.search.likeness }, moment.score.toFixed(2)),
         moment.event && h("a", { href: `/events/${encodeURIComponent(moment.event)}` }, t.search.event),
       ),
     ),

@@ -7,6 +7,7 @@ import { inWords, t, worded } from "../core/i18n.js";
 import { listen } from "../core/stream.js";
 import { drawAlerts } from "../parts/alerting.js";
 import { bars } from "../parts/charts.js";
+import { captionSection } from "../parts/caption.js";
 import { whence } from "../parts/event_row.js";
 import { Thumbs } from "../parts/feedback.js";
 import { opinionSection } from "../parts/opinion.js";
@@ -109,6 +110,7 @@ function factsOf(event) {
   const kinds = ["vision", "speech", "sound"].filter((kind) => kind in event.modalities);
   const parts = event.parts ?? [];
   return [
+    captionSection(event),
     opinionSection(event),
     parts.length > 0 &&
       h(

@@ -4,6 +4,7 @@ import { get, ROOT } from "../core/api.js";
 import { h, fill } from "../core/dom.js";
 import { duration, offset } from "../core/format.js";
 import { inWords, t } from "../core/i18n.js";
+import { fileText, transcript } from "../parts/caption.js";
 import { illustrate, momentCard } from "../parts/moment_card.js";
 import { shortVideo } from "../parts/short_video.js";
 
@@ -19,15 +20,19 @@ export function uploadSummary(root, name) {
 
   async function load() {
     fill(place, h("p", { class: "quiet", role: "status" }, t.loading));
+    const described = await get(`${path}/description.json`, { signal: abort.signal }).catch(() => null);
     try {
-      draw(await get(`${path}/summary.json`, { signal: abort.signal }));
+      draw(await get(`${path}/summary.json`, { signal: abort.signal }), described);
     } catch (error) {
-      if (!abort.signal.aborted) fill(place, h("p", { class: "box warn", role: "alert" }, inWords(error)));
+      if (!abort.signal.aborted) fill(place, described && fileText(described), h("p", { class: "box warn", role: "alert" }, inWords(error)));
     }
   }
 
-  /** @param {any} found */
-  function draw({ duration: seconds, tags, chapters, highlights, notes }) {
+  /**
+   * @param {any} summary
+   * @param {import("../core/types.js").FileDescription | null} described
+   */
+  function draw({ duration: seconds, tags, chapters, highlights, notes }, described) {
     const tagged = (/** @type {string} */ kind) => {
       const own = tags.filter((/** @type {any} */ tag) => tag.kind === kind);
       const heading = kind === "seen" ? t.event.seen : t.event.heard;
@@ -37,14 +42,16 @@ export function uploadSummary(root, name) {
     fill(
       place,
       h("p", { class: "quiet" }, duration(seconds)),
+      described && fileText(described),
       highlights.length > 0 && shortVideo({ upload: name }, false, abort.signal, (videos) => illustrate(list, highlights, videos), true),
       h(
         "section",
         { class: "stack close" },
         h("h2", {}, t.summary.chapters),
-        h("ol", { class: "chapters" }, chapters.map((/** @type {any} */ one, /** @type {number} */ i) => h("li", {}, h("span", { class: "small" }, offset(Math.round(one.start))), h("span", {}, one.title || t.summary.chapter(i + 1))))),
+        h("ol", { class: "chapters" }, (described?.chapters ?? chapters).map((/** @type {any} */ one, /** @type {number} */ i) => h("li", {}, h("span", { class: "small" }, offset(Math.round(one.start))), h("span", {}, one.title || t.summary.chapter(i + 1), one.text && h("span", { class: "small" }, ` ${one.text}`))))),
         h("p", { class: "small" }, h("a", { href: `${ROOT}${path}/chapters.vtt`, download: `${name}.chapters.vtt` }, t.summary.asVtt)),
       ),
+      described && transcript(described),
       tagged("seen"),
       tagged("heard"),
       highlights.length > 0 && h("section", { class: "stack close" }, h("h2", {}, t.summary.highlights), list),

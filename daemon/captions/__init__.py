@@ -1,0 +1,1 @@
+"""Captions: what a vision-language model writes of closed events and of uploads, and how it is found."""

@@ -1,0 +1,110 @@
+"""Captions of closed events: read from the event log, asked for, and written into it as amendments.
+
+The log's reader ``captions`` is acknowledged up to the oldest event that waits. Whether an event has a caption is in
+the log itself, so a daemon that was killed describes those that have none, and no other. What the log says is copied
+into the store, by whose words it is found.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from alignment.errors import WatchwordError
+from daemon.alerts.attachments import EvidenceReader
+from daemon.captions.events import caption_of, described, language_of
+from daemon.captions.pending import Pending
+from daemon.captions.store import CaptionStore
+from daemon.captions.turns import Asker, Turns
+from daemon.config import Config
+from daemon.verification.look import Looker
+from daemon.vlm.errors import VlmError
+from daemon.vlm.factory import VlmClients
+from workers.clock import Clock
+from workers.events.event import Caption, Event
+from workers.publish.log.records import Record
+from workers.publish.log.view import LogView
+from workers.state_layout import StateLayout
+
+READER = "captions"  # its name in the event log
+BATCH = 256
+ACKNOWLEDGE_S = 5.0
+
+log = structlog.get_logger()
+Amend = Callable[[str, Caption], Event | None]
+
+
+class EventCaptions:
+    """Describes the events of one log. ``follow``, ``acknowledge`` and ``amend`` are those of the runtime."""
+
+    def __init__(
+        self,
+        layout: StateLayout,
+        follow: Callable[[str], int],
+        acknowledge: Callable[[str, int], None],
+        amend: Amend,
+        turns: Turns,
+        clock: Clock,
+    ) -> None:
+        self._layout, self._turns, self._clock = layout, turns, clock
+        self._follow, self._acknowledge, self._amend = follow, acknowledge, amend
+        self._view, self._store = LogView(layout.event_log), CaptionStore(layout.captions)
+        self.pending = Pending()
+        self.made = 0
+        self._cursor: int | None = None
+        self._acknowledged, self._acknowledge_due = 0, 0.0
+
+    def read(self) -> None:
+        """Take up what is new in the log."""
+        if self._cursor is None:
+            self._cursor = self._acknowledged = self._follow(READER)
+        while records := self._view.after(self._cursor, BATCH):
+            for record in records:
+                self._take(record)
+            self._cursor = records[-1].seq
+
+    def describe_next(self, config: Config, clients: VlmClients) -> bool:
+        """Describe the event that closed last; return whether one waited. Raise ``VlmError``."""
+        waiting = self.pending.freshest(self._clock.wall())
+        if waiting is None:
+            return False
+        event = waiting.event
+        client = clients.of(event.camera)
+        if client is None or not client.settings.captions:
+            self.pending.drop(event.id)
+            return True
+        language = language_of(event, config, client.settings)
+        looker = Looker(self._layout, EvidenceReader(config.evidence_folder()))
+        pictures = looker.pictures(event, client.settings.frames)
+        try:
+            caption = caption_of(event, pictures, language, Asker(self._turns, client))
+        except VlmError as error:
+            self.pending.failed(event.id, error)
+            raise
+        if caption is None:
+            self.pending.give_up(event.id)
+        elif self._amend(event.id, caption) is not None:  # else it was forgotten
+            self.made += 1
+            log.info("described", camera=event.camera, event_name=event.event, id=event.id, model=caption.model)
+        self.pending.drop(event.id)
+        return True
+
+    def let_go(self) -> None:
+        """Let the event log go of what is described, now and then; look whether it is another log meanwhile."""
+        now = self._clock.monotonic()
+        if self._cursor is None or (now < self._acknowledge_due):
+            return
+        self._acknowledge_due = now + ACKNOWLEDGE_S
+        if self._cursor > self._view.last():
+            log.warning("the event log was replaced: captions begin at its beginning")
+            self._cursor, self._acknowledged, self.pending = 0, 0, Pending()
+        elif (done := self.pending.floor(self._cursor)) > self._acknowledged:
+            with suppress(WatchwordError):  # it is tried again, and holds back no event
+                self._acknowledge(READER, done)
+                self._acknowledged = done
+
+    def _take(self, record: Record) -> None:
+        caption = record.event.caption
+        self.pending.note(record)
+        if caption is not None:
+            self._store.add(described(record, caption))

@@ -1,0 +1,110 @@
+"""The thread that has closed events described, and when none waits uploads."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from alignment.errors import WatchwordError
+from daemon.captions.event_captions import Amend, EventCaptions
+from daemon.captions.store import CaptionStore
+from daemon.captions.turns import Turns
+from daemon.captions.upload_captions import Done, UploadCaptions, Uploads
+from daemon.config import Config
+from daemon.config.sections.cameras import UPLOADS
+from daemon.vlm.errors import VlmError
+from daemon.vlm.factory import VlmClients
+from workers.backoff import Backoff
+from workers.clock import Clock, SystemClock
+from workers.state_layout import StateLayout
+
+LOOK_S, AGAIN_S = 0.5, 2.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0  # after a question that failed
+
+log = structlog.get_logger()
+
+
+class CaptionService:
+    """Has events and uploads described, where a verifier is asked for it.
+
+    ``follow``, ``acknowledge`` and ``amend`` are those of the runtime. ``done`` is called with each upload that is
+    described. ``is_busy`` returns whether verification has work, for which captions wait.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        layout: StateLayout,
+        clients: VlmClients,
+        follow: Callable[[str], int],
+        acknowledge: Callable[[str, int], None],
+        amend: Amend,
+        uploads: Uploads,
+        done: Done,
+        is_busy: Callable[[], bool],
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._stopping = threading.Event()
+        turns = Turns(is_busy, self._stopping, self._clock)
+        self._events = EventCaptions(layout, follow, acknowledge, amend, turns, self._clock)
+        store = CaptionStore(layout.captions)
+        self._uploads = UploadCaptions(store, uploads, turns, self._clock, done)
+        self._backoff, self._not_before = Backoff(self._clock, FIRST_WAIT_S, LONGEST_WAIT_S), 0.0
+        self._settings = config, clients
+        self._error = ""
+        self._thread = threading.Thread(target=self._run, name="captions", daemon=True)
+
+    def apply(self, config: Config, clients: VlmClients) -> None:
+        """Ask by other settings from the next caption on. From any thread."""
+        self._settings = config, clients
+
+    def start(self) -> None:
+        """Begin behind what is described."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread; what has no caption gets one after the next start."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def step(self) -> bool:
+        """Describe one event, or go on with an upload; return whether there was anything. Raise ``WatchwordError``."""
+        config, clients = self._settings
+        if not any(client.settings.captions for client in clients.all):
+            return False
+        self._events.read()
+        if self._clock.monotonic() < self._not_before:
+            return False
+        try:
+            found = self._events.describe_next(config, clients) or self._describe_upload(config, clients)
+        except VlmError:
+            self._not_before = self._clock.monotonic() + self._backoff.failed()
+            raise
+        finally:
+            self._events.let_go()
+        if found:
+            self._backoff.succeeded()
+        return found
+
+    def _describe_upload(self, config: Config, clients: VlmClients) -> bool:
+        client = clients.of(UPLOADS)
+        return client is not None and client.settings.captions and self._uploads.describe_next(config, client)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            found = False
+            try:
+                found = self.step()
+                self._error = ""
+            except WatchwordError as error:
+                if error.message != self._error and not self._stopping.is_set():
+                    log.warning("captions wait", code=error.code, error=str(error))
+                self._error = error.message
+                self._stopping.wait(AGAIN_S)
+            except Exception:  # boundary: cameras go on, whatever is wrong with a caption
+                log.exception("captions failed, and are tried again")
+                self._stopping.wait(AGAIN_S)
+            if not found:
+                self._stopping.wait(LOOK_S)
