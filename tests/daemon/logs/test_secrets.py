@@ -82,7 +82,7 @@ def settings(server: Server, locked: str, **more: Any) -> dict[str, Any]:
             "odd": {"url": f"rtsp://127.0.0.1:{closed_port()}/user=viewer&password={LITERAL}&stream=1?{LITERAL}"},
             "down": {"url": f"rtsp://viewer:{LITERAL}@127.0.0.1:{closed_port()}/a?token={LITERAL}"},
         },
-        "events": ALWAYS,
+        "events": {name: event | {"verify": "label"} for name, event in ALWAYS.items()},
         "redis": {"url": f"redis://:{{PLANTED_REDIS}}@127.0.0.1:{server.port}/0"},
         "http": {"port": 0, "token": "{PLANTED_TOKEN}", "tokens": {"ann": {"token": "{PLANTED_NAMED}"}}},
         "alerts": {"targets": targets()},
@@ -138,6 +138,7 @@ def test_nothing_that_a_daemon_puts_out_holds_a_secret(runtime: str, form: str, 
             wait_until(lambda: all(waits(daemon.log(), name) for name in targets()), 60)
             url = re.search(r"http://127\.0\.0\.1:\d+", daemon.log())
             assert url
+            wait_until(lambda: "vlm_unreachable" in repr(wait_for_entries(server)), 60)  # in an event's verification
             entries = wait_for_entries(server)
             answers = "\n".join(asked(url[0]))
             server.kill()  # the errors of a lost server are told too
