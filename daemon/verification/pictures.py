@@ -95,6 +95,8 @@ def scaled(jpeg: bytes, longest: int, area: Box | None = None) -> bytes | None:
     """
     try:
         with Image.open(BytesIO(jpeg)) as opened:
+            if area is None:
+                opened.draft("RGB", (longest, longest))  # decodes a large picture at a fraction of its size
             picture = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged pictures
         log.warning("a picture of an event cannot be read", error=repr(error))

@@ -97,6 +97,10 @@ def stored_events(folder: Path) -> None:
         evidence=evidence | {"objects": seen, "attention": [[MARKUP, 0.7], ["purple", 0.3]], "timeline": track},
         produced_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - 294)),
         latency_s=1.25,
+        verification={
+            **{"verdict": "rejected", "policy": "hold", "fallback": "alert", "look": "end", "confidence": 0.8},
+            **{"why": f"A lamp, not a person {MARKUP}", "doubt": "A face.", "model": "tiny", "latency_s": 2.0},
+        },
     )
     older = [
         make_event(

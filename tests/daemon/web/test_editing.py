@@ -44,9 +44,16 @@ def test_a_rule_is_read_while_it_is_written_then_saved_and_removed(site: Site, v
     assert written(site)["events"]["grass"] == {"describe": "a green picture", "threshold": 0.7}
     page.get_by_role("link", name="grass").click()
     page.get_by_label("False alerts, at most").first.check()
+    page.get_by_label("Second opinion").select_option("alerts wait for it")
     page.get_by_role("button", name="Save").click()
     titled(page, "Rules")
-    assert written(site)["events"]["grass"] == {"describe": "a green picture", "max_false_alerts": "1/day"}
+    decided = {"describe": "a green picture", "max_false_alerts": "1/day"}
+    assert written(site)["events"]["grass"] == decided | {"verify": "hold"}
+    page.get_by_role("link", name="grass").click()
+    page.get_by_label("Second opinion").select_option("none")
+    page.get_by_role("button", name="Save").click()
+    titled(page, "Rules")
+    assert written(site)["events"]["grass"] == decided
     page.get_by_role("link", name="grass").click()
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()

@@ -83,9 +83,10 @@ def test_pictures_that_nobody_sees_are_not_asked_for(site: Site, visit: Visit) -
 def test_strangers_words_are_text(site: Site, visit: Visit) -> None:
     """In names of objects, words heard, attention, descriptions; the fixture fails for whatever the browser reports."""
     page = visit(site, "/events?event=strange")
+    page.locator(".opinion").get_by_text(MARKUP).first.wait_for()
     shown(page, MARKUP).click()
     titled(page, "strange")
-    for place in (".event-head", "main q", "main .bars"):
+    for place in (".event-head", "main q", "main .bars", "main .opinion"):
         page.locator(place).get_by_text(MARKUP).first.wait_for()
     assert page.locator("main b, main img[src=x]").count() == 0
     assert "broken" not in page.title()
@@ -105,6 +106,8 @@ def test_one_event_by_its_link(site: Site, visit: Visit) -> None:
     page.get_by_text("· 0.10").wait_for()
     for text in ("Judged by", "vision", "Nobody was told.", "There is no clip of this event.", "threshold 0.63"):
         shown(page, text)
+    for text in ("Second opinion", "rejected", "A lamp, not a person", "What would change its mind: A face.", "tiny · 2"):
+        page.locator(".opinion").get_by_text(text).first.wait_for()
 
 
 def ended_with_clip(site: Site) -> str:

@@ -36,7 +36,7 @@ export function opinionSection(event) {
   const fallback = said.verdict === "unavailable" && said.policy !== "label" && worded(t.opinion.fallbacks, said.fallback);
   return h(
     "section",
-    { class: "stack close" },
+    { class: "stack close opinion" },
     h("h2", {}, t.opinion.title),
     h("p", {}, verdict(said), typeof confidence === "number" && h("span", { class: "small" }, ` ${Math.round(confidence * 100)}%`)),
     said.why && h("p", {}, said.why),
