@@ -106,7 +106,7 @@ def test_one_event_by_its_link(site: Site, visit: Visit) -> None:
     page.get_by_text("· 0.10").wait_for()
     for text in ("Judged by", "vision", "Nobody was told.", "There is no clip of this event.", "threshold 0.63"):
         shown(page, text)
-    for text in ("Second opinion", "rejected", "A lamp, not a person", "What would change its mind: A face.", "tiny · 2"):
+    for text in ("Second opinion", "rejected", "A lamp, not a person", "change its mind: A face.", "tiny · 2.0 s"):
         page.locator(".opinion").get_by_text(text).first.wait_for()
 
 
