@@ -56,7 +56,7 @@ def _verify_form(value: Any) -> str:
     return "settings" if isinstance(value, dict | VerifyConfig) else "policy"
 
 
-Verification = Annotated[
+AnyVerify = Annotated[
     Annotated[VerifyPolicy, Tag("policy")] | Annotated[VerifyConfig, Tag("settings")], Discriminator(_verify_form)
 ]
 """A policy, or a policy with its settings."""
@@ -91,7 +91,7 @@ class EventRule(Section):
     merge_gap: Duration | None = Field(
         default=None, description="Occurrences that are closer together than this are merged into one event."
     )
-    verify: Verification | None = Field(
+    verify: AnyVerify | None = Field(
         default=None,
         description="What a verifier's verdict does to alerts: hold (they wait for it), label (it follows them), "
         "only_confirmed (only confirmed events are alerted); or a mapping. Default: the event is not verified.",
