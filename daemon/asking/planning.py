@@ -86,20 +86,20 @@ def earlier_data(turns: Sequence[Turn], cameras: frozenset[str]) -> list[JsonVal
 def lookup(
     plan: Plan | None, request: AskRequest, cameras: frozenset[str], rules: Mapping[str, Sequence[str]], now: datetime
 ) -> Lookup:
-    """Return what a plan means; the reader's own cameras and times bound it. None: the question is its description.
+    """Return what a plan means, within the reader's cameras and times; what it names and does not exist is left out.
 
-    What the model names and does not exist is left out.
+    Where there is no plan, or no search in it, the question itself is the description.
     """
-    if plan is None:
-        own = PlannedSearch(description=request.question[:LONGEST], spoken=False, classes=[], words="")
-        plan = Plan(searches=[own], rules=[], cameras=[], when=None)
+    plan = plan or Plan(searches=[], rules=[], cameras=[], when=None)
+    own = PlannedSearch(description=request.question[:LONGEST], spoken=False, classes=[], words="")
+    searches = plan.searches or [own]
     among = cameras.intersection(plan.cameras) or cameras
     since, until = _time(plan.when, request, now)
     known = tuple(name for name in dict.fromkeys(plan.rules) if name in rules)
     where = partial(SearchRequest, cameras=among, since=since, until=until, limit=MOST_FOUND)
-    requests = tuple(request for one in plan.searches for request in _requests(one, where))
-    words = tuple(one.words.strip() for one in plan.searches if one.words.strip())
-    return Lookup(requests, known, words, among, since, until, all_events=not requests and not known)
+    requests = tuple(request for one in searches for request in _requests(one, where))
+    words = tuple(one.words.strip() for one in searches if one.words.strip())
+    return Lookup(requests, known, words, among, since, until, all_events=not plan.searches and not known)
 
 
 def _requests(planned: PlannedSearch, where: Callable[..., SearchRequest]) -> Iterator[SearchRequest]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from daemon.asking.planning import MOST_FOUND, Lookup
+from daemon.config.sections.cameras import UPLOADS
 from daemon.search.request import SearchRequest
 from daemon.search.results import Found, Moment
+from daemon.search.scoring import Kind
 from workers.events.event import Event
 from workers.events.folder import EvidenceFolder
 from workers.publish.log.view import LogQuery, LogView
@@ -17,7 +19,7 @@ from workers.publish.log.view import LogQuery, LogView
 MOST_MOMENTS = 8
 MOST_EVENTS = 200  # of which those of one list are chosen, the newest
 LASTING_S = 86_400.0  # after its beginning, by when an event has had its last revision
-LIKELY = 0.5  # a moment below that is of use only where it can be looked at, or where something is said
+LIKELY = 0.5  # a moment below that is of use only where it can be looked at, or where it was found by what is said
 
 
 class Finder(Protocol):
@@ -62,12 +64,12 @@ def retrieve(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFol
         hours_of |= {name: max(hours, hours_of.get(name, 0.0)) for name, hours in found.hours_of.items()}
         by = request.text or " or ".join(request.classes) or request.words
         lists.append([_of_index(m, by, wanted, log) for m in found.moments if _is_of_use(m)])
-    lists += _events(wanted, finder, log, evidence)
+    lists = [*_events(wanted, finder, log, evidence), *lists]
     return Retrieved(tuple(sorted(_chosen(lists), key=_order)), hours_of)
 
 
 def _is_of_use(moment: Moment) -> bool:
-    return moment.score >= LIKELY or moment.picture or moment.upload or bool(moment.said)
+    return moment.score >= LIKELY or moment.picture or moment.upload or moment.by == Kind.SAID.value
 
 
 def _of_index(moment: Moment, found_by: str, wanted: Lookup, log: LogView) -> Clue:
@@ -85,11 +87,12 @@ def _events(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFold
     for query in queries:
         until = None if wanted.until is None else wanted.until + LASTING_S
         query = replace(query, cameras=wanted.cameras, since=wanted.since, until=until)
-        by_rule = defaultdict[str, list[Clue]](list)
+        by_rule = defaultdict[str, list[Event]](list)
         for record in log.page(query, MOST_EVENTS):
             if _in_time(record.event, record.at, wanted):
-                by_rule[record.event.event].append(Clue(_moment(record.event, finder, evidence), record.event))
-        yield from (clues[:MOST_FOUND] for clues in by_rule.values())
+                by_rule[record.event.event].append(record.event)
+        for events in by_rule.values():
+            yield [Clue(_moment(event, finder, evidence), event) for event in events[:MOST_FOUND]]
 
 
 def _in_time(event: Event, at: float, wanted: Lookup) -> bool:
@@ -100,7 +103,7 @@ def _in_time(event: Event, at: float, wanted: Lookup) -> bool:
 def _moment(event: Event, finder: Finder, evidence: EvidenceFolder) -> Moment:
     """Return an event as a search would have found it."""
     key, shown = event.segment.rpartition("/")[0], event.evidence
-    upload = finder.upload_of(event.camera, key) is not None
+    upload = event.camera == UPLOADS and finder.upload_of(event.camera, key) is not None
     return Moment(
         camera=event.camera,
         key=key,

@@ -105,7 +105,7 @@ def test_rules_words_and_everything_of_a_time_come_from_the_event_log(world: Mak
         asked.happened(2, "red", "yard", 1000, evidence={"words": words}),
     )
     server.usual = answers(plan(rules=["gate", "no such rule"]), NONE_SEEN)
-    assert [m.moment.event for m in asked.ask().moments] == [gate.id]
+    assert [m.moment.event for m in asked.ask("was it open?").moments] == [gate.id]
     spoken = {"description": "", "spoken": True, "classes": [], "words": "bus is late"}
     server.usual = answers(plan(searches=[spoken]), NONE_SEEN)
     (found,) = [m for m in asked.ask().moments if m.moment.event]
@@ -211,14 +211,14 @@ FAILURES: list[tuple[Behaviour, str]] = [
 def test_what_was_found_is_returned_however_the_model_fails(world: Make, server: VlmServer) -> None:
     hasty = {"url": server.url, "model": "hasty", "timeout": 0.2}
     asked = world({"timeout": 30, "calls_per_minute": 100}, yard={"verifier": hasty})
-    asked.happened(1, "red", "door", 40, "red")
+    event = asked.happened(1, "red", "door", 40, "red")
     for behaviour, code in FAILURES:
         server.usual = behaviour
         answer = asked.ask("a red picture", cameras=frozenset({"door"}))
         assert (answer.state, answer.sentences) == ("failed", ())
         assert [(failure.code, failure.cameras) for failure in answer.failures] == [(code, ("door",))]
         assert "; " in answer.failures[0].message, "what to do"
-        assert [m.moment.start - NOW for m in answer.moments][:1] == [39.5]
+        assert answer.moments[0].moment.event == event.id
         assert answer.searched[0].descriptions == ("a red picture",)
     server.usual = slow(2, refuses)
     assert asked.ask("a red picture", cameras=frozenset({"yard"})).failures[0].code == "vlm_timeout"
