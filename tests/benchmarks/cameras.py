@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.daemon import Running, json_lines, running, write_config
+from tests.support.daemon import WATCHWORD, Running, json_lines, running, write_config
 from tests.support.processes import memory_mib, process, tree
 from tests.support.servers import free_port
 
@@ -104,7 +104,7 @@ def watch(cameras: int, fps: float, runtime: str, seconds: float, video: Path) -
         sent = encode(video, folder / "sent.mp4")
         urls = {f"cam{n}": {"url": stack.enter_context(camera(sent)), "fps": fps} for n in range(cameras)}
         config = write_config(folder, "lite", cameras=urls, events=EVENTS, runtime=runtime)
-        daemon = stack.enter_context(running(config, folder))
+        daemon = stack.enter_context(running(config, folder, WATCHWORD))  # no fork: memory counts
         daemon.wait_for("listening")
         deadline = time.monotonic() + 120
         while metrics(daemon)["stream_up"] < cameras:
