@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -118,10 +118,10 @@ def view(shot: Shot, photo: Image.Image, t: float) -> NDArray[np.float32]:
     return crop(photo, (at[0], at[1], min(at[2], 1.0)))
 
 
-def frames() -> Iterator[NDArray[np.uint8]]:
-    """Yield every picture, u8[HEIGHT, WIDTH, 3]."""
+def frames(numbers: Iterable[int] = range(round(DURATION_S * FPS))) -> Iterator[NDArray[np.uint8]]:
+    """Yield pictures, u8[HEIGHT, WIDTH, 3]; by default all of them."""
     photos = [load(shot) for shot in SHOTS]
-    for i in range(round(DURATION_S * FPS)):
+    for i in numbers:
         t = i / FPS
         total, weights = np.zeros((HEIGHT, WIDTH, 3), np.float32), 0.0
         for shot, photo in zip(SHOTS, photos, strict=True):
