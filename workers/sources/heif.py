@@ -4,6 +4,7 @@ from io import BytesIO
 
 from workers.errors import SourceInvalid, SourceTooLarge
 from workers.sources.ffmpeg_errors import make
+from workers.sources.limits import within_memory
 from workers.types import CameraSpec
 
 FORMAT = "jpeg_pipe"  # of what `read_still` returns
@@ -28,7 +29,7 @@ def read_still(path: str, camera: CameraSpec) -> BytesIO | None:
 
     register_heif_opener()
     try:
-        with Image.open(path) as picture:
+        with within_memory(camera), Image.open(path) as picture:
             (width, height), most = picture.size, camera.limits.max_pixels
             if width * height > most:
                 reason = f"a picture of {width}x{height}, at most {most} pixels are allowed (limits.pixels)"
