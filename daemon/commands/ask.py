@@ -50,7 +50,7 @@ def ask(
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Until then.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> None:
-    """Answer a question about what cameras and uploads recorded, with the moments on which the answer rests.
+    """Answer a question about what was recorded, with the moments on which the answer rests.
 
     It is searched as `watchword search` does. The model of `models.verifier` says what to search for, and sees pictures
     of what was found; cameras with `verifier: none` are left out. The daemon may run or not.
