@@ -129,7 +129,8 @@ class CaptionStore:
             return []
         try:
             with closing(connect(self._folder / NAME, "?mode=ro")) as connection:
-                return connection.execute(sql, values).fetchall()
+                is_made = connection.execute("PRAGMA user_version").fetchone()[0]
+                return connection.execute(sql, values).fetchall() if is_made else []
         except sqlite3.Error as error:
             raise _store_error(self._folder, error) from error
 

@@ -27,8 +27,11 @@ def found(store: CaptionStore, *words: str, **where: object) -> list[tuple[str, 
     return [(one.owner, round(share, 2)) for one, share in store.find(words, **where)]  # type: ignore[arg-type]
 
 
-def test_words_are_found_in_other_forms_and_most_of_them_are_enough(store: CaptionStore) -> None:
+def test_words_are_found_in_other_forms_and_most_of_them_are_enough(store: CaptionStore, tmp_path: Path) -> None:
     assert found(store, "fence") == []  # there is no file yet
+    (tmp_path / "captions").mkdir()
+    (tmp_path / "captions" / NAME).touch()
+    assert found(store, "fence") == []  # it is just being made
     store.add(FENCE)
     store.add(replace(FENCE, owner="e2", text="A dog sleeps.", since=200.0, until=204.0))
     assert found(store, "climbing", "fences") == [("e1", 1.0)]

@@ -7,13 +7,31 @@ from typing import Any
 import pytest
 
 from tests.support.event_log import opened
-from tests.support.page import CHROMIUM, ENDLESS, LAMP, RULES, Site, chromium, logged_in, sent_for_ever, stored_events
+from tests.support.page import (
+    CHROMIUM,
+    ENDLESS,
+    LAMP,
+    MARKUP,
+    RULES,
+    Site,
+    chromium,
+    logged_in,
+    sent_for_ever,
+    stored_events,
+)
 from tests.support.pipelines import write_colours
 from tests.support.receivers import Receiver, receiver
 from tests.support.summary import live_clip, live_event, stored_upload
 from tests.support.vlm_server import VlmServer, status, vlm_server
 from workers.state_layout import StateLayout
 
+CAPTION = {
+    "text": f"Somebody with a red umbrella rings. {MARKUP}",
+    "attributes": ["umbrella"],
+    "language": "en",
+    "model": "tiny",
+    "prompt": "caption-1",
+}
 ROLLS = {"pre": "2s", "post": "2s"}
 
 
@@ -43,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver, vlm: VlmServe
         stored_upload(layout, folder / "done", log)
         began = time.time() - 200
         clip = live_clip(layout.evidence / "pattern" / "2026-09-21", "clip", began)
-        log.append([live_event(777, began + 3.3, camera="pattern", event="visit", clip=clip)])
+        log.append([live_event(777, began + 3.3, camera="pattern", event="visit", clip=clip, caption=CAPTION)])
     with sent_for_ever(write_colours(folder / "lamp.ts", LAMP)) as lamp:
         cameras = {
             "pattern": {"url": ENDLESS, "audio": False},
