@@ -1,9 +1,13 @@
 """Summaries over HTTP: of a day, of an upload, and their short videos; each token sees its cameras only."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from daemon.captions.store import CaptionStore
+from daemon.captions.types import Described, Written, upload_owner
+from daemon.config.sections.cameras import UPLOADS
 from daemon.privacy.upload_data import UploadRecords, WatchedUpload
 from tests.daemon.api.conftest import DOOR, FILES, GRAPHS, Serve, Served
 from tests.support.recording import shown
@@ -107,3 +111,26 @@ def test_what_is_not_there_is_said(serve: Serve) -> None:
     assert (answer.status_code, answer.json()["error"]) == (404, "no_clip")
     assert "evidence.clips" in answer.json()["message"]
     assert served.client().post("summary/videos", json={}).json()["error"] == "invalid_request"
+
+
+def test_what_a_verifier_wrote_of_an_upload(serve: Serve) -> None:
+    served = serve()
+    stored_upload(served.layout, served.folder / "done", served.log)
+    url = "uploads/film.mp4/description.json"
+    assert served.client().get(url).json() is None
+    (record,) = UploadRecords(served.layout.uploads).all()
+    written, owner = Written("de", "tiny", "caption-1"), upload_owner(record.since)
+    place = (UPLOADS, "key", "film.mp4", 0.0, 36.0, record.since, record.since + 1)
+    whole = Described(owner, 0, *place, "Es wird rot.", written, title="Farben", tags=("rot",))
+    store = CaptionStore(served.layout.captions)
+    summary = served.client().get("uploads/film.mp4/summary.json").json()
+    start = summary["chapters"][1]["start"]
+    store.add(replace(whole, number=2, start=start, end=24.0, title="Rot", text="Alles rot.", tags=()))
+    assert served.client().get(url).json() is None  # the whole comes last
+    store.add(whole)
+    found = served.client().get(url).json()
+    assert (found["title"], found["text"], found["tags"]) == ("Farben", "Es wird rot.", ["rot"])
+    assert found["chapters"] == [{"start": round(start, 3), "end": 24.0, "title": "Rot", "text": "Alles rot."}]
+    assert (found["language"], found["model"], found["transcript"]) == ("de", "tiny", [])
+    assert "\nRot\n" in served.client().get("uploads/film.mp4/chapters.vtt").text
+    assert served.client(DOOR).get(url).status_code == 404

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ import typer
 from typer.testing import CliRunner
 
 from daemon.commands.tag import OutputFormat, Request, run, tag
+from daemon.config.loader import config_from
+from daemon.offline.describing import FileDescriber
 from daemon.offline.exports import ExportError
 from daemon.offline.media_files import encodable, find_media
 from daemon.offline.tagging import Tagger, models_in_words, plan_outputs, specs_of_texts
+from daemon.vlm.factory import clients_of
+from tests.daemon.captions.conftest import CAPTION, writes
+from tests.support.vlm_server import refuses, says, vlm_server
 
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
@@ -364,3 +370,36 @@ def test_a_configuration_needs_no_cameras_here(tmp_path: Path) -> None:
     done = invoke(tmp_path / "none.mp4", "--config", config)
     assert done.exit_code == 3
     assert "source_not_found" in done.stderr
+
+
+@pytest.mark.realtime
+def test_events_and_files_are_described_by_the_verifier_that_is_configured(
+    tmp_path: Path, make_video: MakeVideo, tagger: Tagger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_video(tmp_path / "clip.mp4", [("green", 2), ("red", 3)])
+    with vlm_server(says(writes)) as model:
+        config = config_from(
+            {
+                "models": {"verifier": {"url": model.url, "model": "tiny", "frames": 2}},
+                "events": {"a": {"describe": "a"}},
+            },
+            tmp_path,
+            "test",
+        )
+        clients = clients_of(config)
+        client = clients.of("uploads")
+        assert client is not None
+        request = replace(ask(video), describer=FileDescriber(config, client))
+        assert run(request, lambda: tagger) == 0
+        document = json.loads((tmp_path / "clip.watchword.json").read_text(encoding="utf-8"))
+        assert document["events"][0]["caption"]["text"] == CAPTION["caption"]
+        assert (document["description"]["title"], document["description"]["text"]) == ("A film", "1 chapters.")
+        assert [len(asked.jpegs) for asked in model.asked] == [2, 2, 0]
+        assert CAPTION["caption"] in (tmp_path / "clip.watchword.vtt").read_text(encoding="utf-8")
+        assert CAPTION["caption"] in (tmp_path / "clip.watchword.csv").read_text(encoding="utf-8")
+        model.usual = refuses
+        assert run(request, lambda: tagger) == 0
+        assert "captions are missing" in capsys.readouterr().err
+        assert "description" not in json.loads((tmp_path / "clip.watchword.json").read_text(encoding="utf-8"))
+        clients.close()
+    assert "needs `models.verifier`" in invoke(video, "--event", "a cat", "--describe").output
