@@ -19,6 +19,17 @@ class _Clip:
     detections: Detections | None = None
 
 
+def clip_bounds(t: F64, hop_s: float, reach_s: float, begin: float = -np.inf, limit: float = np.inf) -> F64:
+    """Return f64[T, 2]: where clips at times f64[T] begin and end, between ``begin`` and ``limit``, stream seconds."""
+    if not len(t):
+        return np.zeros((0, 2))
+    mid, half = (t[1:] + t[:-1]) / 2, hop_s / 2
+    start = np.maximum(np.concatenate([[t[0] - half], mid]), t - reach_s)
+    end = np.minimum(np.concatenate([mid, [t[-1] + half]]), t + reach_s)
+    start = np.minimum(np.maximum(start, begin), limit)
+    return np.stack([start, np.clip(end, start, max(limit, begin))], axis=1)
+
+
 class ClipWindow:
     """A sliding window of at most ``size`` clips: one clip per sampled frame, or one per hop where there is only audio.
 
@@ -159,15 +170,8 @@ class ClipWindow:
 
     def _bounds(self) -> F64:
         t = np.array([c.t for c in self._clips], np.float64)
-        if not len(t):
-            return np.zeros((0, 2))
-        mid = (t[1:] + t[:-1]) / 2
-        half = self.hop_s / 2
-        start = np.maximum(np.concatenate([[t[0] - half], mid]), t - self._reach_s)
-        end = np.minimum(np.concatenate([mid, [t[-1] + half]]), t + self._reach_s)
         begin = self._origin if self._origin is not None else -np.inf
-        start = np.minimum(np.maximum(start, begin), self._limit)
-        return np.stack([start, np.clip(end, start, max(self._limit, begin))], axis=1)
+        return clip_bounds(t, self.hop_s, self._reach_s, begin, self._limit)
 
     def _detections(self) -> Detections | None:
         """Return f32[T, M, 8], without objects where a clip has none; None: no frame has been given with objects."""

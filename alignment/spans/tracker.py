@@ -8,17 +8,17 @@ spans.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from alignment.spans.budget import Budget
-from alignment.types import F32, F64, ScoreTrack, Span, SpanChange, SpanChangeType
+from alignment.spans.reports import Reports
+from alignment.types import F32, F64, ScoreTrack, Span, SpanChange
 
 TRACK_POINTS = 75
 TOP_SCORES = 3
-SAME_S = 0.05  # a bound that moves by less than a video frame is no change: the times of live frames jitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class SpanRule:
         return self.exit / self.enter if self.enter else 1.0
 
 
-_NOT_YET = SpanRule(enter=math.inf, exit=math.inf)  # of a clip from before the rule began: no probability reaches it
+NOT_YET = SpanRule(enter=math.inf, exit=math.inf)  # of a clip from before the rule began: no probability reaches it
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
     """A span that is being built. ``lead`` is where the rise before the entry began."""
 
     start: float
@@ -57,30 +57,19 @@ class _Candidate:
     threshold: float
 
     def span(self, event: str, is_open: bool) -> Span:
+        """Return it as a span of an event."""
         vision, speech, sound = (x / self.clips for x in self.shares)
         score = sum(self.top) / len(self.top)
         return Span(event, self.start, self.end, score, is_open, (vision, speech, sound), self.track, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class State:
     """The automaton between two clips: the span it is in, and the start of a rise that may become one."""
 
-    candidate: _Candidate | None = None
+    candidate: Candidate | None = None
     rise: float | None = None
     active: bool = False
-
-
-@dataclass(slots=True)
-class _Reported:
-    opened: float
-    span: Span
-    reported_end: float
-    revision: int = 0
-    peak: float = 0.0
-    over_budget: bool = False
-    judged: bool = False  # by the allowance of the budget, which gives a token once
-    counted: bool = False
 
 
 class SpanTracker:
@@ -100,10 +89,10 @@ class SpanTracker:
         self._least_enter = self.rule.enter  # of those
         self._busy = False
         self.known_until = -math.inf  # no span that is not reported begins before this stream second
-        self._checkpoint = _State()
+        self._checkpoint = State()
         self._first = 0
         self._seen: tuple[F32, F64, F32] = (np.zeros(0, np.float32), np.zeros((0, 2)), np.zeros((0, 3), np.float32))
-        self._reported: list[_Reported] = []
+        self._reports = Reports(rule.update_every_s, budget.allowance if budget else None)
 
     def update(self, track: ScoreTrack, first: int, decided: int, settled_s: float) -> tuple[SpanChange, ...]:
         """Read the window again; return what changed.
@@ -116,17 +105,17 @@ class SpanTracker:
         self._move()
         self._seen = (track.p[:decided], track.bounds[:decided], track.shares[:decided])
         for number in range(first + len(self._rules), first + decided):
-            self._rules.append(self.rule if number >= self._begins_at else _NOT_YET)
+            self._rules.append(self.rule if number >= self._begins_at else NOT_YET)
         idle = self._checkpoint.candidate is None and self._checkpoint.rise is None
-        if idle and not self._reported and not (self._seen[0] >= self._least_enter).any():
+        if idle and not self._reports.known and not (self._seen[0] >= self._least_enter).any():
             self._busy = False
             self.known_until = min(settled_s, self._rise_began())
             return ()
-        return tuple(self._changes(self._spans(settled_s)))
+        return self._reports.changes(self._spans(settled_s))
 
     def finish(self) -> tuple[SpanChange, ...]:
         """Close all spans at the end of the segment; return what changed."""
-        changes = tuple(self._changes(self._spans(float("inf"))))
+        changes = self._reports.changes(self._spans(float("inf")))
         if self._budget and self._tally:
             self._count(len(self._seen[0]))
             self._budget.observe(0.0, self._tally.finish())
@@ -135,7 +124,7 @@ class SpanTracker:
     @property
     def open_until(self) -> float:
         """Return the latest end so far of a reported span that goes on; minus infinity without one."""
-        return max((known.span.end for known in self._reported if known.span.open), default=-math.inf)
+        return max((span.end for span in self._reports.open), default=-math.inf)
 
     def _rise_began(self) -> float:
         """Return where the last clips that may turn out to be the beginning of a span begin, else the last clip."""
@@ -164,89 +153,43 @@ class SpanTracker:
         p, bounds, shares = self._seen
         leaving = min(first - self._first, len(p))
         for i in range(leaving):
-            self._checkpoint, _ = _step(self._checkpoint, p[i], bounds[i], shares[i], self._rules[i])
+            self._checkpoint, _ = step(self._checkpoint, p[i], bounds[i], shares[i], self._rules[i])
         self._count(leaving)
         del self._rules[:leaving]
         self._first = first
         if leaving:
             last = float(bounds[leaving - 1, 0])  # as long as the automaton may still hold the span, so must we
-            gap = self.rule.merge_gap_s
-            self._reported = [a for a in self._reported if a.span.open or last - a.span.end <= gap]
+            self._reports.forget(last, self.rule.merge_gap_s)
 
     def _spans(self, settled_s: float) -> list[Span]:
         """Run the automaton over the window; only what lasts long enough counts."""
         state, found = self._checkpoint, []
         for p, bounds, shares, rule in zip(*self._seen, self._rules, strict=True):
-            state, done = _step(state, p, bounds, shares, rule)
+            state, done = step(state, p, bounds, shares, rule)
             if done is not None:
                 found.append(done)
         if state.candidate is not None:
             found.append(state.candidate)
         self._busy = state.candidate is not None
-        gap, least = self.rule.merge_gap_s, self.rule.min_duration_s - 1e-6
         pending = [math.inf if state.rise is None or state.active else state.rise]
-        pending += [b.start for b in found[-1:] if b is state.candidate and b.end - b.start < least]
+        pending += [b.start for b in found[-1:] if b is state.candidate and not _lasts(b, self.rule)]
         last = float(self._seen[1][-1, 0]) if len(self._seen[1]) else self.known_until
         self.known_until = min(settled_s, last, *pending)
-        return [b.span(self.event, settled_s - b.end <= gap) for b in found if b.end - b.start >= least]
-
-    def _changes(self, spans: list[Span]) -> Iterator[SpanChange]:
-        """Compare with the reported spans, oldest first."""
-        free = list(self._reported)
-        for span in spans:
-            known = next((a for a in free if span.start < a.span.end and span.end > a.span.start), None)
-            if known is None:
-                yield from self._report(span)
-            else:
-                free.remove(known)
-                yield from self._revise(known, span)
-        for gone in free:  # later evidence removed the span, but every open span must end
-            if gone.span.open:
-                yield self._revision(gone, "end", self._judge(gone, replace(gone.span, open=False)))
-
-    def _report(self, span: Span) -> Iterator[SpanChange]:
-        entry = _Reported(span.start, span, span.end)
-        self._reported.append(entry)
-        span = entry.span = self._judge(entry, span)
-        yield SpanChange("new", entry.opened, 0, replace(span, open=True))
-        if not span.open:
-            yield self._revision(entry, "end", span)
-
-    def _judge(self, known: _Reported, span: Span) -> Span:
-        """Return the span, marked if it is over budget. A span that was too unlikely is judged again when it rises."""
-        if self._budget is None:
-            return span
-        allowance, rises = self._budget.allowance, span.peak > known.peak
-        known.peak = max(known.peak, span.peak)
-        if rises and not known.judged:
-            known.judged = known.peak >= allowance.threshold
-            known.over_budget = not (known.judged and allowance.take())
-        if not (span.open or known.counted):
-            known.counted = True
-            allowance.count(known.peak)
-        return replace(span, over_budget=known.over_budget)
-
-    def _revise(self, known: _Reported, span: Span) -> Iterator[SpanChange]:
-        span = self._judge(known, span)
-        within = known.span.over_budget and not span.over_budget
-        closes = known.span.open and not span.open
-        grown = span.end - known.reported_end >= self.rule.update_every_s
-        moved = abs(span.start - known.span.start) > SAME_S
-        reopened_or_longer = not known.span.open and (span.open or abs(span.end - known.span.end) > SAME_S)
-        if closes:
-            yield self._revision(known, "end", span)
-        elif grown or moved or within or reopened_or_longer:
-            yield self._revision(known, "update", span)
-        else:
-            known.span = span
-
-    def _revision(self, known: _Reported, kind: SpanChangeType, span: Span) -> SpanChange:
-        known.revision += 1
-        known.span, known.reported_end = span, span.end
-        return SpanChange(kind, known.opened, known.revision, span)
+        return lasting(found, self.event, self.rule, settled_s)
 
 
-def _step(state: _State, p: float, bounds: F64, shares: F32, rule: SpanRule) -> tuple[_State, _Candidate | None]:
+def lasting(found: Sequence[Candidate], event: str, rule: SpanRule, settled_s: float) -> list[Span]:
+    """Return the spans that last long enough; those near ``settled_s``, stream seconds, may go on."""
+    return [b.span(event, settled_s - b.end <= rule.merge_gap_s) for b in found if _lasts(b, rule)]
+
+
+def _lasts(found: Candidate, rule: SpanRule) -> bool:
+    return found.end - found.start >= rule.min_duration_s - 1e-6
+
+
+def step(
+    state: State, p: float, bounds: F64 | tuple[float, float], shares: F32, rule: SpanRule
+) -> tuple[State, Candidate | None]:
     """Read one clip; return the next state, and the span that ended before this clip, if any."""
     start, end, p = float(bounds[0]), float(bounds[1]), float(p)
     done = None
@@ -254,20 +197,20 @@ def _step(state: _State, p: float, bounds: F64, shares: F32, rule: SpanRule) -> 
     if candidate is not None and start - candidate.end > rule.merge_gap_s:
         done, candidate = candidate, None
         if state.active:  # a gap in time, without low scores in between: the next span needs its own rise
-            state = _State()
+            state = State()
     if p < rule.exit:
-        return _State(candidate), done
+        return State(candidate), done
     rise = state.rise if state.rise is not None else start
     if not state.active and p < rule.enter:
-        return _State(candidate, rise), done
+        return State(candidate, rise), done
     share = (float(shares[0]), float(shares[1]), float(shares[2]))
-    clip = _Candidate(rise, end, (p,), share, 1, ((start, p),), rule.enter)
-    return _State(_joined(candidate, clip) if candidate else clip, rise, True), done
+    clip = Candidate(rise, end, (p,), share, 1, ((start, p),), rule.enter)
+    return State(_joined(candidate, clip) if candidate else clip, rise, True), done
 
 
-def _joined(a: _Candidate, b: _Candidate) -> _Candidate:
+def _joined(a: Candidate, b: Candidate) -> Candidate:
     """Return the span that covers both."""
-    return _Candidate(
+    return Candidate(
         a.start,
         max(a.end, b.end),
         tuple(sorted((*a.top, *b.top), reverse=True)[:TOP_SCORES]),

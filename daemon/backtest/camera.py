@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-import numpy as np
-
 from alignment.aligners.base import Aligner
 from alignment.calibration import Platt
-from daemon.backtest.curve import TallyingAligner, no_tally
+from daemon.backtest.curve import LEVELS, TallyingAligner, no_tally
+from daemon.backtest.final import is_final
+from daemon.backtest.final_decider import FinalDecider
 from daemon.backtest.flat import FlatStream, SegmentClips
+from daemon.backtest.hits import HitLog, models_of
 from daemon.backtest.looks import CosineLooks, NetworkLooks, PreparedAligner
 from daemon.backtest.parts import SPEECH, VISION, Coverage, Part, areas_of
 from daemon.backtest.replay import LearnedBudgets, Replay
@@ -18,6 +19,7 @@ from daemon.backtest.skipping import Skipper, floor_of
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
 from workers.decisions.rules import span_rule
 from workers.index.shard import Shard
+from workers.index.types import TapeInfo
 from workers.items import FrameAnswer
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import AlignerClient
@@ -70,7 +72,8 @@ class CameraJudge:
     def _every_clip(self, parts: Sequence[Part]) -> Found:
         """Decide on every item."""
         counting = self._counting(self._aligner, parts[0])
-        replay = Replay(parts[0].tape, self._rule, counting, self._learned)
+        log = self._log(parts[0].tape)
+        replay = Replay(parts[0].tape, self._rule, counting, self._learned, log)
         armed, clips = False, 0
         for part in parts:
             items = islice(part.shard.items(part.first), part.end - part.first)
@@ -82,35 +85,44 @@ class CameraJudge:
                 if isinstance(item, FrameAnswer):
                     clips += len(item.pts_s)
                     self._on_clips(len(item.pts_s))
-        return Found(replay.finish(), counting.tally(), clips, clips)
+        replay.finish()
+        return Found(log.hits(), counting.tally(), clips, clips)
 
     def _what_matters(self, stream: FlatStream) -> Found:
         """Decide on what could change anything."""
         tape, query = stream.parts[0].tape, self._rule.query
-        aligner = self._prepared()
+        aligner, log = self._prepared(), self._log(tape)
         counting = self._counting(aligner, stream.parts[0])
-        replay = Replay(tape, self._rule, counting, self._learned)
+        replay = Replay(tape, self._rule, counting, self._learned, log)
         skipper = Skipper(stream, replay, aligner if isinstance(aligner, PreparedAligner) else None)
+        final = FinalDecider(self._rule, self._span_rule, self._aligner, stream, log, self._period.since)
         floor = floor_of(self._span_rule, replay.budget is not None, bool(self._rule.heads))
         screen = Screen(query, self._sound, floor)
         for clips in stream.segments():
             looks = self._looks(stream, clips)
-            if isinstance(aligner, PreparedAligner):
-                aligner.looks = looks if isinstance(looks, NetworkLooks) and needs_look(query) else None
-            skipper.decide(clips, screen.could(stream, clips, looks), self._span_rule)
+            could = screen.could(stream, clips, looks)
+            if clips.later is not None and is_final(self._rule, self._network is not None):
+                final.decide(clips, could, looks if isinstance(looks, NetworkLooks) else None)
+            else:
+                if isinstance(aligner, PreparedAligner):
+                    aligner.looks = looks if isinstance(looks, NetworkLooks) and needs_look(query) else None
+                skipper.decide(clips, could, self._span_rule)
             self._on_clips(len(clips.t))
-        hits = replay.finish()
-        tally = replace(counting.tally(), hours=skipper.seconds / 3600)
-        return Found(hits, tally, len(stream.t), skipper.replayed)
+        replay.finish()
+        seconds = skipper.seconds + final.seconds
+        tally = replace(counting.tally() + Tally(LEVELS, final.counts), hours=seconds / 3600)
+        return Found(log.hits(), tally, len(stream.t), skipper.replayed)
+
+    def _log(self, tape: TapeInfo) -> HitLog:
+        return HitLog(tape, self._rule, models_of(tape, self._aligner))
 
     def _may_skip(self, stream: FlatStream) -> bool:
         """Return whether it is known of every clip of a stream, without the clips before it, what could matter."""
         query = self._rule.query
-        alone = len(np.unique(stream.item_of)) == len(stream.item_of) > 0  # a frame an item
         panel = len(self._rule.encoder.calibration.panel) > 0  # the scale of a clip depends on all before
         places = any(asked is not None and asked.place for asked in query.objects)  # on what was ever shown
         mixed = bool(query.prior[VISION] and query.prior[SPEECH] and self._network is not None)
-        return alone and not (panel or places or mixed)
+        return stream.by_frame and not (panel or places or mixed)
 
     def _counting(self, aligner: Aligner, part: Part) -> TallyingAligner:
         since = self._period.since if part.tape.live else float("-inf")

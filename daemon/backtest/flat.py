@@ -1,24 +1,25 @@
 """Consecutive parts of one live stream as flat columns: its items, its frames and its clips."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.types import F32, F64, Bools
+from alignment.types import F32, F64, Bools, Detections
 from alignment.windows import ClipWindow
 from daemon.backtest.parts import Part
 from workers.decisions.segment import STALLED_VIDEO_S
 from workers.decisions.segments import BRIDGE_S
 from workers.index import rounding
-from workers.index.tables import Kind, spans
+from workers.index.tables import Columns, Kind, spans
 from workers.items import StreamItem
 from workers.types import Areas
 
 I64 = NDArray[np.int64]
 EMPTY = -1
 ENDLESS = 1 << 60  # clips
+OBJECT_COLUMNS = ("object_class", "object_logit", "object_box", "object_colours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class SegmentClips:
     """The clips of one segment, as its window makes them.
 
     ``first`` and ``end``: its items, flat. ``frame_of`` i64[C]: the frame of each clip, ``EMPTY`` where frames stopped.
-    ``t`` f64[C]: times, stream seconds.
+    ``t`` f64[C]: times, stream seconds; ``begin``: where the segment does. ``later``: times of clips without a frame
+    that are added when the segment ends; None: the window also grew otherwise than by a frame.
     """
 
     number: int
@@ -34,6 +36,8 @@ class SegmentClips:
     end: int
     frame_of: I64
     t: F64
+    begin: float = -np.inf
+    later: F64 | None = None
 
 
 class FlatStream:
@@ -47,13 +51,28 @@ class FlatStream:
         self.offsets = np.cumsum([0, *(part.end - part.first for part in parts)])  # of items
         self.kind = np.concatenate([part.shard.columns["kind"][part.first : part.end] for part in parts])
         self.segment = np.concatenate([part.shard.columns["segment"][part.first : part.end] for part in parts])
-        rows = [spans(part.shard.columns)["frame"] for part in parts]
-        self.rows = [(int(at[part.first]), int(at[part.end])) for at, part in zip(rows, parts, strict=True)]
+        counts = [_frame_counts(part.shard.columns) for part in parts]
+        firsts = [int(n[: part.first].sum()) for n, part in zip(counts, parts, strict=True)]
+        own = [n[part.first : part.end] for n, part in zip(counts, parts, strict=True)]
+        self.rows = [(first, first + int(n.sum())) for first, n in zip(firsts, own, strict=True)]
         self.frame_offsets = np.cumsum([0, *(end - first for first, end in self.rows)])
-        counts = np.concatenate([np.diff(at[p.first : p.end + 1]) for at, p in zip(rows, parts, strict=True)])
-        self.item_of = np.repeat(np.arange(len(self.kind)), counts)
+        self.item_of = np.repeat(np.arange(len(self.kind)), np.concatenate(own))
         self.t: F64 = np.concatenate([p.shard.t[a:b] for p, (a, b) in zip(parts, self.rows, strict=True)])
+        self.times = np.concatenate([part.times[part.first : part.end] for part in parts])  # of items
         self.armed = next((int(self.offsets[k]) + p.armed - p.first for k, p in enumerate(parts) if p.armed < p.end), 0)
+
+    @property
+    def by_frame(self) -> bool:
+        """Return whether each item has one frame at most, and there is any."""
+        return len(self.item_of) > 0 and bool((np.diff(self.item_of) > 0).all())
+
+    def first_armed(self, clips: SegmentClips) -> int:
+        """Return the first clip of a segment on which the rule decides."""
+        framed = clips.frame_of != EMPTY
+        items = np.full(len(clips.t), -1)
+        items[framed] = self.item_of[clips.frame_of[framed]]
+        late = np.flatnonzero(items >= self.armed)
+        return int(late[0]) if len(late) else len(clips.t)
 
     def items(self, first: int, end: int) -> Iterator[tuple[int, StreamItem]]:
         """Yield the items from ``first`` to before ``end`` with their numbers; what is missing is left out."""
@@ -70,26 +89,38 @@ class FlatStream:
         Nobody has looked at a zone that a part does not name.
         """
         values, real = np.zeros((len(frames), self.parts[0].tape.dims[0]), np.float32), np.zeros(len(frames), bool)
-        for k, part in enumerate(self.parts):
-            mine = (frames >= self.frame_offsets[k]) & (frames < self.frame_offsets[k + 1])
-            if mine.any():
-                at = frames[mine] - self.frame_offsets[k] + self.rows[k][0]
-                columns = part.shard.columns
-                if not areas:
-                    kept, scale = columns["frames"][at], columns["scale"][at]
-                elif areas in part.tape.zones:
-                    zone = part.tape.zones.index(areas)
-                    kept, scale = columns["zone_frames"][at, zone], columns["zone_scale"][at, zone]
-                else:
-                    continue
-                seen = np.isfinite(scale)
-                values[mine] = np.where(seen[:, None], rounding.rows_of(kept, scale), 0)
-                real[mine] = seen
+        for part, mine, at in self._places(frames):
+            columns = part.shard.columns
+            if not areas:
+                kept, scale = columns["frames"][at], columns["scale"][at]
+            elif areas in part.tape.zones:
+                zone = part.tape.zones.index(areas)
+                kept, scale = columns["zone_frames"][at, zone], columns["zone_scale"][at, zone]
+            else:
+                continue
+            seen = np.isfinite(scale)
+            values[mine] = np.where(seen[:, None], rounding.rows_of(kept, scale), 0)
+            real[mine] = seen
         return values, real
+
+    def objects(self, frames: I64, classes: Collection[int]) -> Detections:
+        """Return f32[n, M, 8]: the objects of some classes in frames; none in ``EMPTY`` ones."""
+        wanted, found, counts = np.zeros(256, bool), [np.zeros((0, 8), np.float32)], np.zeros(len(frames), np.int64)
+        wanted[list(classes)] = True
+        for part, mine, at in self._places(frames):
+            columns = part.shard.columns
+            number = columns["objects"].astype(np.int64)
+            first, number = (np.cumsum(number) - number)[at], number[at]
+            rows = np.repeat(first - np.cumsum(number) + number, number) + np.arange(number.sum())
+            chosen = wanted[columns["object_class"][rows]]
+            rows, owner = rows[chosen], np.repeat(mine, number)[chosen]
+            found.append(rounding.object_rows(*(columns[name][rows] for name in OBJECT_COLUMNS)))
+            counts += np.bincount(owner, minlength=len(frames))
+        return rounding.padded(counts.astype(np.uint8), np.concatenate(found), int(counts.max(initial=1)))
 
     def segments(self) -> list[SegmentClips]:
         """Return the segments in order."""
-        known = np.flatnonzero(np.isin(self.kind, (Kind.FRAMES, Kind.AUDIO, Kind.TRANSCRIPT, Kind.DROPPED, Kind.END)))
+        known = np.flatnonzero(self.kind != Kind.GAP)
         if not len(known):
             return []
         numbers = self.segment[known]
@@ -98,15 +129,27 @@ class FlatStream:
         ends = [*firsts[1:], len(self.kind)]
         return [self._clips(int(a), int(b)) for a, b in zip(firsts, ends, strict=True)]
 
+    def _places(self, frames: I64) -> Iterator[tuple[Part, I64, I64]]:
+        """Yield parts, which of the frames lie in each, and in which rows of its shard."""
+        known = np.flatnonzero(frames != EMPTY)
+        part_of = np.searchsorted(self.frame_offsets, frames[known], "right") - 1
+        for k in np.unique(part_of).tolist():
+            mine = known[part_of == k]
+            yield self.parts[k], mine, frames[mine] - self.frame_offsets[k] + self.rows[k][0]
+
     def _clips(self, first: int, end: int) -> SegmentClips:
         number, tape = int(self.segment[first]), self.parts[0].tape
         frames = np.arange(*np.searchsorted(self.item_of, [first, end]))
         t = self.t[frames]
-        steps, heard = np.diff(t), bool((self.kind[first:end] == Kind.AUDIO).any())
-        stalls = heard and steps.max(initial=0.0) > STALLED_VIDEO_S - 2 * tape.hop_s
-        if len(frames) and (steps > 0).all() and not stalls:
-            return SegmentClips(number, first, end, frames, t)
-        return self._windowed(number, first, end)
+        steps, heard = np.diff(t), first + np.flatnonzero(self.kind[first:end] == Kind.AUDIO)
+        longest_s = STALLED_VIDEO_S - 2 * tape.hop_s
+        if not len(frames) or (steps <= 0).any() or (len(heard) and steps.max(initial=0.0) > longest_s):
+            return self._windowed(number, first, end)
+        begin, until = float(self.times[first]), self._audio_end(int(heard[-1])) if len(heard) else -np.inf
+        plain = t[0] - begin <= longest_s and until - t[-1] <= longest_s
+        more = np.arange(1, 1 + int(max(0.0, until - t[-1]) / tape.hop_s))
+        later = t[-1] + tape.hop_s * more[t[-1] + tape.hop_s * more + tape.hop_s / 2 <= until]
+        return SegmentClips(number, first, end, frames, t, begin, later if plain else None)
 
     def _windowed(self, number: int, first: int, end: int) -> SegmentClips:
         """Return the clips that a window makes of frames and audio whose times are not plain."""
@@ -130,6 +173,13 @@ class FlatStream:
         frame_of = np.where(seen.frame_mask, marks, EMPTY)
         return SegmentClips(number, first, end, frame_of, np.where(seen.frame_mask, self.t[marks], seen.bounds.mean(1)))
 
+    def _audio_end(self, item: int) -> float:
+        """Return where a piece of audio ends, stream seconds."""
+        k = int(np.searchsorted(self.offsets, item, "right")) - 1
+        place, columns = item - int(self.offsets[k]) + self.parts[k].first, self.parts[k].shard.columns
+        row = int((columns["kind"][:place] == Kind.AUDIO).sum())
+        return float(rounding.ends(columns["audio_start"][row], columns["audio_length"][row]))
+
     def _audio_ends(self) -> F64:
         """Return f64[A]: where each piece of audio ends, stream seconds."""
         found = []
@@ -138,3 +188,8 @@ class FlatStream:
             own = slice(*(int(spans(columns)["audio"][i]) for i in (part.first, part.end)))
             found.append(rounding.ends(columns["audio_start"][own], columns["audio_length"][own]))
         return np.concatenate(found)
+
+
+def _frame_counts(columns: Columns) -> I64:
+    """Return i64[I]: how many frames each item of a shard has."""
+    return np.where(columns["kind"] == Kind.FRAMES, columns["rows"], 0).astype(np.int64)

@@ -39,6 +39,13 @@ class NetworkLooks:
             self.compute(int(wanted[0]), int(wanted[-1]) + 1)
         return np.asarray(1 / (1 + np.exp(-self.logits[wanted])), np.float32)
 
+    def compute_near(self, wanted: Bools) -> None:
+        """Compute the logits of wanted clips, bool[C], and of those between them where the network reads those, too."""
+        numbers = np.flatnonzero(np.convolve(wanted, np.ones(3), "same") > 0)
+        for some in np.split(numbers, 1 + np.flatnonzero(np.diff(numbers) > CONTEXT)):
+            if len(some):
+                self.compute(int(some[0]), int(some[-1]) + 1)
+
     def compute(self, first: int, end: int) -> None:
         """Compute the logits from clip ``first`` to before ``end``."""
         for begin in range(first, end, CHUNK):

@@ -9,7 +9,7 @@ from alignment.types import F64, MODALITIES, EventQuery
 from daemon.backtest.types import Period, Reason, TriedRule, Unjudged
 from workers.areas import as_seen
 from workers.index.shard import Shard
-from workers.index.tables import Kind, spans
+from workers.index.tables import Kind
 from workers.index.types import TapeInfo
 from workers.types import Areas
 
@@ -20,12 +20,16 @@ VISION, SPEECH, SOUND = range(len(MODALITIES))
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Items of a shard to decide on: from item ``first`` to before ``end``; nothing is decided before ``armed``."""
+    """Items of a shard to decide on: from item ``first`` to before ``end``; nothing is decided before ``armed``.
+
+    ``times`` f64[I]: see ``item_times``.
+    """
 
     shard: Shard
     first: int
     armed: int
     end: int
+    times: F64
 
     @property
     def tape(self) -> TapeInfo:
@@ -48,7 +52,7 @@ class Coverage:
         """
         for shard in shards:
             times = item_times(shard)
-            part = self._live_part(shard, times) if shard.info.tape.live else Part(shard, 0, 0, len(times))
+            part = self._live_part(shard, times) if shard.info.tape.live else Part(shard, 0, 0, len(times), times)
             if part is None:
                 continue
             reason = missing_of(part.tape, self._rule)
@@ -68,13 +72,16 @@ class Coverage:
             return None
         inside = before[times[before] >= period.since]
         if not len(inside):
-            return Part(shard, int(before[0]), len(times), len(times))
-        for t in _known(times[inside]):
-            if t - self._reached > SILENT_S:
-                self._note_gap(float(t))
-            self._reached = max(self._reached, float(t))
+            return Part(shard, int(before[0]), len(times), len(times), times)
+        known = _known(times[inside])
+        reached = np.maximum.accumulate(np.append(self._reached, known))
+        for i in np.flatnonzero(known - reached[:-1] > SILENT_S):
+            self._reached = float(reached[i])
+            self._note_gap(float(known[i]))
+        self._reached = float(reached[-1])
         beyond = np.flatnonzero(times >= period.until)
-        return Part(shard, int(before[0]), int(inside[0]), int(beyond[0]) if len(beyond) else len(times))
+        end = int(beyond[0]) if len(beyond) else len(times)
+        return Part(shard, int(before[0]), int(inside[0]), end, times)
 
     def _note_gap(self, until: float) -> None:
         if until - self._reached > SILENT_S:
@@ -91,14 +98,11 @@ class Coverage:
 def item_times(shard: Shard) -> F64:
     """Return f64[I]: the stream second of each item; NaN of the ends of segments, and of what is missing."""
     columns, kind = shard.columns, shard.columns["kind"]
-    places, times = spans(columns), np.full(len(kind), np.nan)
-    for which, table, column in (
-        ((Kind.FRAMES,), "frame", "t"),
-        ((Kind.AUDIO,), "audio", "audio_start"),
-        ((Kind.TRANSCRIPT, Kind.DROPPED), "begin", "begin"),
-    ):
-        items = np.isin(kind, which)
-        times[items] = columns[column][places[table][:-1][items]]
+    times, framed = np.full(len(kind), np.nan), kind == Kind.FRAMES
+    counts = columns["rows"][framed].astype(np.int64)
+    times[framed] = columns["t"][np.cumsum(counts) - counts]
+    times[kind == Kind.AUDIO] = columns["audio_start"]
+    times[(kind == Kind.TRANSCRIPT) | (kind == Kind.DROPPED)] = columns["begin"]
     return times
 
 

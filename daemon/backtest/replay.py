@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-
-import numpy as np
+from functools import partial
 
 from alignment.aligners.base import Aligner
 from alignment.spans.budget import Budget
 from alignment.types import F32, F64, SpanChange
-from daemon.backtest.types import Hit, TriedRule
+from daemon.backtest.hits import HitLog, models_of
+from daemon.backtest.types import TriedRule
 from workers.areas import standing_in
 from workers.clock import SystemClock
 from workers.decisions.budget_store import BudgetKeys, BudgetStore, follow_scene
@@ -17,7 +17,6 @@ from workers.decisions.look_alikes import LookAlikes
 from workers.decisions.rules import RuleSet, rule_set_of
 from workers.decisions.segment import Segment
 from workers.decisions.segments import Segments, StreamShape
-from workers.events.writer import EventWriter
 from workers.index.types import TapeInfo
 from workers.items import FrameAnswer, FramesDropped, SegmentEnd, StreamItem, ZoneAnswer
 from workers.types import SourceInfo
@@ -51,7 +50,7 @@ class Unnamed:
 
 @dataclass(slots=True)
 class Replay:
-    """The decisions of one rule on one tape. ``hits`` by id, each as it was reported last. For one thread.
+    """The decisions of one rule on one tape, which go into ``log``. For one thread.
 
     Nothing is decided before ``arm``; what is shown before it fills the window, as that of a running camera.
     """
@@ -60,23 +59,21 @@ class Replay:
     rule: TriedRule
     aligner: Aligner
     learned: LearnedBudgets
-    hits: dict[str, Hit] = field(default_factory=dict)
+    log: HitLog
     _rules: RuleSet = field(init=False)
     _armed: bool = field(init=False)
     _segments: Segments = field(init=False)
     _budgets: BudgetStore = field(init=False)
-    _writer: EventWriter = field(init=False)
 
     def __post_init__(self) -> None:
         tape, encoder, specs = self.tape, self.rule.encoder, (self.rule.spec,)
         view = encoder.frame_spec.view(tape.width, tape.height)
         self._rules = rule_set_of(specs, (self.rule.query,), self.aligner.rates, view)
-        keys = BudgetKeys.of(specs, f"{tape.encoder} {self.aligner.name}")
+        keys = BudgetKeys.of(specs, models_of(tape, self.aligner))
         kept = self.learned if tape.live else None  # what one file showed says nothing about the next
         look_alikes = LookAlikes(Unnamed())
         self._budgets = BudgetStore(kept, tape.camera, self._rules, keys, look_alikes, SystemClock())
         self.begin(armed=False)
-        self._writer = EventWriter(tape.camera, tape.live, tape.hop_s, encoder.info, keys.model, "")
 
     def begin(self, armed: bool) -> None:
         """Begin with the next item, and let go of what is open without closing it: nothing in it could be reported.
@@ -123,12 +120,11 @@ class Replay:
         if self._rules.budgets:
             follow_scene(self._budgets.scenes, self._rules.budgets, t, features)
 
-    def finish(self) -> tuple[Hit, ...]:
-        """Close what is open, as a stream does that is stopped; return the hits in order of time."""
+    def finish(self) -> None:
+        """Close what is open, as a stream does that is stopped."""
         self.close()
         if self._rules.budgets:
             self.learned.save_budgets(self.tape.camera, self._budgets.document())
-        return tuple(sorted(self.hits.values(), key=lambda hit: hit.start))
 
     def _with_zone(self, item: FrameAnswer) -> FrameAnswer:
         """Return the item with a zone that was not looked at by itself: of objects it is known who stands in it."""
@@ -146,34 +142,9 @@ class Replay:
 
     def _note(self, changes: Iterable[SpanChange], segment: Segment) -> None:
         for change in changes:
-            span, name = change.span, self._writer.identity(change, self.rule.spec, segment.name)
-            best = max(span.track, key=lambda point: point[1], default=(span.start, 0.0))[0]
-            hit = Hit(
-                self.tape.camera,
-                name,
-                self.tape.live,
-                span.start,
-                span.end,
-                span.score,
-                span.peak,
-                best,
-                span.over_budget,
-                span.threshold,
-                file=self.tape.file,
-            )
-            known = self.hits.get(name)
-            if known is None:
-                self.hits[name] = replace(hit, frame=_mean(segment.frames_of(span)))
-            elif known.peak > hit.peak:  # the track of a long span has forgotten its beginning
-                self.hits[name] = replace(hit, frame=known.frame, peak=known.peak, best=known.best)
-            else:
-                self.hits[name] = replace(hit, frame=known.frame)
+            self.log.note(change, segment.name, partial(segment.frames_of, change.span))
 
 
 def source_of(tape: TapeInfo) -> SourceInfo:
     """Return what the stream of a tape was."""
     return SourceInfo(tape.key, tape.live, tape.has_video, tape.has_audio, tape.width, tape.height, tape.duration_s)
-
-
-def _mean(frames: F32) -> F32 | None:
-    return np.asarray(frames.mean(axis=0), np.float32) if len(frames) else None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
@@ -18,6 +19,7 @@ from workers.services.aligner_options import build_aligner
 from workers.services.clients import AlignerClient, EncoderClient, StateClient
 from workers.types import EventSpec
 
+THREADS = 2  # cameras that are judged at a time
 OnProgress = Callable[[int, int], None]  # clips that were judged, and all
 
 
@@ -73,20 +75,24 @@ def backtest(
     queries = {spec: models.encoder.build_queries([spec])[0] for spec in trial.specs.values()}
     shards = {name: _shards(index, name, period) for name in trial.specs}
     total = sum(_clips(found) for found in shards.values())
-    done = 0
+    done, counting = 0, threading.Lock()
 
     def count(clips: int) -> None:
         nonlocal done
-        done += clips
+        with counting:
+            done += clips
         if stopping is not None and stopping.is_set():
             raise Stopped
         on_progress(min(done, total), total)
 
-    results = []
-    for name, spec in trial.specs.items():
+    def judged(name: str) -> CameraResult:
+        spec = trial.specs[name]
         rule = TriedRule(name, spec, queries[spec], encoder, load_heads(models.state, (spec,), deciding))
         live = any(shard.info.tape.live for shard in shards[name])
-        results.append(CameraJudge(rule, models.network, period, count, whole).judge(shards[name], live))
+        return CameraJudge(rule, models.network, period, count, whole).judge(shards[name], live)
+
+    with ThreadPoolExecutor(THREADS, "backtest") as pool:
+        results = list(pool.map(judged, trial.specs))
     hits = [result.hits for result in results]
     spec, query = trial.spec, queries[trial.spec]
     alike = look_alikes((hit for found in hits for hit in found), query, spec.describe, models.encoder)

@@ -113,14 +113,16 @@ def _said(stream: FlatStream) -> F64:
 
 def _frames_with(stream: FlatStream, counted: Counted, logit: float) -> Bools:
     """Return bool[N]: which frames show enough objects of at least this logit."""
-    found = np.zeros(len(stream.t), bool)
+    found, classes = np.zeros(len(stream.t), bool), np.zeros(256, bool)
+    classes[list(counted.classes)] = True
     for k, part in enumerate(stream.parts):
-        objects, (first, end) = part.shard.objects, stream.rows[k]
-        fit = np.isin(objects.classes, counted.classes) & (objects.logits >= logit - 1e-2)
+        columns, (first, end) = part.shard.columns, stream.rows[k]
+        rows = np.flatnonzero(classes[columns["object_class"]])
+        rows = rows[columns["object_logit"][rows].astype(np.float32) >= logit - 1e-2]
         if counted.colour is not None:
-            shares = objects.colours[:, counted.colour] / np.float32(255)
-            fit &= shares >= COLOURED
-        counts = np.bincount(objects.frame[fit], minlength=end)[first:end]
+            rows = rows[columns["object_colours"][rows, counted.colour] / np.float32(255) >= COLOURED]
+        frames = np.searchsorted(np.cumsum(columns["objects"], dtype=np.int64), rows, "right")
+        counts = np.bincount(frames, minlength=end)[first:end]
         found[stream.frame_offsets[k] : stream.frame_offsets[k + 1]] = counts >= counted.count
     return found
 

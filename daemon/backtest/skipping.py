@@ -83,12 +83,12 @@ class Skipper:
 
     def decide(self, clips: SegmentClips, could: Bools, rule: SpanRule) -> None:
         """Decide on a segment, of which the rule is in force from the first armed item on."""
-        armed, count = self._first_armed(clips), len(clips.t)
+        armed, count = self._stream.first_armed(clips), len(clips.t)
         if armed >= count:
             return
         hop_s = self._tape.hop_s
         matters = could & (np.arange(count) >= armed)
-        times = _Times(_watched(clips.t, hop_s), max(0, armed - WINDOW_CLIPS), self._replay.budget)
+        times = _Times(watched_s(clips.t, hop_s), max(0, armed - WINDOW_CLIPS), self._replay.budget)
         self.seconds += float(times.watched[armed:].sum())
         at = armed
         for stretch in stretches(clips, matters, max(0, armed - WARM_CLIPS), rule, hop_s):
@@ -101,14 +101,6 @@ class Skipper:
             self._replay.begin(armed=True)
         else:
             self._replay.close()
-
-    def _first_armed(self, clips: SegmentClips) -> int:
-        """Return the first clip on which the rule decides."""
-        framed = clips.frame_of != EMPTY
-        items = np.full(len(clips.t), -1)
-        items[framed] = self._stream.item_of[clips.frame_of[framed]]
-        late = np.flatnonzero(items >= self._stream.armed)
-        return int(late[0]) if len(late) else len(clips.t)
 
     def _decide(self, clips: SegmentClips, stretch: Stretch, armed: int, times: "_Times") -> None:
         stream, replay = self._stream, self._replay
@@ -166,7 +158,7 @@ class _Times:
                 self.budget.observe(float(self.watched[n]))
 
 
-def _watched(t: F64, hop_s: float) -> F64:
+def watched_s(t: F64, hop_s: float) -> F64:
     """Return f64[C]: what each clip adds to what was watched, when it leaves the window as its first clip.
 
     The last window is left at once, at the end of the segment: there clips begin where those before them end.

@@ -23,9 +23,7 @@ class IndexReader:
 
     def cameras(self) -> tuple[str, ...]:
         """Return the cameras of which there are shards, by name."""
-        with suppress(FileNotFoundError):
-            return tuple(sorted(f.name for f in self._folder.iterdir() if f.is_dir() and shard_files(f)))
-        return ()
+        return tuple(name for name in self._folders() if shard_files(self._folder / name))
 
     def shards(
         self, cameras: Collection[str] | None = None, since: float | None = None, until: float | None = None
@@ -35,13 +33,18 @@ class IndexReader:
         ``since``, ``until``: Unix seconds; shards of other times are left out. Those of a file have the time when it
         was watched. A damaged shard is logged once, and left out.
         """
-        for camera in self.cameras():
+        for camera in self._folders():
             if cameras is None or camera in cameras:
                 for file in shard_files(self._folder / camera):
                     if (until is None or file.since <= until) and (
                         since is None or file.until is None or file.until >= since
                     ):
                         yield from self._read(file)
+
+    def _folders(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return sorted(f.name for f in self._folder.iterdir() if f.is_dir())
+        return []
 
     def _read(self, file: ShardFile) -> Iterator[Shard]:
         try:

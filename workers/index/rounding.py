@@ -59,11 +59,11 @@ def object_rows(
     return np.column_stack([classes, logits, boxes / np.float32(255), colours / np.float32(255)]).astype(np.float32)
 
 
-def padded(objects: NDArray[np.uint8], rows: F32) -> Detections:
-    """Return f32[N, M, 8] for the numbers of objects u8[N] of frames, and the rows f32[n, 8] of all."""
-    out = np.full((len(objects), MOST_OBJECTS, 8), -np.inf, np.float32)
+def padded(objects: NDArray[np.uint8], rows: F32, most: int = MOST_OBJECTS) -> Detections:
+    """Return f32[N, M, 8] for the numbers of objects u8[N] of frames, at most ``most``, and the rows f32[n, 8]."""
+    out = np.full((len(objects), most, 8), -np.inf, np.float32)
     out[..., 6:] = 0
-    out[np.arange(MOST_OBJECTS) < objects[:, None]] = rows
+    out[np.arange(most) < objects[:, None]] = rows
     return out
 
 
