@@ -23,7 +23,8 @@ def segment(seed: int) -> tuple[F64, F32, F32]:
 
 def hop_by_hop(rule: SpanRule, t: F64, p: F32, shares: F32, filled: int, begins_at: int) -> list[SpanChange]:
     """Return the changes of a tracker that reads the window of a live stream, as ``Segment`` does."""
-    window, tracker, changes = ClipWindow(HOP_S, 1, 1, reach_s=REACH_S), SpanTracker("e", rule, None, begins_at), []
+    window, tracker = ClipWindow(HOP_S, 1, 1, reach_s=REACH_S), SpanTracker("e", rule, None, begins_at)
+    changes: list[SpanChange] = []
     window.start_at(float(t[0]))
     p, shares = np.append(p, np.zeros(filled, np.float32)), np.concatenate([shares, np.zeros((filled, 3), np.float32)])
 

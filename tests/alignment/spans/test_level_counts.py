@@ -15,7 +15,7 @@ LEVELS = np.array([0.3, 0.45, 0.6, 0.75, 0.9, 0.97])
 @pytest.mark.parametrize("seed", range(18))
 def test_levels_count_what_a_tally_counts(seed: int, holes: bool) -> None:
     t, p, shares = segment(seed)
-    track = final(t if holes else np.arange(CLIPS) * 1.0, p, shares)
+    track = final(t if holes else np.arange(CLIPS, dtype=np.float64), p, shares)
     start = np.where(np.arange(CLIPS) <= CLIPS - WINDOW_CLIPS, track.edge, track.bounds[:, 0])
     since = float(track.t[60])
     for rule in RULES:
