@@ -12,6 +12,7 @@ from daemon.backtest.final_decider import FinalDecider
 from daemon.backtest.flat import FlatStream, SegmentClips
 from daemon.backtest.hits import HitLog, models_of
 from daemon.backtest.looks import CosineLooks, NetworkLooks, PreparedAligner
+from daemon.backtest.memory import LooksMemory
 from daemon.backtest.parts import SPEECH, VISION, Coverage, Part, areas_of
 from daemon.backtest.replay import LearnedBudgets, Replay
 from daemon.backtest.screen import Screen, needs_look
@@ -40,14 +41,21 @@ class Found:
 class CameraJudge:
     """Tries a rule on one camera. ``network`` None: the aligner is `similarity`. ``live``: see ``Coverage.parts``.
 
-    ``whole``: decide every clip one by one, as live operation does, also where that cannot change anything.
+    ``memory``: of looks at the same description. ``whole``: decide every clip one by one, as live operation does, also
+    where that cannot change anything.
     """
 
     def __init__(
-        self, rule: TriedRule, network: AlignerClient | None, period: Period, on_clips: OnClips, whole: bool = False
+        self,
+        rule: TriedRule,
+        network: AlignerClient | None,
+        period: Period,
+        on_clips: OnClips,
+        memory: LooksMemory,
+        whole: bool = False,
     ) -> None:
         self._rule, self._network, self._period, self._on_clips = rule, network, period, on_clips
-        self._whole, self._learned = whole, LearnedBudgets()
+        self._memory, self._whole, self._learned = memory, whole, LearnedBudgets()
         self._aligner = build_aligner(rule.encoder.calibration, network)  # cameras come first
         self._span_rule = span_rule(rule.spec, rule.query, self._aligner.rates)
 
@@ -107,7 +115,9 @@ class CameraJudge:
                 if isinstance(aligner, PreparedAligner):
                     aligner.looks = looks if isinstance(looks, NetworkLooks) and needs_look(query) else None
                 skipper.decide(clips, could, self._span_rule)
-            self._on_clips(len(clips.t))
+            if isinstance(looks, NetworkLooks):
+                looks.remember()
+            self._on_clips(len(clips.t) - (looks.read if isinstance(looks, NetworkLooks) else 0))
         replay.finish()
         seconds = skipper.seconds + final.seconds
         tally = replace(counting.tally() + Tally(LEVELS, final.counts), hours=seconds / 3600)
@@ -142,7 +152,8 @@ class CameraJudge:
         rule, areas = self._rule, areas_of(self._rule, stream.parts[0].tape)
         if self._network is None:
             return CosineLooks(rule.query, rule.encoder.calibration, stream, clips, areas)
-        return NetworkLooks(self._network, rule.query, stream, clips, areas)
+        known = self._memory.of(rule.query, areas, models_of(stream.parts[0].tape, self._aligner))
+        return NetworkLooks(self._network, rule.query, stream, clips, known, self._on_clips, areas)
 
 
 def _streams(parts: Iterable[Part]) -> list[list[Part]]:

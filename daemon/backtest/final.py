@@ -44,9 +44,9 @@ def final_track(
     """
     assert clips.later is not None
     p, shares = np.zeros(len(could), np.float32), np.zeros((len(could), 3), np.float32)
-    if looks is not None and needs_look(rule.query):
-        looks.compute_near(could)
     chosen = _with_neighbours(could)
+    if looks is not None and needs_look(rule.query):
+        looks.compute(chosen[chosen != EMPTY])
     for begin in range(0, len(chosen), AT_ONCE):
         lead = max(0, begin - WARM_CLIPS)  # what a steady picture keeps of clips before these
         some = chosen[lead : begin + AT_ONCE + 1]

@@ -12,7 +12,7 @@ from daemon.backtest.parts import Part
 from workers.decisions.segment import STALLED_VIDEO_S
 from workers.decisions.segments import BRIDGE_S
 from workers.index import rounding
-from workers.index.tables import Columns, Kind, spans
+from workers.index.tables import Columns, Kind
 from workers.items import StreamItem
 from workers.types import Areas
 
@@ -58,6 +58,8 @@ class FlatStream:
         self.frame_offsets = np.cumsum([0, *(end - first for first, end in self.rows)])
         self.item_of = np.repeat(np.arange(len(self.kind)), np.concatenate(own))
         self.t: F64 = np.concatenate([p.shard.t[a:b] for p, (a, b) in zip(parts, self.rows, strict=True)])
+        self.audio_item = np.flatnonzero(self.kind == Kind.AUDIO)
+        self.audio_end: F64 = np.concatenate([_audio_ends(part) for part in parts])
         self.times = np.concatenate([part.times[part.first : part.end] for part in parts])  # of items
         self.armed = next((int(self.offsets[k]) + p.armed - p.first for k, p in enumerate(parts) if p.armed < p.end), 0)
 
@@ -141,30 +143,29 @@ class FlatStream:
         number, tape = int(self.segment[first]), self.parts[0].tape
         frames = np.arange(*np.searchsorted(self.item_of, [first, end]))
         t = self.t[frames]
-        steps, heard = np.diff(t), first + np.flatnonzero(self.kind[first:end] == Kind.AUDIO)
-        longest_s = STALLED_VIDEO_S - 2 * tape.hop_s
-        if not len(frames) or (steps <= 0).any() or (len(heard) and steps.max(initial=0.0) > longest_s):
+        heard = slice(*np.searchsorted(self.audio_item, [first, end]))
+        until, begin = self.audio_end[heard], float(self.times[first])
+        before = np.searchsorted(self.item_of[frames], self.audio_item[heard])  # frames
+        shown_s = np.concatenate([[begin + tape.hop_s / 2], t])[before]
+        if not len(frames) or (np.diff(t) <= 0).any() or (until - shown_s >= STALLED_VIDEO_S).any():
             return self._windowed(number, first, end)
-        begin, until = float(self.times[first]), self._audio_end(int(heard[-1])) if len(heard) else -np.inf
-        plain = t[0] - begin <= longest_s and until - t[-1] <= longest_s
-        more = np.arange(1, 1 + int(max(0.0, until - t[-1]) / tape.hop_s))
-        later = t[-1] + tape.hop_s * more[t[-1] + tape.hop_s * more + tape.hop_s / 2 <= until]
-        return SegmentClips(number, first, end, frames, t, begin, later if plain else None)
+        later = t[-1] + tape.hop_s * np.arange(1, STALLED_VIDEO_S / tape.hop_s + 1)
+        heard_until = until[-1] if len(until) else -np.inf
+        return SegmentClips(number, first, end, frames, t, begin, later[later + tape.hop_s / 2 <= heard_until])
 
     def _windowed(self, number: int, first: int, end: int) -> SegmentClips:
         """Return the clips that a window makes of frames and audio whose times are not plain."""
         tape = self.parts[0].tape
         window = ClipWindow(tape.hop_s, 1, 1, size=ENDLESS, reach_s=BRIDGE_S)
         frames = int(np.searchsorted(self.item_of, first))
-        ends = self._audio_ends()
-        heard = int((self.kind[:first] == Kind.AUDIO).sum())
+        heard = int(np.searchsorted(self.audio_item, first))
         for i in range(first, end):
             if self.kind[i] == Kind.FRAMES:
                 mark = np.array([frames], np.float32)  # exact: a camera has fewer frames in a month
                 window.add_frame(float(self.t[frames]), mark)
                 frames += 1
             elif self.kind[i] == Kind.AUDIO:
-                until = float(ends[heard])
+                until = float(self.audio_end[heard])
                 heard += 1
                 if until - window.last_t >= STALLED_VIDEO_S:
                     window.fill_until(until - STALLED_VIDEO_S)
@@ -173,21 +174,12 @@ class FlatStream:
         frame_of = np.where(seen.frame_mask, marks, EMPTY)
         return SegmentClips(number, first, end, frame_of, np.where(seen.frame_mask, self.t[marks], seen.bounds.mean(1)))
 
-    def _audio_end(self, item: int) -> float:
-        """Return where a piece of audio ends, stream seconds."""
-        k = int(np.searchsorted(self.offsets, item, "right")) - 1
-        place, columns = item - int(self.offsets[k]) + self.parts[k].first, self.parts[k].shard.columns
-        row = int((columns["kind"][:place] == Kind.AUDIO).sum())
-        return float(rounding.ends(columns["audio_start"][row], columns["audio_length"][row]))
 
-    def _audio_ends(self) -> F64:
-        """Return f64[A]: where each piece of audio ends, stream seconds."""
-        found = []
-        for part in self.parts:
-            columns = part.shard.columns
-            own = slice(*(int(spans(columns)["audio"][i]) for i in (part.first, part.end)))
-            found.append(rounding.ends(columns["audio_start"][own], columns["audio_length"][own]))
-        return np.concatenate(found)
+def _audio_ends(part: Part) -> F64:
+    """Return f64[A]: where each piece of audio of a part ends, stream seconds."""
+    columns, heard = part.shard.columns, part.shard.columns["kind"] == Kind.AUDIO
+    own = slice(int(heard[: part.first].sum()), int(heard[: part.end].sum()))
+    return rounding.ends(columns["audio_start"][own], columns["audio_length"][own])
 
 
 def _frame_counts(columns: Columns) -> I64:

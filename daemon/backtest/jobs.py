@@ -5,12 +5,14 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import structlog
 
 from alignment.errors import WatchwordError
 from daemon.backtest.run import Backtest, OnProgress, Stopped
+from workers.index.reader import IndexReader
 
 MOST_WAITING = 4
 KEPT = 20  # jobs that have ended, the latest
@@ -53,8 +55,13 @@ class BacktestJobs:
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._readers: dict[Path, IndexReader] = {}
         self._lock = threading.Lock()
         self._running = threading.Lock()
+
+    def reader(self, index: Path) -> IndexReader:
+        """Return the reader for all jobs: its shards stay mapped, and what is remembered of them stays valid."""
+        return self._readers.setdefault(index, IndexReader(index))
 
     def start(self, work: Work, cameras: frozenset[str]) -> Job:
         """Start a job, or let it wait for the others; raise ``BacktestsBusy``."""

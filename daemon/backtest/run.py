@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from daemon.backtest.advice import LookAlike, holding_budget, look_alikes
 from daemon.backtest.camera import CameraJudge
 from daemon.backtest.curve import no_tally
+from daemon.backtest.memory import LooksMemory
 from daemon.backtest.parts import WARM_CLIPS
 from daemon.backtest.request import Trial
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
@@ -25,11 +26,15 @@ OnProgress = Callable[[int, int], None]  # clips that were judged, and all
 
 @dataclass(frozen=True, slots=True)
 class BacktestModels:
-    """What a backtest asks of the models. ``network`` None: cosines only. ``state`` has what rules have learned."""
+    """What a backtest asks of the models, and what it remembers of their answers.
+
+    ``network`` None: cosines only. ``state`` has what rules have learned.
+    """
 
     encoder: EncoderClient
     network: AlignerClient | None
     state: StateClient
+    memory: LooksMemory = field(default_factory=LooksMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def backtest(
         spec = trial.specs[name]
         rule = TriedRule(name, spec, queries[spec], encoder, load_heads(models.state, (spec,), deciding))
         live = any(shard.info.tape.live for shard in shards[name])
-        return CameraJudge(rule, models.network, period, count, whole).judge(shards[name], live)
+        return CameraJudge(rule, models.network, period, count, models.memory, whole).judge(shards[name], live)
 
     with ThreadPoolExecutor(THREADS, "backtest") as pool:
         results = list(pool.map(judged, trial.specs))

@@ -67,9 +67,12 @@ class Filter:
         return found
 
     def _near_objects(self, shard: Shard) -> F64:
-        objects = shard.objects
-        seen = np.unique(objects.frame[np.isin(objects.classes, self.classes) & (objects.logits >= 0)])
-        t = np.asarray(shard.t)[seen]
+        columns, wanted = shard.columns, np.zeros(256, bool)
+        wanted[list(self.classes)] = True
+        rows = np.flatnonzero(wanted[columns["object_class"]])
+        rows = rows[columns["object_logit"][rows] >= 0]
+        frames = np.searchsorted(np.cumsum(columns["objects"], dtype=np.int64), rows, "right")
+        t = np.asarray(shard.t)[frames]
         return np.stack([t - BESIDE_OBJECT_S, t + BESIDE_OBJECT_S], axis=1)
 
     def _near_words(self, shard: Shard) -> F64:

@@ -22,6 +22,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
+from daemon.backtest.memory import LooksMemory
 from daemon.backtest.run import BacktestModels
 from daemon.captions.service import CaptionService
 from daemon.captions.store import CaptionStore
@@ -113,6 +114,7 @@ class Daemon:
         self._reloader = Reloader(store, config, self._follow, self._stop.wake) if store and not once else None
         access = Access.of(http, Sessions(layout.sessions))
         self._supervisor: Supervisor | None = None
+        self._looks = LooksMemory()
         self._names: Panel | None = None
         self._vlm = VlmClients(None, {})
         self._api = ApiServices(
@@ -205,7 +207,7 @@ class Daemon:
         if self._supervisor is None:
             return None
         services = self._runtime.shared
-        return BacktestModels(services.encoder, services.network, services.state)
+        return BacktestModels(services.encoder, services.network, services.state, self._looks)
 
     def _look_at_files(self) -> None:
         """Log which files cannot be read; with ``once``, raise the first error if there is nothing else to read."""

@@ -18,7 +18,7 @@ class IndexReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[Path, tuple[tuple[int, int], Shard]] = {}  # with inode and time of change
+        self._known: dict[str, dict[Path, tuple[tuple[int, int], Shard]]] = {}  # by camera; inode and time of change
         self._reported: set[Path] = set()  # damaged ones
 
     def cameras(self) -> tuple[str, ...]:
@@ -33,9 +33,13 @@ class IndexReader:
         ``since``, ``until``: Unix seconds; shards of other times are left out. Those of a file have the time when it
         was watched. A damaged shard is logged once, and left out.
         """
-        for camera in self._folders():
+        folders = self._folders()
+        self._known = {camera: known for camera, known in self._known.items() if camera in folders}
+        for camera in folders:
             if cameras is None or camera in cameras:
-                for file in shard_files(self._folder / camera):
+                files = shard_files(self._folder / camera)
+                self._release(camera, {file.path for file in files})
+                for file in files:
                     if (until is None or file.since <= until) and (
                         since is None or file.until is None or file.until >= since
                     ):
@@ -46,11 +50,14 @@ class IndexReader:
             return sorted(f.name for f in self._folder.iterdir() if f.is_dir())
         return []
 
+    def _release(self, camera: str, there: Collection[Path]) -> None:
+        """Let go of shards that are not there any more, so that nothing of them stays mapped."""
+        self._known[camera] = {path: of for path, of in self._known.get(camera, {}).items() if path in there}
+
     def _read(self, file: ShardFile) -> Iterator[Shard]:
         try:
             yield read_open(file.path) if file.until is None else self._full(file.path)
         except FileNotFoundError:  # it was made full or removed meanwhile
-            self._known.pop(file.path, None)
             if file.until is None:
                 full = (f for f in shard_files(file.path.parent) if (f.tape, f.number) == (file.tape, file.number))
                 for now in full:
@@ -63,7 +70,8 @@ class IndexReader:
     def _full(self, path: Path) -> Shard:
         status = path.stat()
         stamp = (status.st_ino, status.st_mtime_ns)
-        known = self._known.get(path)
+        of_camera = self._known.setdefault(path.parent.name, {})
+        known = of_camera.get(path)
         if known is None or known[0] != stamp:
-            self._known[path] = known = (stamp, read_full(path))
+            of_camera[path] = known = (stamp, read_full(path))
         return known[1]

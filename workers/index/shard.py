@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Sounds:
     p: F32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)  # the same one is the same object
 class Shard:
     """A shard, open or full; the arrays of a full one are memory-mapped and read-only.
 
@@ -122,12 +123,18 @@ class Shard:
     @property
     def start(self) -> float:
         """Return the stream second at which the first frame or audio begins; infinity without any."""
-        return extent(self.columns)[0]
+        return self._extent[0]
 
     @property
     def end(self) -> float:
         """Return the stream second at which the last frame or audio ends; minus infinity without any."""
-        return extent(self.columns)[1]
+        return self._extent[1]
+
+    @property
+    def _extent(self) -> tuple[float, float]:
+        if self not in _EXTENTS:
+            _EXTENTS[self] = extent(self.columns)
+        return _EXTENTS[self]
 
     def items(self, first: int = 0) -> Iterator[StreamItem]:
         """Yield what the stream decided on, in its order, from item ``first`` of this shard on.
@@ -138,6 +145,9 @@ class Shard:
             yield from unpacked(self.columns, self.info.tape, first)
         except (ValueError, IndexError) as error:
             raise IndexDamaged(f"{self.path} is damaged: {error}") from error
+
+
+_EXTENTS: "WeakKeyDictionary[Shard, tuple[float, float]]" = WeakKeyDictionary()  # a search asks a thousand shards
 
 
 def extent(columns: Columns) -> tuple[float, float]:

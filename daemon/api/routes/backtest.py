@@ -68,7 +68,7 @@ def start(asked: Asked, principal: Editor, api: Api) -> Backtested:
     if models is None:
         raise ApiError(503, "models_loading", "the models are being loaded; try again soon", {"retry-after": "5"})
     trial = _trial(asked, principal, api)
-    index = IndexReader(StateLayout(api.config().state_dir).index)
+    index = api.backtests.reader(StateLayout(api.config().state_dir).index)
     job = api.backtests.start(
         lambda progress, stopping: backtest(trial, index, models, progress, stopping), frozenset(trial.specs)
     )

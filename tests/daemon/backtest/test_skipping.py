@@ -10,6 +10,7 @@ import pytest
 from alignment.calibration import LITE_CALIBRATION
 from alignment.types import SOUND_CLASSES, Counted, EventQuery, ObjectQuery
 from daemon.backtest.camera import CameraJudge
+from daemon.backtest.memory import LooksMemory
 from daemon.backtest.types import CameraResult, Period, TriedRule
 from tests.support.shards import write_stream
 from workers.index.reader import IndexReader
@@ -97,7 +98,7 @@ def judged(folder: Path, spec: EventSpec, kind: str, client: AlignerClient | Non
     period = Period(START + 90, START + 300)
     rule = TriedRule("cam", spec, QUERIES[kind], ENCODER)
     shards = IndexReader(folder).shards(["cam"], START, period.until)
-    return CameraJudge(rule, client, period, lambda clips: None, whole).judge(shards, live=True)
+    return CameraJudge(rule, client, period, lambda clips: None, LooksMemory(), whole).judge(shards, live=True)
 
 
 @pytest.mark.parametrize("budget", [None, 0.5], ids=["default", "budget"])
