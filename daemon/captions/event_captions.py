@@ -49,10 +49,14 @@ class EventCaptions:
         self._layout, self._turns, self._clock = layout, turns, clock
         self._follow, self._acknowledge, self._amend = follow, acknowledge, amend
         self._view, self._store = LogView(layout.event_log), CaptionStore(layout.captions)
-        self.pending = Pending()
-        self.made = 0
+        self._pending = Pending()
         self._cursor: int | None = None
         self._acknowledged, self._acknowledge_due = 0, 0.0
+
+    @property
+    def follows(self) -> bool:
+        """Return whether the event log waits for this reader."""
+        return self._cursor is not None
 
     def read(self) -> None:
         """Take up what is new in the log."""
@@ -65,13 +69,13 @@ class EventCaptions:
 
     def describe_next(self, config: Config, clients: VlmClients) -> bool:
         """Describe the event that closed last; return whether one waited. Raise ``VlmError``."""
-        waiting = self.pending.freshest(self._clock.wall())
+        waiting = self._pending.freshest(self._clock.wall())
         if waiting is None:
             return False
         event = waiting.event
-        client = clients.of(event.camera)
-        if client is None or not client.settings.captions:
-            self.pending.drop(event.id)
+        client, *others = {clients.of(camera) for camera in (event.camera, *event.cameras)}
+        if client is None or others or not client.settings.captions:  # what others decided must not go elsewhere
+            self._pending.drop(event.id)
             return True
         language = language_of(event, config, client.settings)
         looker = Looker(self._layout, EvidenceReader(config.evidence_folder()))
@@ -79,32 +83,31 @@ class EventCaptions:
         try:
             caption = caption_of(event, pictures, language, Asker(self._turns, client))
         except VlmError as error:
-            self.pending.failed(event.id, error)
+            self._pending.failed(event.id, error)
             raise
         if caption is None:
-            self.pending.give_up(event.id)
+            self._pending.give_up(event.id)
         elif self._amend(event.id, caption) is not None:  # else it was forgotten
-            self.made += 1
             log.info("described", camera=event.camera, event_name=event.event, id=event.id, model=caption.model)
-        self.pending.drop(event.id)
+        self._pending.drop(event.id)
         return True
 
     def let_go(self) -> None:
         """Let the event log go of what is described, now and then; look whether it is another log meanwhile."""
         now = self._clock.monotonic()
-        if self._cursor is None or (now < self._acknowledge_due):
+        if self._cursor is None or now < self._acknowledge_due:
             return
         self._acknowledge_due = now + ACKNOWLEDGE_S
         if self._cursor > self._view.last():
             log.warning("the event log was replaced: captions begin at its beginning")
-            self._cursor, self._acknowledged, self.pending = 0, 0, Pending()
-        elif (done := self.pending.floor(self._cursor)) > self._acknowledged:
+            self._cursor, self._acknowledged, self._pending = 0, 0, Pending()
+        elif (done := self._pending.floor(self._cursor)) > self._acknowledged:
             with suppress(WatchwordError):  # it is tried again, and holds back no event
                 self._acknowledge(READER, done)
                 self._acknowledged = done
 
     def _take(self, record: Record) -> None:
         caption = record.event.caption
-        self.pending.note(record)
-        if caption is not None:
+        self._pending.note(record)
+        if caption is not None and not record.event.cameras:  # who sees one camera may not see what others show
             self._store.add(described(record, caption))

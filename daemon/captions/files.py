@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from daemon.captions.questions import PROMPT, SAID, of_chapters, of_file, of_lines
 from daemon.captions.types import Described, Line, Written
+from daemon.vlm.errors import VlmNonsense
 from daemon.vlm.types import Picture, Question, Reply, T
 from workers.events.event import Event
 from workers.types import Utterance
@@ -82,9 +83,10 @@ def evenly(start: float, end: float, count: int) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How texts are wanted. ``pictures``: most of one question; ``translated``: the transcript as well."""
+    """Of which model texts are, and how. ``pictures``: most of one question; ``translated``: the transcript, too."""
 
     language: str
+    model: str
     pictures: int
     translated: bool
 
@@ -128,32 +130,37 @@ class FileWriter:
         data: list[dict[str, JsonValue]] = [
             {"number": n, "seen": s.seen, "said": " ".join(u.text.strip() for u in s.said)[:SAID]} for n, s in scenes
         ]
-        reply = self._ask(of_chapters(data, pictures, self._wish.language))
-        texts = {text.number: text for text in reply.answer.chapters}
-        written = self._written(reply)
+        reply = self._tried(of_chapters(data, pictures, self._wish.language))
+        texts = {text.number: text for text in reply.answer.chapters} if reply else {}
         translated = {number: self._translated(scene.said) for number, scene in scenes}
         for number, scene in scenes:
             text = texts.get(number)
             title, sentence = (text.title, text.text) if text else (scene.seen, "")
             place = (number, scene.start, scene.end)
-            yield replace(self._file.described(*place, sentence, written), title=title, said=translated[number])
+            yield replace(self._described(*place, sentence), title=title, said=translated[number])
 
     def _translated(self, said: Sequence[Utterance]) -> tuple[Line, ...]:
         """Return what was said in the wanted language; lines that are not answered stay as they were."""
         found: list[Line] = []
         for first in range(0, len(said) if self._wish.translated else 0, LINES):
             part = said[first : first + LINES]
-            reply = self._ask(of_lines([u.text.strip() for u in part], self._wish.language))
-            texts = {line.number: line.text for line in reply.answer.lines}
+            reply = self._tried(of_lines([u.text.strip() for u in part], self._wish.language))
+            texts = {line.number: line.text for line in reply.answer.lines} if reply else {}
             found += [Line(u.start_s, u.end_s, texts.get(n) or u.text.strip()) for n, u in enumerate(part, 1)]
         return tuple(found)
 
     def _whole(self, chapters: Sequence[Described]) -> Described:
         lines = [f"{one.start:.0f} s: {one.title}. {one.text}" for one in chapters]
-        reply = self._ask(of_file(lines, self._file.events[:MOST_EVENTS], self._wish.language))
-        answer = reply.answer
-        whole = self._file.described(0, 0.0, self._file.duration, answer.paragraph, self._written(reply))
+        answer = self._ask(of_file(lines, self._file.events[:MOST_EVENTS], self._wish.language)).answer
+        whole = self._described(0, 0.0, self._file.duration, answer.paragraph)
         return replace(whole, title=answer.title, tags=tuple(answer.tags))
 
-    def _written(self, reply: Reply[T]) -> Written:
-        return Written(self._wish.language, reply.model, PROMPT)
+    def _tried(self, question: Question[T]) -> Reply[T] | None:
+        """Return the answer; None for nonsense, for the other chapters and lines may do better. Raise ``VlmError``."""
+        try:
+            return self._ask(question)
+        except VlmNonsense:
+            return None
+
+    def _described(self, number: int, start: float, end: float, text: str) -> Described:
+        return self._file.described(number, start, end, text, Written(self._wish.language, self._wish.model, PROMPT))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from daemon.vlm.errors import VlmBudgetSpent, VlmError, VlmUnreachable
 from workers.events.event import Event
 from workers.publish.log.records import Record
@@ -9,6 +11,8 @@ from workers.publish.log.records import Record
 MOST = 256  # events that wait; the oldest are given up, for a caption is worth most when it is fresh
 KEPT_S = 86_400.0  # by then an event's frames are gone
 ATTEMPTS = 3  # at an event to which the verifier does not answer as it should
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -29,15 +33,10 @@ def counts(error: VlmError) -> int:
 
 
 class Pending:
-    """The events of one reader of the log. ``given_up`` counts those that will have no caption."""
+    """The events of one reader of the log."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, Waiting] = {}
-        self.given_up = 0
-
-    def __len__(self) -> int:
-        """Return how many events wait."""
-        return len(self._waiting)
 
     def note(self, record: Record) -> None:
         """Take a revision: of an event that has closed, and of one that waits."""
@@ -70,7 +69,8 @@ class Pending:
 
     def give_up(self, event_id: str) -> None:
         """Leave an event without a caption."""
-        self.given_up += self._waiting.pop(event_id, None) is not None
+        if (waiting := self._waiting.pop(event_id, None)) is not None:
+            log.info("no caption", camera=waiting.event.camera, event_name=waiting.event.event, id=event_id)
 
     def floor(self, read: int) -> int:
         """Return up to where nothing waits; ``read``: up to where the log was read."""

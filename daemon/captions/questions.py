@@ -27,7 +27,8 @@ def _cut(most: int) -> AfterValidator:
     return AfterValidator(lambda text: " ".join(str(text).split())[:most].rstrip())
 
 
-Text = Annotated[str, _cut(TEXT), Field(min_length=1)]
+Text = Annotated[str, _cut(TEXT)]
+Told = Annotated[Text, Field(min_length=1)]
 Title = Annotated[str, _cut(TITLE)]
 Tag = Annotated[str, _cut(TAG)]
 Tags = Annotated[list[Tag], AfterValidator(lambda tags: list(dict.fromkeys(tag for tag in tags if tag))[:TAGS])]
@@ -40,7 +41,7 @@ class _Answer(BaseModel):
 class EventCaption(_Answer):
     """What is written of an event."""
 
-    caption: Text = Field(description="One or two plain sentences: who or what, doing what, where.")
+    caption: Told = Field(description="One or two plain sentences: who or what, doing what, where.")
     attributes: Tags = Field(
         description="Facts of one to three words each, such as colours, clothing, objects, weather."
     )
@@ -64,7 +65,7 @@ class FileText(_Answer):
     """What is written of a whole file."""
 
     title: Title = Field(description="A title of at most ten words.")
-    paragraph: Text = Field(description="What happens in the video, in three to five sentences.")
+    paragraph: Told = Field(description="What happens in the video, in three to five sentences.")
     tags: Tags = Field(description="Up to twelve words or short phrases to find the video by.")
 
 
@@ -116,7 +117,7 @@ def of_file(chapters: Sequence[str], events: Sequence[str], language: str) -> Qu
         "These are the chapters of a video in order, and events that were reported in it. Sum the video up for "
         f"somebody who looks for it in an archive. {_TRUTH} {_in(language)}"
     )
-    return Question(instructions, data, (), FileText)
+    return Question(instructions, data, (), FileText, 800)
 
 
 def of_lines(lines: Sequence[str], language: str) -> Question[TranslatedLines]:

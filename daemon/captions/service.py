@@ -72,7 +72,7 @@ class CaptionService:
     def step(self) -> bool:
         """Describe one event, or go on with an upload; return whether there was anything. Raise ``WatchwordError``."""
         config, clients = self._settings
-        if not any(client.settings.captions for client in clients.all):
+        if not self._events.follows and not any(client.settings.captions for client in clients.all):
             return False
         self._events.read()
         if self._clock.monotonic() < self._not_before:

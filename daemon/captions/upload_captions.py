@@ -51,19 +51,11 @@ class _Work:
 class UploadCaptions:
     """Describes uploads. ``done`` is called with each that is described, and its texts."""
 
-    def __init__(
-        self,
-        store: CaptionStore,
-        uploads: Uploads,
-        turns: Turns,
-        clock: Clock,
-        done: Done,
-    ) -> None:
+    def __init__(self, store: CaptionStore, uploads: Uploads, turns: Turns, clock: Clock, done: Done) -> None:
         self._store, self._uploads, self._turns, self._clock, self._done = store, uploads, turns, clock, done
         self._work: _Work | None = None
         self._failures = Counter[str]()
         self._due = 0.0
-        self.made = 0
 
     def describe_next(self, config: Config, client: VlmClient) -> bool:
         """Ask the next question, or few; return whether there was one. Raise ``VlmError``."""
@@ -75,7 +67,6 @@ class UploadCaptions:
             next(work.steps)
         except StopIteration:
             self._work = None
-            self.made += 1
             log.info("described", file=work.material.file)
             self._done(work.material, self._store.of(work.material.owner))
         except VlmError as error:
@@ -94,7 +85,7 @@ class UploadCaptions:
             return None
         settings = client.settings
         shown = partial(stills, material.path, blur_faces=config.privacy.blur_faces)
-        wish = Wish(settings.language, settings.frames, settings.translate)
+        wish = Wish(settings.language, settings.model, settings.frames, settings.translate)
         writer = FileWriter(material, wish, Asker(self._turns, client), shown, self._keep)
         return _Work(material, settings, writer.write(self._store.of(material.owner)))
 

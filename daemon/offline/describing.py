@@ -41,7 +41,7 @@ class FileDescriber:
         scene = Scene(0.0, duration, duration / 2, "", said)
         lines = tuple(in_words(event) for event in events)
         material = FileMaterial("", "file", "", str(file), file, duration, 0.0, 0.0, (scene,), lines)
-        wish = Wish(settings.language, settings.frames, settings.translate)
+        wish = Wish(settings.language, settings.model, settings.frames, settings.translate)
         writer = FileWriter(material, wish, self._ask, lambda t: self._stills(file, t), texts.append)
         for _ in writer.write(()):
             pass

@@ -9,6 +9,7 @@ from daemon.captions import pending
 from daemon.captions.pending import KEPT_S
 from daemon.captions.questions import PROMPT, TAGS, TEXT
 from daemon.vlm.errors import VlmBudgetSpent, VlmError, VlmNonsense, VlmRefused, VlmTimeout, VlmUnreachable
+from daemon.vlm.factory import clients_of
 from tests.daemon.captions.conftest import CAPTION, House
 from tests.support.events import validate_body
 from tests.support.vlm_server import declines, half_a_json, says, slow, status
@@ -57,6 +58,33 @@ def test_nothing_is_sent_unless_captions_are_asked_for(house: House) -> None:
     house.work(bathroom)
     assert [len(asked.data) for asked in house.model.asked] == [4]
     assert house.captions.complete() == {house.event(2).id}
+
+
+def test_captions_that_are_switched_off_hold_no_event_back(house: House) -> None:
+    service = house.open()
+    house.work(service)
+    house.happen(house.event(1))
+    service.apply(house.config(captions=False), clients_of(house.config(captions=False)))
+    house.clock.now += 60
+    house.work(service)
+    assert house.model.asked == []
+    assert house.log.position("captions") == house.view.last()
+
+
+def test_events_of_several_cameras_are_described_by_a_verifier_of_all_and_found_by_nobody_who_sees_one(
+    house: House,
+) -> None:
+    apart = house.open(cameras={"bath": {"verifier": "none"}})
+    house.work(apart)
+    event = house.event(1, cameras=["door", "bath"])
+    house.happen(event)
+    house.work(apart)
+    assert house.model.asked == []
+    house.happen(event.model_copy(update={"revision": 1}))
+    together = house.open()
+    house.work(together)
+    assert house.caption(event) is not None
+    assert house.captions.owners() == []
 
 
 def test_the_language_of_a_rule_is_asked_for(house: House) -> None:

@@ -18,7 +18,7 @@ from daemon.vlm.errors import VlmRefused, VlmUnreachable
 from tests.daemon.captions.conftest import House, writes
 from tests.support.recordings import write_shard
 from tests.support.summary import stored_upload
-from tests.support.vlm_server import declines, lost, says
+from tests.support.vlm_server import declines, half_a_json, lost, says
 from workers.index.reader import IndexReader
 from workers.items import Transcript
 from workers.types import Utterance
@@ -121,6 +121,16 @@ def test_chapters_that_the_model_leaves_out_keep_their_titles(house: House, move
         (3, "Scene 3 is shown."),
     ]
     assert texts(house)[2].title == "a red picture"  # what happens in it
+
+
+def test_nonsense_about_some_chapters_costs_no_other_text(house: House, moved: Path) -> None:
+    house.model.script = [half_a_json]
+    house.work(house.open(**SIDES))
+    assert [(one.title, one.text) for one in texts(house)[1:]] == [
+        ("", ""),
+        ("a red picture", ""),
+        ("Part 3", "Scene 3 is shown."),
+    ]
 
 
 def test_an_upload_that_the_model_will_not_describe_is_left_alone(house: House, moved: Path) -> None:
