@@ -26,7 +26,7 @@ class Decider:
     def decide(self, record: Record, to: Decisions, now: float) -> tuple[SuppressReason, ...]:
         """Decide about one revision, and write it down; return the reasons of what is suppressed now."""
         event, routes = record.event, self._rules.routes(record.event.camera, record.event.event)
-        known, before = to.of_event(event.id), to.event(event.id)
+        known, before = to.of_event(event.id), to.event(event.id) if event.verification else None
         opens = event.type != "end"
         new = [r for r in routes if (opens and r.target not in known) or _again(known.get(r.target), event)]
         if not known and not new:
