@@ -5,6 +5,7 @@ the log itself, so a daemon that was killed describes those that have none, and 
 into the store, by whose words it is found.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -35,7 +36,10 @@ Amend = Callable[[str, Caption], Event | None]
 
 
 class EventCaptions:
-    """Describes the events of one log. ``follow``, ``acknowledge`` and ``amend`` are those of the runtime."""
+    """Describes the events of one log. ``follow``, ``acknowledge`` and ``amend`` are those of the runtime.
+
+    ``made`` counts what was written.
+    """
 
     def __init__(
         self,
@@ -45,13 +49,19 @@ class EventCaptions:
         amend: Amend,
         turns: Turns,
         clock: Clock,
+        made: Counter[str],
     ) -> None:
-        self._layout, self._turns, self._clock = layout, turns, clock
+        self._layout, self._turns, self._clock, self._made = layout, turns, clock, made
         self._follow, self._acknowledge, self._amend = follow, acknowledge, amend
         self._view, self._store = LogView(layout.event_log), CaptionStore(layout.captions)
-        self._pending = Pending()
+        self._pending = Pending(made)
         self._cursor: int | None = None
         self._acknowledged, self._acknowledge_due = 0, 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events wait. From any thread."""
+        return len(self._pending)
 
     @property
     def follows(self) -> bool:
@@ -88,6 +98,7 @@ class EventCaptions:
         if caption is None:
             self._pending.give_up(event.id)
         elif self._amend(event.id, caption) is not None:  # else it was forgotten
+            self._made["event"] += 1
             log.info("described", camera=event.camera, event_name=event.event, id=event.id, model=caption.model)
         self._pending.drop(event.id)
         return True
@@ -100,7 +111,7 @@ class EventCaptions:
         self._acknowledge_due = now + ACKNOWLEDGE_S
         if self._cursor > self._view.last():
             log.warning("the event log was replaced: captions begin at its beginning")
-            self._cursor, self._acknowledged, self._pending = 0, 0, Pending()
+            self._cursor, self._acknowledged, self._pending = 0, 0, Pending(self._made)
         elif (done := self._pending.floor(self._cursor)) > self._acknowledged:
             with suppress(WatchwordError):  # it is tried again, and holds back no event
                 self._acknowledge(READER, done)

@@ -1,5 +1,6 @@
 """Closed events that wait for a caption, and up to where the event log may be let go of."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import structlog
@@ -33,10 +34,15 @@ def counts(error: VlmError) -> int:
 
 
 class Pending:
-    """The events of one reader of the log."""
+    """The events of one reader of the log. ``made`` counts texts by what they are about; "none": given up."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: Counter[str]) -> None:
         self._waiting: dict[str, Waiting] = {}
+        self._made = made
+
+    def __len__(self) -> int:
+        """Return how many events wait."""
+        return len(self._waiting)
 
     def note(self, record: Record) -> None:
         """Take a revision: of an event that has closed, and of one that waits."""
@@ -70,6 +76,7 @@ class Pending:
     def give_up(self, event_id: str) -> None:
         """Leave an event without a caption."""
         if (waiting := self._waiting.pop(event_id, None)) is not None:
+            self._made["none"] += 1
             log.info("no caption", camera=waiting.event.camera, event_name=waiting.event.event, id=event_id)
 
     def floor(self, read: int) -> int:

@@ -1,6 +1,7 @@
 """The thread that has closed events described, and when none waits uploads."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -12,6 +13,7 @@ from daemon.captions.turns import Turns
 from daemon.captions.upload_captions import Done, UploadCaptions, Uploads
 from daemon.config import Config
 from daemon.config.sections.cameras import UPLOADS
+from daemon.observability.snapshot import CaptionsSnapshot
 from daemon.vlm.errors import VlmError
 from daemon.vlm.factory import VlmClients
 from workers.backoff import Backoff
@@ -47,9 +49,10 @@ class CaptionService:
         self._clock = clock or SystemClock()
         self._stopping = threading.Event()
         turns = Turns(is_busy, self._stopping, self._clock)
-        self._events = EventCaptions(layout, follow, acknowledge, amend, turns, self._clock)
+        self._made = Counter[str]()
+        self._events = EventCaptions(layout, follow, acknowledge, amend, turns, self._clock, self._made)
         store = CaptionStore(layout.captions)
-        self._uploads = UploadCaptions(store, uploads, turns, self._clock, done)
+        self._uploads = UploadCaptions(store, uploads, turns, self._clock, done, self._made)
         self._backoff, self._not_before = Backoff(self._clock, FIRST_WAIT_S, LONGEST_WAIT_S), 0.0
         self._settings = config, clients
         self._error = ""
@@ -58,6 +61,10 @@ class CaptionService:
     def apply(self, config: Config, clients: VlmClients) -> None:
         """Ask by other settings from the next caption on. From any thread."""
         self._settings = config, clients
+
+    def snapshot(self) -> CaptionsSnapshot:
+        """Return the counters. From any thread."""
+        return CaptionsSnapshot(self._events.waiting, dict(self._made))
 
     def start(self) -> None:
         """Begin behind what is described."""

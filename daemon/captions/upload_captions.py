@@ -49,10 +49,16 @@ class _Work:
 
 
 class UploadCaptions:
-    """Describes uploads. ``done`` is called with each that is described, and its texts."""
+    """Describes uploads. ``done`` is called with each that is described, and its texts.
 
-    def __init__(self, store: CaptionStore, uploads: Uploads, turns: Turns, clock: Clock, done: Done) -> None:
-        self._store, self._uploads, self._turns, self._clock, self._done = store, uploads, turns, clock, done
+    ``made`` counts them.
+    """
+
+    def __init__(
+        self, store: CaptionStore, uploads: Uploads, turns: Turns, clock: Clock, done: Done, made: Counter[str]
+    ) -> None:
+        self._store, self._uploads, self._turns, self._clock = store, uploads, turns, clock
+        self._done, self._made = done, made
         self._work: _Work | None = None
         self._failures = Counter[str]()
         self._due = 0.0
@@ -67,6 +73,7 @@ class UploadCaptions:
             next(work.steps)
         except StopIteration:
             self._work = None
+            self._made["upload"] += 1
             log.info("described", file=work.material.file)
             self._done(work.material, self._store.of(work.material.owner))
         except VlmError as error:
@@ -99,4 +106,5 @@ class UploadCaptions:
         self._failures[material.owner] += counts(error)
         if self._failures[material.owner] >= ATTEMPTS:
             written = Written(work.settings.language, work.settings.model, PROMPT)
+            self._made["none"] += 1
             self._keep(material.described(0, 0.0, material.duration, "", written))

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from daemon.observability.camera_state import CameraState
 from daemon.observability.families import batch_sizes, counter, folded, gauge, histogram, one
 from daemon.observability.snapshot import LEFT_ALONE, CameraStatus, DaemonSnapshot
-from daemon.observability.vlm_metrics import verification_metrics, vlm_metrics
+from daemon.observability.vlm_metrics import caption_metrics, verification_metrics, vlm_metrics
 from workers.decisions.snapshot import StreamSnapshot
 from workers.errors import SourceError
 from workers.telemetry import SECONDS, Histogram, HistogramSnapshot
@@ -58,6 +58,7 @@ class WatchwordCollector(Collector):
         yield from _aligner_metrics(snapshot)
         yield from _alert_metrics(snapshot)
         yield from verification_metrics(snapshot.verification)
+        yield from caption_metrics(snapshot.captions)
         yield from vlm_metrics(snapshot.vlm)
 
 

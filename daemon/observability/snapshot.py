@@ -96,6 +96,14 @@ class VerificationSnapshot:
     failures: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class CaptionsSnapshot:
+    """Captions since the start. ``waiting``: events; ``made``: texts by kind (event, upload), and none: given up."""
+
+    waiting: int
+    made: dict[str, int]
+
+
 LeftReason = Literal["ending", "hidden", "link", "special", "unreadable", "not_moved"]
 LEFT_ALONE: dict[LeftReason, str] = {
     "ending": "its ending is not one of a media file",
@@ -156,6 +164,7 @@ class DaemonSnapshot:
     uploads: UploadsSnapshot | None = None  # where a folder is watched
     alerts: AlertsSnapshot | None = None  # where there are targets
     verification: VerificationSnapshot | None = None  # where there is a verifier
+    captions: CaptionsSnapshot | None = None  # where there is a verifier
     vlm: tuple[VlmSnapshot, ...] = ()  # vision-language models that are asked
     rules: dict[tuple[str, str], int] = field(default_factory=dict)  # (rule over time, type) -> revisions published
     beat: float | None = None
@@ -176,6 +185,7 @@ class DaemonSnapshot:
             uploads=self.uploads if UPLOADS in names else None,
             alerts=None,
             verification=None,
+            captions=None,
             vlm=(),
             rules={},
             removed={},

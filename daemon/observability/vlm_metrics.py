@@ -8,7 +8,7 @@ from operator import add
 from prometheus_client.core import Metric
 
 from daemon.observability.families import counter, folded, gauge, histogram
-from daemon.observability.snapshot import VerificationSnapshot
+from daemon.observability.snapshot import CaptionsSnapshot, VerificationSnapshot
 from daemon.vlm.errors import VlmError
 from daemon.vlm.types import VlmSnapshot
 
@@ -37,6 +37,14 @@ def verification_metrics(snapshot: VerificationSnapshot | None) -> Iterator[Metr
         ["code"],
         [((code,), n) for (_, code), n in failures],
     )
+
+
+def caption_metrics(snapshot: CaptionsSnapshot | None) -> Iterator[Metric]:
+    """Yield what was described; no rows without a verifier."""
+    known = [snapshot] if snapshot else []
+    yield gauge("captions_waiting", "Closed events that wait for a caption.", [], [((), k.waiting) for k in known])
+    counts = [((kind,), k.made.get(kind, 0)) for k in known for kind in ("event", "upload", "none")]
+    yield counter("captions", "Events and uploads that were described; none: that will not be.", ["kind"], counts)
 
 
 def vlm_metrics(models: Sequence[VlmSnapshot]) -> Iterator[Metric]:

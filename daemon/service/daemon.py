@@ -370,6 +370,7 @@ class Daemon:
             self._rules.counts,
             opinions,
             self._vlm.snapshots(),
+            self._captions.snapshot() if self._vlm.all else None,
         )
 
     def _rest(self, supervisor: Supervisor) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from daemon.observability.snapshot import (
     AlertsSnapshot,
     CameraStatus,
+    CaptionsSnapshot,
     ConfigurationStatus,
     DaemonSnapshot,
     EncoderSnapshot,
@@ -51,6 +52,7 @@ class Observer:
         rules: Mapping[tuple[str, str], int] = MappingProxyType({}),
         verification: VerificationSnapshot | None = None,
         vlm: tuple[VlmSnapshot, ...] = (),
+        captions: CaptionsSnapshot | None = None,
     ) -> None:
         """Take a new snapshot; ``removed``: pieces of data by kind and reason."""
         services = runtime.snapshot()
@@ -70,6 +72,7 @@ class Observer:
             rules=dict(rules),
             verification=verification,
             vlm=vlm,
+            captions=captions,
             configuration=configuration or ConfigurationStatus(),
         )
 

@@ -19,6 +19,7 @@ from daemon.observability.metrics import (
 from daemon.observability.snapshot import (
     LEFT_ALONE,
     AlertsSnapshot,
+    CaptionsSnapshot,
     ConfigurationStatus,
     DaemonSnapshot,
     EncoderSnapshot,
@@ -86,6 +87,8 @@ CONTRACT = {
     "verification_seconds": set(),
     "verification_failures_total": {"code"},
     "verdicts_total": {"verdict"},
+    "captions_waiting": set(),
+    "captions_total": {"kind"},
     "vlm_questions_total": {"model"},
     "vlm_failures_total": {"model", "code"},
     "vlm_seconds": {"model"},
@@ -162,6 +165,7 @@ FULL = DaemonSnapshot(
         {"phone": TargetSnapshot(False, 7, 2, 5, 4, 90.0, seconds(1.5))}, {"cooldown": 6, "muted": 0}
     ),
     verification=VerificationSnapshot(3, 4.5, seconds(2.0), {"confirmed": 2}, {"vlm_timeout": 1, "what": 5}),
+    captions=CaptionsSnapshot(4, {"event": 9, "upload": 1}),
     vlm=tuple(
         VlmSnapshot(f"http://{n}", "tiny", 4, 3, {"vlm_timeout": 1}, 300, seconds(1.0), 5, 400, 95) for n in range(2)
     ),
@@ -247,6 +251,9 @@ def test_values_are_those_of_the_snapshot() -> None:
     assert value(FULL, "verification_failures_total", code="other") == 5
     assert value(FULL, "verdicts_total", verdict="confirmed") == 2
     assert value(FULL, "verdicts_total", verdict="unsure") == 0
+    assert value(FULL, "captions_waiting") == 4
+    assert value(FULL, "captions_total", kind="event") == 9
+    assert value(FULL, "captions_total", kind="none") == 0
     assert value(FULL, "vlm_failures_total", model="tiny", code="vlm_timeout") == 2  # of two servers
     assert value(FULL, "vlm_tokens_today", model="tiny") == 800
     assert value(FULL, "vlm_seconds_count", model="tiny") == 2
