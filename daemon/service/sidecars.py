@@ -54,6 +54,8 @@ def describe_sidecar(file: Path, texts: Sequence[Described], captions: CaptionSt
             for one in captions.of(event["id"]):
                 event["caption"] = caption_document(one)
         write_atomic(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        if not file.exists():  # it was forgotten meanwhile
+            path.unlink(missing_ok=True)
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError, KeyError, ExportError) as error:
