@@ -84,11 +84,11 @@ def backtest(
 
     def count(clips: int) -> None:
         nonlocal done
-        with counting:
-            done += clips
         if stopping is not None and stopping.is_set():
             raise Stopped
-        on_progress(min(done, total), total)
+        with counting:
+            done += clips
+            on_progress(min(done, total), total)
 
     def judged(name: str) -> CameraResult:
         spec = trial.specs[name]
