@@ -50,6 +50,7 @@ def test_pages_lead_through_all_events_newest_first_and_each_once(serve: Serve) 
         ("q=dog", [5, 4]),  # the name of the rule
         ("q=一只", [6, 5, 4, 3, 2, 1, 0]),  # the description
         ("q=holiday", [2]),  # the file
+        ("q=ladder", [5]),  # the caption
         ("q=confidence", []),  # a name of a field is no text
         ("q=100%25", [1]),
         ("q=1_0", []),
@@ -67,6 +68,7 @@ def test_filters(serve_events: Served, query: str, found: list[int]) -> None:
 def serve_events(serve: Serve) -> Served:
     served = serve()
     file = {"file": "2026/holiday.mp4", "name": "holiday.mp4", "sha256": None, "duration": 9.0}
+    caption = {"text": "A ladder leans there.", "language": "en", "model": "tiny", "prompt": "caption-1"}
     kept(
         served,
         make_event(0, text='say "no"'),
@@ -74,7 +76,7 @@ def serve_events(serve: Serve) -> Served:
         make_event(2, source=file),
         make_live(3, camera="yard"),
         make_event(4, event="dog"),
-        make_event(5, "yard", event="dog"),
+        make_event(5, "yard", event="dog", caption=caption),
         make_event(6, text="a parcel for you"),
     )
     return served

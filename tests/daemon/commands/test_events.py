@@ -42,7 +42,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state folder of a daemon that runs, with four revisions of three events."""
     folder = tmp_path_factory.mktemp("state")
     with EmbeddedServer(folder) as url:
-        live = make_live(0x30, start=1767323045.5, end=1767323046.5, camera="yard", event="dog", zone=["gate", "path"])
+        written = {"language": "en", "model": "tiny", "prompt": "caption-1"}
+        caption = {"text": "A dog digs.", "attributes": ["brown", "rain"], **written}
+        where: dict[str, Any] = {"camera": "yard", "event": "dog", "zone": ["gate", "path"], "caption": caption}
+        live = make_live(0x30, start=1767323045.5, end=1767323046.5, **where)
         published(
             url,
             make_event(0x10, text=LONG_SPOKEN),
@@ -134,7 +137,9 @@ def test_show_by_prefix(state: Path) -> None:
     assert "0.875 (threshold 0.625, 1 false alerts a day)" in out
     assert "vision 75%, speech 25%, sound 0%" in out
     assert "“[red]help[/red]\\u001b[2J 救命” (90%)" in out
-    assert "gate or path" in run("show", "0030", "--state-dir", state)[1]
+    _, out, _ = run("show", "0030", "--state-dir", state)
+    assert "gate or path" in out
+    assert "A dog digs. (brown, rain), written by tiny" in out
     code, out, _ = run("show", "0010", "--json", "--state-dir", state)
     assert documents(out) == [(make_event(0x10).id, 1)]
 
