@@ -160,6 +160,7 @@ class Daemon:
         config = self._config
         folders = config.uploads
         self._uploads = self._upload_folder(folders) if folders else None
+        self._vlm = clients_of(config)
         self._http.start()
         log.info("listening", url=self._http.url)
         for sent in what_is_sent(config):
@@ -225,7 +226,6 @@ class Daemon:
         self._rules = TemporalService(
             self._config, layout, runtime.follow, runtime.acknowledge, runtime.publish, self._observer.snapshot
         )
-        self._vlm = clients_of(self._config)
         self._verification = VerificationService(
             self._config, layout, self._vlm, runtime.follow, runtime.acknowledge, runtime.amend
         )
