@@ -40,6 +40,8 @@ WAITED = f"the model was busy for {WAIT_S:.0f} s"
 LATENCIES = (0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0)
 
 Amend = Callable[[str, Verification], Event | None]
+Outcome = tuple[str, str]
+"""A verdict that was written, and the code of the error for which there is none, or ``""``."""
 
 log = structlog.get_logger()
 
@@ -66,7 +68,7 @@ class VerificationService:
         self._view = LogView(layout.event_log)
         self._queue, self._cases = CaseQueue(), dict[str, Case]()  # by event id: those that wait or are looked at
         self._busy: Counter[VlmClient] = Counter()
-        self._over: deque[tuple[Case, VlmClient | None]] = deque()  # looks that are
+        self._over: deque[tuple[Case, VlmClient | None, Outcome | None]] = deque()  # looks that are
         self._cursor: int | None = None
         self._acknowledged, self._acknowledge_due = 0, 0.0
         self._verdicts: Counter[str] = Counter()
@@ -156,6 +158,8 @@ class VerificationService:
 
     def _begin(self) -> None:
         """Begin looks at the events whose turn it is, and give up those that have waited too long."""
+        if self._stopping.is_set():
+            return
         for late in self._queue.overdue(self._clock.monotonic() - WAIT_S):
             self._start(late, None, "queue_late", WAITED)
         while (case := self._queue.take(self._has_room)) is not None:
@@ -173,23 +177,24 @@ class VerificationService:
 
     def _look(self, case: Case, client: VlmClient | None, code: str, why: str) -> None:
         """Look at an event, and write the verdict; in a thread of its own."""
+        outcome: Outcome | None = None
         try:
             unseen = self._unseen(case.event_id)
             if unseen is not None and (known := unseen[0].event.verification):
                 event, has_ended = unseen[0].event, unseen[1]
                 found, code = (unavailable(why), code) if why else self._looker.look(event, client)
                 if why or not code or client is self._clients.of(case.camera):  # else another one is to be asked by now
-                    self._write(case, event, after_look(known, found, has_ended), code)
+                    outcome = self._write(event, after_look(known, found, has_ended), code)
         except Exception:  # the event stays in the queue of the log, and is looked at again
             if not self._stopping.is_set():
                 log.exception("an event could not be verified, and is tried again", camera=case.camera)
                 self._stopping.wait(AGAIN_S)
         finally:
-            self._over.append((case, client))
+            self._over.append((case, client, outcome))
             self._wake.set()
 
-    def _write(self, case: Case, event: Event, found: Verification, code: str) -> None:
-        """Put a verdict into the log; where that is not possible now, until it is."""
+    def _write(self, event: Event, found: Verification, code: str) -> Outcome | None:
+        """Put a verdict into the log; where that is not possible now, until it is. None: the event was forgotten."""
         while not self._stopping.is_set():
             try:
                 amended = self._amend(event.id, found)
@@ -197,28 +202,21 @@ class VerificationService:
                 self._report(error)
                 self._stopping.wait(AGAIN_S)
                 continue
-            if amended is not None:  # else it was forgotten
-                self._count(case, event, found, code)
-            return
+            if amended is None:
+                return None
+            about = {"camera": event.camera, "event_name": event.event, "id": event.id}
+            log.info("verified", **about, verdict=found.verdict, model=found.model, code=code or None)
+            return found.verdict, code
+        return None
 
-    def _count(self, case: Case, event: Event, found: Verification, code: str) -> None:
-        self._verdicts[found.verdict] += 1
-        if code:
-            self._failures[code] += 1
-        self._latency.observe(max(0.0, self._clock.wall() - case.at))
-        log.info(
-            "verified",
-            camera=event.camera,
-            event_name=event.event,
-            id=event.id,
-            verdict=found.verdict,
-            model=found.model,
-            code=code or None,
-        )
-
-    def _close(self, case: Case, client: VlmClient | None) -> None:
+    def _close(self, case: Case, client: VlmClient | None, outcome: Outcome | None) -> None:
         """Take up that a look is over: the event may have ended meanwhile, and need another one."""
         unseen = self._unseen(case.event_id)
+        if outcome is not None:
+            verdict, code = outcome
+            self._verdicts[verdict] += 1
+            self._failures.update([code] if code else [])
+            self._latency.observe(max(0.0, self._clock.wall() - case.at))
         if client is not None:
             self._busy[client] -= 1
         if unseen is None:
