@@ -159,6 +159,17 @@ def logged_in(browser: Any, site: "Site", **options: Any) -> Any:
     return context
 
 
+def moments_of(page: Any) -> int:
+    """Search again until the camera has recorded something that is found; return how many moments."""
+    for _ in range(40):
+        page.click("button[type=submit]")
+        until(page, "!document.querySelector('.search ~ .stack .quiet')?.textContent.startsWith('Searching')")
+        if page.locator(".moment:not(.faint)").count():
+            break
+        page.wait_for_timeout(1000)
+    return int(page.locator(".moment:not(.faint)").count())
+
+
 def until(page: Any, expression: str) -> None:
     """Wait until an expression is true in a page; the page's policy forbids what playwright would do for that."""
     deadline = time.monotonic() + WAIT_MS / 1000

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import DESKTOP, PHONE, Site, until
+from tests.support.page import DESKTOP, PHONE, Site, moments_of, until
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]
@@ -53,6 +53,8 @@ def check_views(site: Site, visit: Visit, **options: Any) -> None:
     page = visit(site, "/health", **options)
     for path, ready in VIEWS.items():
         page.goto(path)
+        if path.startswith("/search"):
+            assert moments_of(page) > 0
         page.wait_for_selector(ready)
         until(page, "document.fonts.status === 'loaded'")
         found[path] = findings(page)

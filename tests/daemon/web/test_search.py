@@ -7,29 +7,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.page import Site, until
+from tests.support.page import Site, moments_of, until
 from tests.support.recordings import frame
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]
 
 
-def moments(page: Any) -> int:
-    """Search again until the camera has recorded something that is found; return how many moments."""
-    for _ in range(40):
-        page.click("button[type=submit]")
-        until(page, "!document.querySelector('.search ~ .stack .quiet')?.textContent.startsWith('Searching')")
-        if page.locator(".moment:not(.faint)").count():
-            break
-        page.wait_for_timeout(1000)
-    return int(page.locator(".moment:not(.faint)").count())
-
-
 def test_words_find_moments_and_are_part_of_the_address(site: Site, visit: Visit, tmp_path: Path) -> None:
     page = visit(site, "/search")
     page.fill("#q", "a red picture")
     page.select_option("#in-camera", "lamp")
-    assert moments(page) > 0
+    assert moments_of(page) > 0
     assert "read as: a red picture" in page.locator(".search ~ .stack").inner_text().lower()
     assert "q=a+red+picture" in page.url
     page.reload()
