@@ -7,16 +7,16 @@ from itertools import islice
 from alignment.aligners.base import Aligner
 from alignment.calibration import Platt
 from daemon.backtest.curve import LEVELS, TallyingAligner, no_tally
-from daemon.backtest.final import is_final
-from daemon.backtest.final_decider import FinalDecider
-from daemon.backtest.flat import FlatStream, SegmentClips
+from daemon.backtest.deciding.final import is_final
+from daemon.backtest.deciding.final_decider import FinalDecider
+from daemon.backtest.deciding.flat import FlatStream, SegmentClips
+from daemon.backtest.deciding.looks import CosineLooks, NetworkLooks, PreparedAligner
+from daemon.backtest.deciding.memory import LooksMemory
+from daemon.backtest.deciding.replay import LearnedBudgets, Replay
+from daemon.backtest.deciding.screen import Screen, needs_look
+from daemon.backtest.deciding.skipping import Skipper, floor_of
 from daemon.backtest.hits import HitLog, models_of
-from daemon.backtest.looks import CosineLooks, NetworkLooks, PreparedAligner
-from daemon.backtest.memory import LooksMemory
 from daemon.backtest.parts import SPEECH, VISION, Coverage, Part, areas_of
-from daemon.backtest.replay import LearnedBudgets, Replay
-from daemon.backtest.screen import Screen, needs_look
-from daemon.backtest.skipping import Skipper, floor_of
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
 from workers.decisions.rules import span_rule
 from workers.index.shard import Shard

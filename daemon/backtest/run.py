@@ -9,7 +9,7 @@ from functools import reduce
 from daemon.backtest.advice import LookAlike, holding_budget, look_alikes
 from daemon.backtest.camera import CameraJudge
 from daemon.backtest.curve import no_tally
-from daemon.backtest.memory import LooksMemory
+from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.parts import WARM_CLIPS
 from daemon.backtest.request import Trial
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule

@@ -22,7 +22,7 @@ from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
-from daemon.backtest.memory import LooksMemory
+from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.run import BacktestModels
 from daemon.captions.service import CaptionService
 from daemon.captions.store import CaptionStore

@@ -14,7 +14,7 @@ from alignment.aligners.objects import COLOURED, least_logit
 from alignment.aligners.steady import GONE, KEPT
 from alignment.calibration import Platt
 from alignment.types import F32, F64, Bools, Counted, EventQuery, ObjectQuery
-from daemon.backtest.flat import EMPTY, I64, FlatStream, SegmentClips
+from daemon.backtest.deciding.flat import EMPTY, I64, FlatStream, SegmentClips
 from daemon.backtest.parts import SOUND, SPEECH, VISION
 
 BESIDE_S = 5.0  # how far a clip reaches at most from its time

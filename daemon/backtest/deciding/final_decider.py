@@ -11,12 +11,12 @@ from alignment.spans.tracker import SpanRule
 from alignment.types import F32, Bools
 from alignment.windows import WINDOW_CLIPS
 from daemon.backtest.curve import LEVELS
-from daemon.backtest.final import final_track
-from daemon.backtest.flat import FlatStream, SegmentClips
+from daemon.backtest.deciding.final import final_track
+from daemon.backtest.deciding.flat import FlatStream, SegmentClips
+from daemon.backtest.deciding.looks import NetworkLooks
+from daemon.backtest.deciding.skipping import watched_s
 from daemon.backtest.hits import HitLog
-from daemon.backtest.looks import NetworkLooks
 from daemon.backtest.parts import areas_of, by_objects_alone
-from daemon.backtest.skipping import watched_s
 from daemon.backtest.types import TriedRule
 
 

@@ -10,7 +10,7 @@ import pytest
 from alignment.calibration import LITE_CALIBRATION
 from alignment.types import SOUND_CLASSES, Counted, EventQuery, ObjectQuery
 from daemon.backtest.camera import CameraJudge
-from daemon.backtest.memory import LooksMemory
+from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.types import CameraResult, Period, TriedRule
 from tests.support.shards import write_stream
 from workers.index.reader import IndexReader

@@ -13,10 +13,10 @@ from alignment.personal.scorer import PersonalScorer
 from alignment.spans.at_once import FinalTrack
 from alignment.types import F32, SOUND_CLASSES, Bools, FeatureWindow, ScoreTrack
 from alignment.windows import clip_bounds
-from daemon.backtest.flat import EMPTY, I64, FlatStream, SegmentClips
-from daemon.backtest.looks import NetworkLooks
+from daemon.backtest.deciding.flat import EMPTY, I64, FlatStream, SegmentClips
+from daemon.backtest.deciding.looks import NetworkLooks
+from daemon.backtest.deciding.screen import needs_look
 from daemon.backtest.parts import SOUND, SPEECH, WARM_CLIPS, areas_of
-from daemon.backtest.screen import needs_look
 from daemon.backtest.types import TriedRule
 from workers.areas import standing_in
 from workers.decisions.segments import BRIDGE_S

@@ -9,8 +9,8 @@ from alignment.aligners.base import Scorer
 from alignment.aligners.incremental import AlignerInfo, Logits, SlidingScorer, WindowDelta
 from alignment.calibration import SimilarityCalibration
 from alignment.types import F32, Bools, EventQuery, FeatureWindow
-from daemon.backtest.flat import I64, FlatStream, SegmentClips
-from daemon.backtest.memory import KnownLooks, ShardLooks
+from daemon.backtest.deciding.flat import I64, FlatStream, SegmentClips
+from daemon.backtest.deciding.memory import KnownLooks, ShardLooks
 from workers.services.clients import AlignerClient, result_of
 from workers.types import Areas
 

@@ -16,10 +16,10 @@ from alignment.spans.tracker import SpanRule
 from alignment.types import F64, Bools
 from alignment.windows import WINDOW_CLIPS
 from daemon.backtest.curve import LEVELS
-from daemon.backtest.flat import EMPTY, FlatStream, SegmentClips
-from daemon.backtest.looks import PreparedAligner
+from daemon.backtest.deciding.flat import EMPTY, FlatStream, SegmentClips
+from daemon.backtest.deciding.looks import PreparedAligner
+from daemon.backtest.deciding.replay import Replay
 from daemon.backtest.parts import WARM_CLIPS
-from daemon.backtest.replay import Replay
 from workers.decisions.segment import STALLED_VIDEO_S
 from workers.decisions.segments import BRIDGE_S
 from workers.items import FrameAnswer
