@@ -16,6 +16,7 @@ RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_task_events_report_interval_ms": "0",  # a history of every call, for a dashboard that is not there
+    "RAY_worker_niceness": "0",  # not 15, at which anything else on the machine would starve cameras
     "RAY_prestart_worker_first_driver": "0",  # four processes, of which those without our hook serve no actor
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DISABLE_WORKER_LOG_PREFIX": "1",  # a log line of an actor is one of ours, and says itself whose it is

@@ -179,6 +179,7 @@ def test_a_killed_stream_is_started_again(tmp_path: Path) -> None:
         assert any("libav" in name for name in loaded)
         assert not any("torch" in name for name in loaded)  # seconds and 200 MiB, which only the services need
         assert actor.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+        assert actor.nice() == psutil.Process(daemon.process.pid).nice()
         assert actor.rlimit(psutil.RLIMIT_DATA)[0] < 4 << 30
         actor.kill()
         daemon.wait_for("stream failed, restarting it")

@@ -300,6 +300,7 @@ def test_many_threads_ask_at_once_and_each_gets_its_own_answer(make: Make) -> No
 
 def test_closing_ends_what_waits_for_a_server(make: Make) -> None:
     with vlm_server(slow(30, says(YES)), status(429, Retry_After="20")) as server, ThreadPoolExecutor(2) as threads:
+        before = {*threading.enumerate()}
         client = make(server)
         waiting = [threads.submit(client.ask, question(), 25.0) for _ in range(2)]
         server.wait(2)
@@ -309,4 +310,4 @@ def test_closing_ends_what_waits_for_a_server(make: Make) -> None:
         assert time.monotonic() - began < 1
         with pytest.raises(VlmUnreachable):
             client.ask(question(), DEADLINE_S)
-    assert not [t for t in threading.enumerate() if t.name == "vlm"]
+    assert not [t for t in {*threading.enumerate()} - before if t.name == "vlm"]
