@@ -9,7 +9,7 @@ from alignment.spans.allowance import MULTIPLE
 from alignment.types import F32, ObjectQuery
 from daemon.backtest.advice import BUDGETS, holding_budget, look_alikes
 from daemon.backtest.types import Hit
-from tests.daemon.backtest.test_skipping import CARS, query
+from tests.daemon.backtest.deciding.test_skipping import CARS, query
 
 DAY = 86_400.0
 

@@ -9,7 +9,7 @@ import pytest
 from alignment.types import Counted, ObjectQuery
 from daemon.backtest.parts import Coverage
 from daemon.backtest.types import Period, Reason, TriedRule, Unjudged
-from tests.daemon.backtest.test_skipping import CARS, ENCODER, START, TAPE, query
+from tests.daemon.backtest.deciding.test_skipping import CARS, ENCODER, START, TAPE, query
 from tests.support.shards import write_stream
 from workers.index.reader import IndexReader
 from workers.index.types import TapeInfo

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.backtest.test_skipping import ENCODER, QUERIES, START, TAPE, VOCABULARY, same, stream
 
 from alignment.calibration import LITE_CALIBRATION
 from daemon.backtest.camera import CameraJudge
 from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.types import CameraResult, Period, TriedRule
+from tests.daemon.backtest.deciding.test_skipping import ENCODER, QUERIES, START, TAPE, VOCABULARY, same, stream
 from tests.support.shards import write_stream
 from workers.index.erasing import erase, holds
 from workers.index.reader import IndexReader
