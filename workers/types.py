@@ -172,11 +172,13 @@ class Verify:
     """What the verifier's verdict does to the alerts of one event.
 
     ``fallback``: what happens without a verdict. ``loosen``: factor by which the first stage's budget is raised.
+    ``describe``: what the verifier judges, where that is more than what the first stage looks for.
     """
 
     policy: VerifyPolicy
     fallback: VerifyFallback
     loosen: float = 1.0
+    describe: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

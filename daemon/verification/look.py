@@ -92,5 +92,5 @@ def unavailable(why: str) -> dict[str, Any]:
 
 def after_look(known: Verification, found: dict[str, Any], has_ended: bool) -> Verification:
     """Return the verification of an event after a look, of which nothing of an earlier one is left."""
-    kept = {"policy": known.policy, "fallback": known.fallback, "look": "end" if has_ended else "opening"}
-    return Verification.model_validate(kept | found)
+    kept = known.model_dump(include={"policy", "fallback", "description"}, exclude_unset=True)
+    return Verification.model_validate(kept | {"look": "end" if has_ended else "opening"} | found)

@@ -50,8 +50,9 @@ class Answer(BaseModel):
 
 def question_about(event: Event, pictures: tuple[Picture, ...], language: str) -> Question[Answer]:
     """Return the question; ``language``: code of that of the sentences."""
+    known = event.verification
     data: dict[str, JsonValue] = {
-        "description": list(event.description),
+        "description": list((known and known.description) or event.description),
         "camera": event.camera,
         "zone": list(event.zone),
         "heard": [word.text for word in event.evidence.words[:MOST_HEARD]],

@@ -85,6 +85,9 @@ class Verification(_Part):
         "confirmed is alerted."
     )
     fallback: VerifyFallback = Field(description="What is done without a verdict.")
+    description: tuple[Text, ...] = Field(
+        default=(), description="What the model judges; empty: what describes the event."
+    )
     confidence: Probability | None = Field(default=None, description="The model's own, 0 to 1.")
     why: Text = Field(default="", description="One sentence.")
     doubt: Text = Field(default="", description="What would change the model's mind.")

@@ -112,7 +112,10 @@ class EventWriter:
         )
         if spec.verify is None:
             return event
-        pending = Verification(verdict="pending", policy=spec.verify.policy, fallback=spec.verify.fallback)
+        verify = spec.verify
+        pending = Verification(verdict="pending", policy=verify.policy, fallback=verify.fallback)
+        if verify.describe:
+            pending = pending.model_copy(update={"description": verify.describe})
         return event.model_copy(update={"verification": pending})
 
 

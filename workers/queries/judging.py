@@ -16,7 +16,7 @@ from workers.queries.sounds import heard_sounds, known_sounds
 from workers.queries.wording import in_words
 from workers.types import EventSpec
 
-ACTIONS = "for actions and attributes use `models: {profile: open_clip}`"
+ACTIONS = "for actions and attributes use `models: {profile: open_clip}`, or a verifier (`verify`)"
 # How things are shown or made that a network knows from photographs of the real ones.
 DEPICTED = re.compile(r"\b(?:cartoon|drawn|painted|animated|sketched|carved|inflatable|plush|stuffed|toy)\b", re.I)
 # How a description says that somebody has a thing, and of how many words its name is at most.

@@ -46,10 +46,17 @@ class VerifyConfig(Section):
         "you see. Has no effect with label, or with a threshold.",
     )
 
+    describe: Descriptions | None = Field(
+        default=None,
+        description="What the verifier judges, where the encoder does not know it: the event is `a person`, and the "
+        "verifier says whether `a person climbs over the fence`. Default: the event's own description.",
+    )
+
     def spec(self) -> Verify:
         """Return what the runtime needs."""
         fallback = self.fallback or ("suppress" if self.policy == "only_confirmed" else "alert")
-        return Verify(self.policy, fallback, 1.0 if self.policy == "label" else self.loosen)
+        loosen = 1.0 if self.policy == "label" else self.loosen
+        return Verify(self.policy, fallback, loosen, self.describe or ())
 
 
 def _verify_form(value: Any) -> str:

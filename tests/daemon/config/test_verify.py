@@ -33,6 +33,7 @@ def verified(verify: str) -> str:
         ("{policy: label, loosen: 9}", Verify("label", "alert", 1.0)),
         ("only_confirmed", Verify("only_confirmed", "suppress", 4.0)),
         ("{policy: hold, fallback: suppress, loosen: 1.5}", Verify("hold", "suppress", 1.5)),
+        ("{policy: hold, describe: a man climbs}", Verify("hold", "alert", 4.0, ("a man climbs",))),
     ],
 )
 def test_a_policy_or_a_section_and_a_camera_may_choose_another(load: Load, written: str, meant: Verify) -> None:

@@ -8,6 +8,7 @@ from daemon.vlm.factory import clients_of
 from tests.daemon.verification.conftest import CONFIRMED, REJECTED, House, ended, number_of
 from tests.support.clocks import wait_until
 from tests.support.vlm_server import Asked, Request, VlmServer, says, slow, vlm_server
+from workers.events.event import Verification
 
 
 def test_a_verdict_becomes_a_revision_of_the_event(house: House, model: VlmServer) -> None:
@@ -31,6 +32,15 @@ def test_a_verdict_becomes_a_revision_of_the_event(house: House, model: VlmServe
     wait_until(lambda: service.snapshot().waiting == 0)
     counts = service.snapshot()
     assert (counts.verdicts, counts.failures, counts.latency.count) == ({"confirmed": 1}, {}, 1)
+
+
+def test_a_model_judges_more_than_the_first_stage_looks_for(house: House, model: VlmServer) -> None:
+    house.start()
+    pending = Verification(verdict="pending", policy="hold", fallback="alert", description=("a cat jumps",))
+    event = house.event(1).model_copy(update={"verification": pending})
+    house.happen(event)
+    assert house.judged(event).description == ("a cat jumps",)
+    assert model.asked[0].data["description"] == ["a cat jumps"]
 
 
 def test_what_is_confirmed_is_not_looked_at_again_and_what_is_not_is_at_its_end(house: House, model: VlmServer) -> None:

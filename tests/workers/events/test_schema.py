@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,11 @@ def test_an_event_that_shall_be_verified_says_that_it_waits_and_which_budget_hel
     validate_body(document)
     assert document["verification"] == {"verdict": "pending", "policy": "hold", "fallback": "alert"}
     assert (event.rule.max_false_alerts_per_hour, event.rule.budget_per_hour) == (4.0, 1.0)
+    more = replace(card, spec=replace(spec, verify=Verify("hold", "alert", 4.0, ("a cat jumps",))))
+    event = writer.write(SpanChange("new", 1.0, 0, span), "0", EventContext(2.0, 0.5, more, Pictures(None, None)))
+    validate_body(event.to_document())
+    assert event.verification is not None
+    assert event.verification.description == ("a cat jumps",)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@
  * @property {"pending" | "confirmed" | "rejected" | "unsure" | "unavailable"} verdict
  * @property {string} policy
  * @property {string} fallback
+ * @property {string[]} [description]
  * @property {number | null} [confidence]
  * @property {string} [why]
  * @property {string} [doubt]

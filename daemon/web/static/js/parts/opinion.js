@@ -39,6 +39,7 @@ export function opinionSection(event) {
     { class: "stack close opinion" },
     h("h2", {}, t.opinion.title),
     h("p", {}, verdict(said), typeof confidence === "number" && h("span", { class: "small" }, ` ${Math.round(confidence * 100)}%`)),
+    said.description?.length && h("p", { class: "small" }, said.description.map((text) => `“${text}”`).join(", ")),
     said.why && h("p", {}, said.why),
     said.doubt && h("p", { class: "small" }, `${t.opinion.doubt} ${said.doubt}`),
     fallback && h("p", { class: "small" }, fallback),
