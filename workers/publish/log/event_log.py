@@ -132,7 +132,7 @@ class EventLog:
         """
         with self._using() as store:
             of, values = ("", ()) if camera is None else (" AND camera = ?", (camera,))
-            last = f"SELECT max(seq) FROM events WHERE id IN ({OPEN}{of}) GROUP BY id"
+            last = f"SELECT seq FROM (SELECT seq, max(revision) FROM events WHERE id IN ({OPEN}{of}) GROUP BY id)"
             left = store.records(f"WHERE seq IN ({last}) ORDER BY seq", values, every=False)
             ends = tuple(record.event.interrupted_at(self._clock.wall()) for record in left)
             self._append(ends)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.event_log import opened, residue
@@ -101,6 +101,7 @@ STEPS = ("stream", "stream", "stream", "again", "verdict", "caption", "reopen", 
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=["stream", "stream", "again", "stream", "stream dies"])
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=25))
 def test_numbers_rise_by_one_and_what_is_watched_again_has_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]

@@ -34,7 +34,7 @@ export class OverTimeEditor {
       const { version, rules } = await get("/rules", { signal: this.signal });
       saving.version = String(version);
       this.config = rules.find((/** @type {any} */ rule) => rule.name === saving.name)?.config ?? {};
-      this.when.value = String(this.config.when ?? "");
+      if (saving.name) this.when.value = String(this.config.when ?? ""); // of a new rule stays what was typed meanwhile
       fill(saving.status);
       saving.read();
     } catch (error) {
