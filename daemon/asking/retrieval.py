@@ -19,7 +19,7 @@ from workers.publish.log.view import LogQuery, LogView
 MOST_MOMENTS = 8
 MOST_EVENTS = 200  # of which those of one list are chosen, the newest
 LASTING_S = 86_400.0  # after its beginning, by when an event has had its last revision
-LIKELY = 0.5  # a moment below that is of use only where it can be looked at, or where it was found by what is said
+LIKELY = 0.5  # a moment below that is used only if it has a picture, or if speech was found in it
 
 
 class Finder(Protocol):
@@ -59,7 +59,7 @@ def retrieve(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFol
     lists, hours_of = list[Sequence[Clue]](), dict[str, float]()
     for request in wanted.requests:
         found = finder.find(request, wanted.cameras)
-        if request.classes and request.text and not found.moments:  # nobody looked for objects then, perhaps
+        if request.classes and request.text and not found.moments:  # perhaps no detector ran at that time
             found = finder.find(replace(request, classes=()), wanted.cameras)
         hours_of |= {name: max(hours, hours_of.get(name, 0.0)) for name, hours in found.hours_of.items()}
         by = request.text or " or ".join(request.classes) or request.words

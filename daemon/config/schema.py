@@ -140,7 +140,7 @@ class Config(Section):
         return self._verified(camera, specs)
 
     def _verified(self, camera: str, specs: tuple[EventSpec, ...]) -> tuple[EventSpec, ...]:
-        """Return the events of a camera with what its verifier needs; without one as if nobody had asked for one."""
+        """Return the events, with frames kept if the camera has a verifier, else without `verify`."""
         if self.verifier_of(camera) is None:
             return tuple(replace(spec, verify=None) for spec in specs)
         return tuple(replace(spec, keep_frames=True) for spec in specs)

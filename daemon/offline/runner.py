@@ -124,7 +124,7 @@ def tag_file(
     on_warning: Callable[[str], None] = lambda text: None,
 ) -> FileResult:
     """Process one file to its end; ``on_warning`` gets what will not be found, again and again from the beginning."""
-    events = tuple(replace(event, verify=None) for event in events)  # nobody verifies here
+    events = tuple(replace(event, verify=None) for event in events)  # no verifier runs here
     names = tuple(e.name for e in events)
     url, blur = RedactedUrl(str(path)), settings.blur_faces
     rules = tuple(rule for rule in settings.over_time if rule.events <= {*names})

@@ -60,7 +60,7 @@ class Asked(BaseModel):
 
 @router.get("", response_model=Audience, dependencies=[limited(RouteClass.API)])
 def who(principal: Viewer, api: Api) -> Audience:
-    """Return which models are asked about which cameras; without `asked` nobody can be."""
+    """Return which models are asked about which cameras; no question is possible if `asked` is empty."""
     return _asker(api).audience(principal.cameras)
 
 

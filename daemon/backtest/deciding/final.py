@@ -1,6 +1,6 @@
 """What is final of each clip: its probability by the scorers that score windows, asked about many clips at once.
 
-It is so for rules about what is seen: speech and sounds may come later than the clip in which they are heard.
+This holds only for rules about what is seen: speech and sounds may arrive after the clip in which they are heard.
 """
 
 from dataclasses import dataclass

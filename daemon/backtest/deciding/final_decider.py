@@ -48,7 +48,7 @@ class FinalDecider:
             self._log.note(noticed.change, f"{tape.key}/{clips.number}", frames)
 
     def _frames(self, clips: SegmentClips, track: FinalTrack, noticed: Noticed) -> F32:
-        """Return the features f32[N, D] of a span's frames that are in the window; none where nobody asks for them."""
+        """Return the features f32[N, D] of a span's frames that are in the window; none if objects alone decide."""
         if by_objects_alone(self._rule.query):
             return np.zeros((0, 0), np.float32)
         number = np.arange(noticed.first, min(noticed.end, len(clips.t)))

@@ -88,7 +88,7 @@ class FlatStream:
     def features(self, frames: I64, areas: Areas = ()) -> tuple[F32, Bools]:
         """Return f32[n, D] and bool[n] of frames, or of a zone of them; rows without a feature are 0, and of ``EMPTY``.
 
-        Nobody has looked at a zone that a part does not name.
+        A zone that a part does not name was not looked at during that part.
         """
         values, real = np.zeros((len(frames), self.parts[0].tape.dims[0]), np.float32), np.zeros(len(frames), bool)
         for part, mine, at in self._places(frames):
