@@ -3,6 +3,7 @@
 from alignment.errors import CheckpointError, WatchwordError
 from daemon.config.errors import ConfigError
 from daemon.offline.exports import ExportError
+from daemon.search.request import SearchError
 from workers.errors import (
     ModelUnavailable,
     ServiceLost,
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigError",
     "ExportError",
     "ModelUnavailable",
+    "SearchError",
     "ServiceLost",
     "SourceCrashed",
     "SourceError",

@@ -17,7 +17,7 @@ from daemon.commands.moments import parse_moment
 from daemon.config import load_config
 from daemon.logs.escaping import printable
 from daemon.search.notes import notes
-from daemon.search.request import MOST, SearchError, SearchRequest
+from daemon.search.request import MOST, SearchRequest, image_content
 from daemon.search.results import Found, Moment
 from daemon.service.state_folder import require_known
 from workers.detectors.classes import NAMES
@@ -63,7 +63,7 @@ def search(
     with exit_on_error():
         request = SearchRequest(
             text=text,
-            image=_content(image) if image else None,
+            image=image_content(image) if image else None,
             like=like,
             spoken=spoken,
             cameras=frozenset(camera) if camera else None,
@@ -83,13 +83,6 @@ def search(
         typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
     else:
         _print(found)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SearchError(f"cannot read {path}: {error.strerror or error}", "check the name and the rights") from error
 
 
 def _print(found: Found) -> None:

@@ -1,6 +1,7 @@
 """What is searched for, checked before any model is asked."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from alignment.errors import ExitCode, WatchwordError
 from workers.detectors.classes import NAMES
@@ -54,3 +55,11 @@ class SearchRequest:
             raise SearchError("the end of the time is not after its beginning", "exchange them")
         if not 1 <= self.limit <= MOST:
             raise SearchError(f"{self.limit} moments cannot be asked for", f"ask for 1 to {MOST}")
+
+
+def image_content(path: Path) -> bytes:
+    """Return the bytes of an image file; raise ``SearchError`` where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SearchError(f"cannot read {path}: {error.strerror or error}", "check the name and the rights") from error
