@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from daemon.backtest.estimate import Estimate
 from daemon.backtest.run import Backtest
 from daemon.backtest.types import CameraResult, Hit, Unjudged
 
@@ -33,6 +34,22 @@ def backtest_document(found: Backtest) -> dict[str, Any]:
         "cameras": [_camera_document(camera) for camera in found.cameras],
         "warnings": list(found.warnings),
     }
+
+
+def estimate_document(found: Estimate) -> dict[str, Any]:
+    """Return an estimate as plain data; times as in a backtest."""
+    moments = [
+        {
+            "camera": moment.camera,
+            "live": moment.live,
+            "file": moment.file.file if moment.file else None,
+            "start": round(moment.start, 3),
+            "end": round(moment.end, 3),
+            "score": round(moment.score, 4),
+        }
+        for moment in found.moments
+    ]
+    return {"moments": moments, "more": found.more}
 
 
 def hit_document(hit: Hit) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from typing import Literal
 import structlog
 
 from alignment.errors import WatchwordError
-from daemon.backtest.run import Backtest, OnProgress, Stopped
+from daemon.backtest.estimate import Estimate
+from daemon.backtest.run import Backtest, OnEstimate, OnProgress, Stopped
 from workers.index.reader import IndexReader
 
 MOST_WAITING = 4
 KEPT = 20  # jobs that have ended, the latest
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
-Work = Callable[[OnProgress, threading.Event], Backtest]
+Work = Callable[[OnProgress, threading.Event, OnEstimate], Backtest]
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Job:
     state: State = "waiting"
     done: int = 0
     total: int = 0
+    estimate: Estimate | None = None
     found: Backtest | None = None
     error: str | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -95,13 +97,16 @@ class BacktestJobs:
         def count(done: int, total: int) -> None:
             job.done, job.total = done, total
 
+        def note(estimate: Estimate) -> None:
+            job.estimate = estimate
+
         with self._running:
             if job.stopping.is_set():
                 job.state = "stopped"
                 return
             job.state = "running"
             try:
-                job.found, job.state = work(count, job.stopping), "done"
+                job.found, job.state = work(count, job.stopping, note), "done"
             except Stopped:
                 job.state = "stopped"
             except WatchwordError as error:

@@ -10,6 +10,7 @@ from daemon.backtest.advice import LookAlike, holding_budget, look_alikes
 from daemon.backtest.camera import CameraJudge
 from daemon.backtest.curve import no_tally
 from daemon.backtest.deciding.memory import LooksMemory
+from daemon.backtest.estimate import Estimate, estimate, worth_estimating
 from daemon.backtest.parts import WARM_CLIPS
 from daemon.backtest.request import Trial
 from daemon.backtest.types import CameraResult, Hit, Period, Tally, TriedRule
@@ -22,6 +23,7 @@ from workers.types import EventSpec
 
 THREADS = 2  # cameras that are judged at a time
 OnProgress = Callable[[int, int], None]  # clips that were judged, and all
+OnEstimate = Callable[[Estimate], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,12 @@ def backtest(
     models: BacktestModels,
     on_progress: OnProgress = lambda done, total: None,
     stopping: threading.Event | None = None,
+    on_estimate: OnEstimate | None = None,
     whole: bool = False,
 ) -> Backtest:
     """Decide again on what is stored. Raise ``Stopped`` once ``stopping`` is set, and the errors of models.
 
-    ``whole``: see ``CameraJudge``.
+    ``on_estimate`` gets the likeliest moments first, where deciding takes long. ``whole``: see ``CameraJudge``.
     """
     encoder, period = models.encoder.describe(), trial.period
     deciding = f"{encoder.info.id} {build_aligner(encoder.calibration, models.network).name}"
@@ -90,11 +93,16 @@ def backtest(
             done += clips
             on_progress(min(done, total), total)
 
+    rules = {
+        name: TriedRule(name, spec, queries[spec], encoder, load_heads(models.state, (spec,), deciding))
+        for name, spec in trial.specs.items()
+    }
+    if on_estimate is not None and worth_estimating(rules.values()):
+        on_estimate(estimate(rules.values(), shards, period, models.network))
+
     def judged(name: str) -> CameraResult:
-        spec = trial.specs[name]
-        rule = TriedRule(name, spec, queries[spec], encoder, load_heads(models.state, (spec,), deciding))
         live = any(shard.info.tape.live for shard in shards[name])
-        return CameraJudge(rule, models.network, period, count, models.memory, whole).judge(shards[name], live)
+        return CameraJudge(rules[name], models.network, period, count, models.memory, whole).judge(shards[name], live)
 
     with ThreadPoolExecutor(THREADS, "backtest") as pool:
         results = list(pool.map(judged, trial.specs))

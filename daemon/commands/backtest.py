@@ -20,7 +20,7 @@ from daemon.config.units import parse_rate
 
 if TYPE_CHECKING:
     from daemon.backtest.request import Decision
-    from daemon.backtest.run import Backtest, BacktestModels, OnProgress
+    from daemon.backtest.run import Backtest, BacktestModels, OnEstimate, OnProgress
     from daemon.config import Config
     from workers.index.reader import IndexReader
 
@@ -99,7 +99,7 @@ def _over_time(
         raise typer.BadParameter(
             "a rule over time has neither threshold nor budget: its parts have", param_hint="--event"
         )
-    with _trying(config) as (index, models, on_progress):
+    with _trying(config) as (index, models, on_progress, _):
         found = backtest_over_time(event, config, index, models, Period(*period), camera, on_progress)
     if as_json:
         typer.echo(json.dumps(made_document(found, event, Period(*period)), ensure_ascii=False, indent=2))
@@ -114,8 +114,8 @@ def run(config: Config, event: str, period: tuple[float, float], camera: str | N
     from daemon.backtest.types import Period
 
     trial = trial_of(event, config, _index(config).cameras(), Period(*period), camera, decision)
-    with _trying(config) as (index, models, on_progress):
-        return decide_again(trial, index, models, on_progress)
+    with _trying(config) as (index, models, on_progress, on_estimate):
+        return decide_again(trial, index, models, on_progress, on_estimate=on_estimate)
 
 
 def _index(config: Config) -> IndexReader:
@@ -126,9 +126,10 @@ def _index(config: Config) -> IndexReader:
 
 
 @contextmanager
-def _trying(config: Config) -> Iterator[tuple[IndexReader, BacktestModels, OnProgress]]:
-    """Yield the index, the models and who is told of progress, which a bar shows."""
+def _trying(config: Config) -> Iterator[tuple[IndexReader, BacktestModels, OnProgress, OnEstimate]]:
+    """Yield the index, the models, and who is told of progress, which a bar shows, and of an estimate."""
     from daemon.backtest.models import loaded_models
+    from daemon.commands.trying import print_estimate
     from daemon.logs.setup import configure_logs
 
     configure_logs(config.logs.format, "warning")
@@ -138,7 +139,12 @@ def _trying(config: Config) -> Iterator[tuple[IndexReader, BacktestModels, OnPro
         task = bar.add_task("loading models", total=None)
         with loaded_models(config) as models:
             bar.update(task, description="frames")
-            yield _index(config), models, lambda done, total: bar.update(task, completed=done, total=total)
+            yield (
+                _index(config),
+                models,
+                lambda done, total: bar.update(task, completed=done, total=total),
+                lambda found: print_estimate(found, bar.console),
+            )
 
 
 def _rate(text: str) -> float:

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from daemon.backtest.estimate import Estimate, Likely
 from daemon.backtest.over_time import Made
 from daemon.backtest.run import Backtest
-from daemon.backtest.types import CameraResult, Reason
+from daemon.backtest.types import CameraResult, Hit, Reason
 from daemon.logs.escaping import printable
 from workers.events.timestamps import clock_range
 
@@ -28,11 +29,19 @@ REASONS = {
 def print_backtest(found: Backtest) -> None:
     """Print what a rule would have reported, and what follows from it."""
     console = Console()
-    for table in (_hits(found), _curve(found), _cameras(found)):
+    for table in (_hits(found.hits, "what it would have reported"), _curve(found), _cameras(found)):
         if table.row_count:
             console.print(table)
     for line in _lines(found):
         console.print(Text(printable(line)), soft_wrap=True)
+
+
+def print_estimate(found: Estimate, console: Console) -> None:
+    """Print what is likely while it is being decided."""
+    if found.moments:
+        console.print(_hits(found.moments, "estimate: the likeliest moments"))
+    many = "or more " if found.more else ""
+    console.print(f"estimate: {len(found.moments)} {many}likely moments; exact decisions follow")
 
 
 def print_made(found: Sequence[Made]) -> None:
@@ -51,13 +60,13 @@ def print_made(found: Sequence[Made]) -> None:
     console.print(f"{len(found)} events")
 
 
-def _hits(found: Backtest) -> Table:
+def _hits(hits: Sequence[Hit | Likely], title: str) -> Table:
     names = [Column(name, no_wrap=True) for name in ("camera", "start", "end", "score", "")]
-    table = Table(*names, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title="what it would have reported")
-    surest = sorted(found.hits, key=lambda hit: -hit.score)[:MOST_HITS]
+    table = Table(*names, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title)
+    surest = sorted(hits, key=lambda hit: -hit.score)[:MOST_HITS]
     for hit in sorted(surest, key=lambda hit: (hit.camera, hit.start)):
         where = hit.file.name if hit.file else hit.camera
-        state = "over budget" if hit.over_budget else ""
+        state = "over budget" if isinstance(hit, Hit) and hit.over_budget else ""
         cells = (where, *clock_range(hit.start, hit.end, hit.live), f"{hit.score:.2f}", state)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table

@@ -1,14 +1,16 @@
 """Trying a rule on the past: ``python -m tests.benchmarks.backtest --folder DIR [--cameras 1] [--days 1]``.
 
 The index is that of ``tests.benchmarks.search``, real features of the shipped encoder, each turned a little; one that
-is there is read as it is. Prints for each rule its events, the share of clips that were decided one by one, the time by
-the clock and of the processor, and what the latter is for a week of eight cameras.
+is there is read as it is. Prints for each rule its likely moments and when they were there, its events, the share of
+clips that were decided one by one, the time by the clock and of the processor, and what the latter is for a week of
+eight cameras.
 """
 
 import argparse
 import time
 from pathlib import Path
 
+from daemon.backtest.estimate import Estimate
 from daemon.backtest.request import Trial
 from daemon.backtest.run import BacktestModels, backtest
 from daemon.backtest.types import Period
@@ -57,7 +59,12 @@ def main() -> None:
         spec = resolve("rule", config.described["rule"], None)
         trial = Trial(dict.fromkeys(reader.cameras(), spec), period)
         began, cpu = time.perf_counter(), time.process_time()
-        found = backtest(trial, reader, models)
+
+        def note(likely: Estimate, began: float = began, cpu: float = cpu) -> None:
+            took, cpu = time.perf_counter() - began, time.process_time() - cpu
+            print(f"estimate: {len(likely.moments)} moments after {took:.1f} s, cpu {cpu:.1f} s")
+
+        found = backtest(trial, reader, models, on_estimate=note)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         clips, one_by_one = (sum(getattr(c, name) for c in found.cameras) for name in ("clips", "replayed"))
         print(

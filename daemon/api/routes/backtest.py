@@ -1,7 +1,6 @@
 """Backtests: what a rule, saved or not, would have reported in the past. A job, as it may take minutes."""
 
 import time
-from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -11,7 +10,8 @@ from daemon.api.editing import config_errors, store_of
 from daemon.api.errors import ApiError, not_found
 from daemon.api.permissions import Editor
 from daemon.api.services import Api, ApiServices
-from daemon.backtest.document import backtest_document
+from daemon.backtest.document import backtest_document, estimate_document
+from daemon.backtest.estimate import Likely
 from daemon.backtest.jobs import Job
 from daemon.backtest.request import PREVIEW, BacktestError, Decision, Trial, trial_of
 from daemon.backtest.run import backtest
@@ -56,6 +56,9 @@ class Backtested(BaseModel):
     done: int = Field(description="Frames that are judged.")
     total: int = Field(description="All of them; 0: it is not known yet.")
     error: str | None
+    estimate: dict[str, Any] | None = Field(
+        description="Until the result is there: its likeliest `moments`, with `shown_by`; `more`: there may be more."
+    )
     result: dict[str, Any] | None = Field(
         description="Its `hits` have `shown_by`, too: the id of a recorded event that shows the same; null: none does."
     )
@@ -70,7 +73,8 @@ def start(asked: Asked, principal: Editor, api: Api) -> Backtested:
     trial = _trial(asked, principal, api)
     index = api.backtests.reader(StateLayout(api.config().state_dir).index)
     job = api.backtests.start(
-        lambda progress, stopping: backtest(trial, index, models, progress, stopping), frozenset(trial.specs)
+        lambda progress, stopping, on_estimate: backtest(trial, index, models, progress, stopping, on_estimate),
+        frozenset(trial.specs),
     )
     return _shown(job, api)
 
@@ -124,20 +128,33 @@ def _rule(asked: Asked, api: ApiServices) -> tuple[str, Config]:
 
 
 def _shown(job: Job, api: ApiServices) -> Backtested:
-    result = None
+    result = estimate = None
     if job.found is not None:
         result = backtest_document(job.found)
-        pictures = dict(_pictures(job.found.hits, api))
+        surest = sorted(job.found.hits, key=lambda hit: -hit.score)[:PICTURED]
+        pictures = {hit.id: _picture(hit, api) for hit in surest}
         for hit in result["hits"]:
             hit["shown_by"] = pictures.get(hit["id"])
-    return Backtested(id=job.id, state=job.state, done=job.done, total=job.total, error=job.error, result=result)
+    elif job.estimate is not None:
+        estimate = estimate_document(job.estimate)
+        for moment, shown in zip(job.estimate.moments, estimate["moments"], strict=True):
+            shown["shown_by"] = _picture(moment, api)
+    return Backtested(
+        id=job.id,
+        state=job.state,
+        done=job.done,
+        total=job.total,
+        error=job.error,
+        estimate=estimate,
+        result=result,
+    )
 
 
-def _pictures(hits: Sequence[Hit], api: ApiServices) -> Iterator[tuple[str, str]]:
-    """Yield the ids of hits with those of recorded events that have a picture of the same time on the same camera."""
-    for hit in sorted(hits, key=lambda hit: -hit.score)[:PICTURED]:
-        if hit.live:
-            found = api.log.accepted(hit.camera, hit.start, hit.end + LATER_S)
-            last = {r.event.id: r.event for r in found if r.event.evidence.snapshot}
-            if event := most_overlapping(last.values(), hit.start, hit.end):
-                yield hit.id, event.id
+def _picture(hit: Hit | Likely, api: ApiServices) -> str | None:
+    """Return the id of a recorded event that has a picture of the same time on the same camera; None if none does."""
+    if not hit.live:
+        return None
+    found = api.log.accepted(hit.camera, hit.start, hit.end + LATER_S)
+    last = {r.event.id: r.event for r in found if r.event.evidence.snapshot}
+    event = most_overlapping(last.values(), hit.start, hit.end)
+    return event.id if event else None

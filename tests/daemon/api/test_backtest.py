@@ -1,12 +1,15 @@
 """Backtests over HTTP: jobs with progress, who may try what, what is refused."""
 
+import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from alignment.types import F32
 from daemon.backtest.run import BacktestModels
 from tests.daemon.api.conftest import DOOR, FILES, Serve, Served
 from tests.daemon.backtest.test_live import TAPE
@@ -70,6 +73,36 @@ def test_a_hit_is_shown_by_the_event_that_was_recorded(served: Served) -> None:
     served.log.append([event])
     again = ended(served.client(), {"event": "red", **lately()})["result"]
     assert again["hits"][0]["shown_by"] == event.id
+
+
+def test_what_is_likely_is_shown_until_it_is_decided(served: Served, encoder: EncoderService) -> None:
+    named = threading.Event()
+
+    class Waiting(EncoderProxy):
+        """Gives no names, by which a backtest ends, before it may."""
+
+        def nearest_name(self, frames: F32) -> "Future[str]":
+            named.wait(10)
+            return super().nearest_name(frames)
+
+    served.backtest_models = BacktestModels(Waiting(LocalTransport(encoder)), None, StateService())
+    job: dict[str, Any] = served.client().post("backtest", json={"event": "red", **lately()}).json()
+    assert job["estimate"] is None
+    while not job["estimate"]:
+        job = served.client().get(f"backtest/{job['id']}").json()
+    assert (job["state"], job["result"]) == ("running", None)
+    likely = job["estimate"]["moments"]
+    assert {(m["camera"], m["live"], m["file"], m["shown_by"]) for m in likely} == {("door", True, None, None)}
+    event = make_event(1, camera="door", start=likely[0]["start"], end=likely[0]["end"], live=True)
+    event = event.model_copy(update={"evidence": event.evidence.model_copy(update={"snapshot": "door/red.jpg"})})
+    served.log.append([event])
+    shown = served.client().get(f"backtest/{job['id']}").json()["estimate"]
+    assert (shown["moments"][0]["shown_by"], shown["more"]) == (event.id, False)
+    named.set()
+    while job["state"] != "done":
+        time.sleep(0.05)
+        job = served.client().get(f"backtest/{job['id']}").json()
+    assert (job["estimate"], job["result"]["event"]) == (None, "red")
 
 
 def test_a_client_tries_on_the_cameras_that_it_may_know(served: Served) -> None:

@@ -46,6 +46,7 @@ def test_the_commands_of_the_document_show_what_a_rule_would_have_reported(folde
     assert shown.returncode == 0, shown.stderr
     text, _, document = shown.stdout.partition("{\n")
     words = " ".join(text.split())
+    assert "likely moments; exact decisions follow" in shown.stderr
     assert words.count("what it would have reported") == 2
     assert words.count("would have held") == 2
     assert words.count("h cannot be judged: nothing was recorded") == 2

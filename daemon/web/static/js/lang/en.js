@@ -312,6 +312,7 @@ export const en = {
     title: "On the past",
     start: "Try it on the last 7 days",
     progress: (/** @type {number} */ done, /** @type {number} */ all) => (all ? `${done} of ${one(all, "frame")}` : "…"),
+    estimate: (/** @type {number} */ n, /** @type {boolean} */ more, /** @type {number} */ share) => `Estimate: ${more ? "at least " : ""}${one(n, "likely moment")}. ${share}% decided so far.`,
     stopped: "It was stopped.",
     nothing: "Nothing of this time can be judged.",
     found: (/** @type {number} */ n, /** @type {string} */ rate) => `It would have reported ${one(n, "event")}, ${rate} a day.`,

@@ -308,6 +308,7 @@ export const zh = {
     title: "用过去试一试",
     start: "用最近 7 天试一试",
     progress: (done, all) => (all ? `${done} / ${all} 帧` : "…"),
+    estimate: (n, more, share) => `估计：${more ? "至少 " : ""}${n} 个可能的时刻。已判断 ${share}%。`,
     stopped: "已停止。",
     nothing: "这段时间无法判断。",
     found: (n, rate) => `它会报告 ${n} 个事件，每天 ${rate} 个。`,

@@ -6,7 +6,7 @@ import { moment, short } from "../core/format.js";
 import { inWords, t, worded } from "../core/i18n.js";
 
 /**
- * @typedef {{id: string, camera: string, live: boolean, file: string | null, start: number, end: number, score: number, over_budget: boolean, shown_by: string | null}} Hit
+ * @typedef {{camera: string, live: boolean, file: string | null, start: number, end: number, score: number, over_budget?: boolean, shown_by: string | null}} Hit
  * @typedef {{threshold: number, hits: number, per_day: number}} Point
  * @typedef {{judged_hours: number, hits: Hit[], hits_per_day: number | null, curve: Point[], budget: string | null, threshold: number | null, look_alikes: {name: string, hits: number, unlike: string}[], cameras: {camera: string, unjudged: {start: number, end: number, reason: string}[]}[]}} Result
  */
@@ -60,8 +60,13 @@ export class Trying {
   /** @param {any} job */
   async follow(job) {
     this.job = job.id;
+    const progress = h("div", { class: "stack close" });
+    const likely = h("div", {}); // drawn once: its pictures stay
+    fill(this.found, progress, likely);
     while (job.state === "waiting" || job.state === "running") {
-      fill(this.found, h("label", { class: "row" }, h("progress", { max: job.total || 1, value: job.total ? job.done : undefined }), t.trying.progress(job.done, job.total)));
+      const bar = h("progress", { max: job.total || 1, value: job.total ? job.done : undefined });
+      fill(progress, h("label", { class: "row" }, bar, t.trying.progress(job.done, job.total)), job.estimate && estimated(job));
+      if (job.estimate && !likely.hasChildNodes()) fill(likely, surest(job.estimate.moments));
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       job = await get(`/backtest/${this.job}`, { signal: this.signal });
     }
@@ -72,13 +77,12 @@ export class Trying {
   /** @param {Result} result */
   draw(result) {
     const judged = result.judged_hours > 0;
-    const shown = [...result.hits].sort((a, b) => b.score - a.score).slice(0, MOST);
     fill(
       this.found,
       h("p", {}, judged ? t.trying.found(result.hits.length, short(result.hits_per_day ?? 0)) : t.trying.nothing),
       judged && result.hits.length > 0 && h("p", { class: "small" }, result.budget ? t.trying.budget(result.budget) : t.trying.noBudget),
       judged && curve(result.curve, result.threshold),
-      shown.length > 0 && h("ul", { class: "moments" }, shown.map(card)),
+      surest(result.hits),
       result.look_alikes.length > 0 &&
         h(
           "ul",
@@ -90,6 +94,17 @@ export class Trying {
       unjudged(result).map((text) => h("p", { class: "small" }, text)),
     );
   }
+}
+
+/** @param {any} job */
+function estimated({ estimate, done, total }) {
+  return h("p", {}, t.trying.estimate(estimate.moments.length, estimate.more, total ? Math.floor((100 * done) / total) : 0));
+}
+
+/** @param {Hit[]} hits */
+function surest(hits) {
+  const shown = [...hits].sort((a, b) => b.score - a.score).slice(0, MOST);
+  return shown.length > 0 && h("ul", { class: "moments" }, shown.map(card));
 }
 
 /**
