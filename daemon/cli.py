@@ -1,4 +1,4 @@
-"""The command line: ``watchword COMMAND``. One module a command, in ``daemon/commands``, with a Typer called ``app``.
+"""The command line: ``watchword COMMAND``. One module a command, below ``daemon/commands``, with a Typer ``app``.
 
 A command's module is imported when the command is invoked, not to list it: ``watchword --help`` loads no model, no
 client and no configuration.
@@ -15,30 +15,30 @@ from alignment.errors import ExitCode
 
 # Name: module, and the line in the list of commands (the first line of the command's own help).
 COMMANDS = {
-    "init": ("init", "Write a first configuration: asks four questions, or reads that of Frigate."),
+    "init": ("setup.init", "Write a first configuration: asks four questions, or reads that of Frigate."),
     "run": ("run", "Watch the configured cameras and publish events."),
-    "check": ("check", "Validate a configuration, and show which events each camera watches for."),
+    "check": ("setup.check", "Validate a configuration, and show which events each camera watches for."),
     "tag": ("tag", "Find described events in video files; write JSON, CSV and WebVTT."),
-    "summary": ("summary", "Sum up a day of the cameras, or video files: moments, chapters, a short video."),
-    "eval": ("evaluate", "Evaluate event detection and search on annotated videos."),
-    "backtest": ("backtest", "Show what a rule would have reported in the past."),
+    "summary": ("recorded.summary", "Sum up a day of the cameras, or video files: moments, chapters, a short video."),
+    "eval": ("learning.evaluate", "Evaluate event detection and search on annotated videos."),
+    "backtest": ("recorded.backtest", "Show what a rule would have reported in the past."),
     "calibrate": (
-        "calibrate",
+        "learning.calibrate",
         "Measure how well a model tells what frames show, and set what can be set.",
     ),
-    "train": ("train", "Train an aligner or an encoder, and write a checkpoint for the daemon."),
-    "search": ("search", "Find moments in what cameras and uploads recorded, the best first."),
-    "ask": ("ask", "Answer a question about what was recorded, with the moments on which the answer rests."),
+    "train": ("learning.train", "Train an aligner or an encoder, and write a checkpoint for the daemon."),
+    "search": ("recorded.search", "Find moments in what cameras and uploads recorded, the best first."),
+    "ask": ("recorded.ask", "Answer a question about what was recorded, with the moments on which the answer rests."),
     "forget": ("forget", "Remove all data of one camera and time range, and write a receipt."),
     "doctor": (
-        "doctor",
+        "setup.doctor",
         "Check decoders, hardware, models and Redis on this machine, and the verifiers of a configuration.",
     ),
-    "schema": ("schema", "Print the JSON Schema of the configuration file, for editors."),
+    "schema": ("setup.schema", "Print the JSON Schema of the configuration file, for editors."),
     "events": ("events.commands", "Follow, list and show published events."),
-    "alerts": ("alerts", "Try targets of alerts, list alerts, and send them again."),
-    "feedback": ("feedback", "Judge events, and choose what was learned from it."),
-    "models": ("models", "List, inspect and download models."),
+    "alerts": ("events.alerts", "Try targets of alerts, list alerts, and send them again."),
+    "feedback": ("events.feedback", "Judge events, and choose what was learned from it."),
+    "models": ("setup.models", "List, inspect and download models."),
 }
 
 

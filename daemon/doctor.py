@@ -220,7 +220,7 @@ def busy(share: float) -> str:
 
 def _aligner() -> Check:
     """Load the default aligner."""
-    from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
+    from alignment.aligners.trained.checkpoint import load_checkpoint, shipped_checkpoint
 
     try:
         model = load_checkpoint(shipped_checkpoint())

@@ -10,7 +10,7 @@ import structlog
 
 from daemon.captions.store import CaptionStore
 from daemon.checking.descriptions import DescriptionJudge
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.engine import SearchEngine, SearchModels
 from daemon.search.evidence import EvidenceFinder
 from daemon.search.notes import notes

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alignment.aligners.batches import Outputs
+from alignment.aligners.trained.batches import Outputs
 from alignment.baselines.moment_detr import MomentOutputs
 from alignment.evaluation.annotations import ScoredWindow
 from alignment.evaluation.matching import overlaps

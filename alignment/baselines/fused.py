@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from alignment.aligners.batches import Batch, Outputs
+from alignment.aligners.trained.batches import Batch, Outputs
 from alignment.baselines.fusion import FUSIONS, FusionSize
 from alignment.baselines.reading import Entry, heard, shown
 from alignment.layers import SEQUENCE_ENCODERS

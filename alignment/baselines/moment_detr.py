@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from alignment.aligners.batches import Batch, Outputs, Targets
+from alignment.aligners.trained.batches import Batch, Outputs, Targets
 from alignment.baselines.fusion import FusionSize, JointEncoder
 from alignment.baselines.reading import Entry, heard, shown
 from alignment.layers import DecoderLayer

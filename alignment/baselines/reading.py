@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from alignment.aligners.batches import Batch, TokenKind
+from alignment.aligners.trained.batches import Batch, TokenKind
 from alignment.errors import FeatureError
 
 

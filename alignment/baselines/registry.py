@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import nn
 
-from alignment.aligners.network import CrossAttention, ModelConfig
+from alignment.aligners.trained.network import CrossAttention, ModelConfig
 from alignment.baselines.fused import FusedMethod, FusedOptions
 from alignment.baselines.moment_detr import MomentDetr, MomentDetrOptions
 from alignment.options import OptionError, choose

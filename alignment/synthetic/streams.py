@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alignment.aligners.batches import Sample
+from alignment.aligners.trained.batches import Sample
 from alignment.types import F32, F64, SOUND_CLASSES, EventQuery, FeatureWindow
 from alignment.vectors import unit_rows
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from alignment.aligners.batches import Tensors
+from alignment.aligners.trained.batches import Tensors
 from alignment.layers import SEQUENCE_ENCODERS, masked_mean
 from alignment.options import OptionError, choose
 

@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from alignment.aligners.checkpoint import LARGEST_FILE_BYTES, fill, read_weights, stated, unusable, write_weights
+from alignment.aligners.trained.checkpoint import (
+    LARGEST_FILE_BYTES,
+    fill,
+    read_weights,
+    stated,
+    unusable,
+    write_weights,
+)
 from alignment.calibration import Platt
 from alignment.options import OptionError
 from alignment.towers.backbones import TowerOptions, TwoTowers, Vocabulary

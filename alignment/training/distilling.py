@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
-from alignment.aligners.batches import Batch, Outputs, Targets
+from alignment.aligners.trained.batches import Batch, Outputs, Targets
 from alignment.options import OptionError
 from alignment.training.losses import TotalAndParts, plain_cross_entropy
 

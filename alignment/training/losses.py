@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from alignment.aligners.batches import Outputs, Targets
+from alignment.aligners.trained.batches import Outputs, Targets
 from alignment.options import OptionError, choose
 
 Loss = Callable[[Outputs, Targets], Tensor]

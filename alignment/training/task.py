@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from alignment.aligners.batches import Batch, Sample, Targets, Tensors, collate
+from alignment.aligners.trained.batches import Batch, Sample, Targets, Tensors, collate
 from alignment.calibration import SimilarityCalibration
 
 

@@ -12,7 +12,7 @@ from alignment.calibration import CLIP_CALIBRATION, Platt
 from alignment.errors import FeatureError
 from alignment.evaluation.reliability import fit_platt
 from alignment.towers.backbones import Captions, Pairs, TwoTowers
-from alignment.training.image_augment import ImageAugmenter
+from alignment.training.examples.image_augment import ImageAugmenter
 from alignment.types import F32, Bools
 
 BATCH = 64

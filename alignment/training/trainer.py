@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from alignment.aligners.batches import Tensors
+from alignment.aligners.trained.batches import Tensors
 from alignment.training.early_stopping import EarlyStopping, Monitor
 from alignment.training.errors import TrainingDiverged, TrainingStateError
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients

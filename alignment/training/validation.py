@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from alignment.aligners.batches import Outputs, Sample, Targets, collate
+from alignment.aligners.trained.batches import Outputs, Sample, Targets, collate
 from alignment.calibration import SimilarityCalibration
 from alignment.evaluation.annotations import ScoredWindow
 from alignment.evaluation.matching import match, overlaps

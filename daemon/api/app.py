@@ -10,24 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from alignment.errors import WatchwordError
 from daemon.alerts.links import FEEDBACK_PATH, MUTE_PATH
 from daemon.api.errors import ApiError, Problem, api_error, invalid_request, watchword_error
-from daemon.api.routes import (
-    alerts,
-    asking,
-    backtest,
-    cameras,
-    docs,
-    events,
-    feedback,
-    health,
-    media,
-    muting,
-    rules,
-    search,
-    session,
-    stream,
-    summary,
-    uploads,
-)
+from daemon.api.routes import cameras, docs, health, rules, session
+from daemon.api.routes.events import alerts, events, feedback, media, muting, stream
+from daemon.api.routes.recorded import asking, backtest, search, summary, uploads
 from daemon.api.services import ApiServices
 from daemon.http.guard import BODY_BYTES
 

@@ -20,7 +20,7 @@ from daemon.config.editing.store import ConfigStore
 from daemon.feedback.judge import Judge
 from daemon.http.access import Access
 from daemon.observability.snapshot import DaemonSnapshot
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.service import SearchService
 from daemon.summary.kept_videos import VideoShelf
 from daemon.summary.library import Library

@@ -9,7 +9,7 @@ from alignment.synthetic.captions import with_article
 from alignment.types import EventQuery
 from daemon.backtest.parts import by_objects_alone
 from daemon.backtest.types import Hit
-from workers.decisions.look_alikes import Namer
+from workers.decisions.budgets.look_alikes import Namer
 from workers.queries.keywords import content_words
 from workers.services.clients import result_of
 

@@ -11,7 +11,7 @@ from daemon.config import Config, Problem
 from daemon.config.sections.cameras import UPLOADS
 from daemon.config.sections.http import LOOPBACK
 from workers.areas import overlap
-from workers.decisions.budget_report import exceeded_budgets
+from workers.decisions.budgets.report import exceeded_budgets
 from workers.models.catalogue import locate
 from workers.models.profiles import PROFILES
 from workers.queries.build import modalities_of

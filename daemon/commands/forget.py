@@ -13,9 +13,9 @@ from daemon.commands.moments import parse_moment
 from daemon.config import Config, load_config
 from daemon.privacy.forgetting import Finding, find, listed, read_receipt
 from daemon.privacy.forgetting import forget as forget_here
-from daemon.privacy.old_streams import reached
 from daemon.privacy.requests import ask
-from daemon.privacy.store import Places
+from daemon.privacy.stores.old_streams import reached
+from daemon.privacy.stores.store import Places
 from daemon.service.state_folder import StateFolder, StateInUse, require_known
 from workers.events.erasures import Scope
 from workers.publish.log.event_log import EventLog

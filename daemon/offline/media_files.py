@@ -46,7 +46,7 @@ def find_media(named: Sequence[str]) -> tuple[tuple[MediaFile, ...], tuple[Refus
 
     A named file is accepted with any extension: only its content decides whether it can be read.
     """
-    from workers.sources.sniffing import check_content  # loads FFmpeg: not for `--help`
+    from workers.sources.containers.sniffing import check_content  # loads FFmpeg: not for `--help`
 
     found: dict[Path, MediaFile] = {}
     refused: list[Refused] = []

@@ -17,8 +17,8 @@ from typing import Any
 from alignment.errors import WatchwordError
 from alignment.file_io import make_folder, replacing
 from daemon.privacy.kinds import KINDS
-from daemon.privacy.old_streams import reached
-from daemon.privacy.store import Places, Store
+from daemon.privacy.stores.old_streams import reached
+from daemon.privacy.stores.store import Places, Store
 from workers.errors import PublishError
 from workers.events.erasures import Erasures, Scope, hashed
 from workers.events.timestamps import iso

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from daemon.privacy.alert_data import AlertData
-from daemon.privacy.budget_data import BudgetData
-from daemon.privacy.caption_data import CaptionData
-from daemon.privacy.evidence_data import EvidenceData
-from daemon.privacy.feedback_data import ClickData, FrameData, SampleData
-from daemon.privacy.index_data import IndexData
-from daemon.privacy.log_data import LogData
-from daemon.privacy.store import Places, Store
-from daemon.privacy.stream_data import StreamData
-from daemon.privacy.upload_data import UploadData
+from daemon.privacy.stores.alerts import AlertData
+from daemon.privacy.stores.budgets import BudgetData
+from daemon.privacy.stores.captions import CaptionData
+from daemon.privacy.stores.evidence import EvidenceData
+from daemon.privacy.stores.feedback import ClickData, FrameData, SampleData
+from daemon.privacy.stores.index import IndexData
+from daemon.privacy.stores.log import LogData
+from daemon.privacy.stores.store import Places, Store
+from daemon.privacy.stores.streams import StreamData
+from daemon.privacy.stores.uploads import UploadData
 
 FILES = ("", "-wal", "-shm", "-journal")  # of one SQLite database
 

@@ -13,9 +13,9 @@ from alignment.errors import WatchwordError
 from daemon.config.sections.privacy import RetentionConfig
 from daemon.privacy.forgetting import forget, read_receipt
 from daemon.privacy.kinds import KINDS
-from daemon.privacy.old_streams import reached
 from daemon.privacy.requests import answer_all
-from daemon.privacy.store import Limits, Places
+from daemon.privacy.stores.old_streams import reached
+from daemon.privacy.stores.store import Limits, Places
 from workers.events.erasures import Scope
 
 POLL_S = 0.5

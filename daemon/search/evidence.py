@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config.sections.cameras import UPLOADS
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.aligning import Candidate
 from workers.events.event import Event
 from workers.events.folder import EvidenceFolder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from daemon.captions.store import CaptionStore
 from daemon.config import Config
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.engine import SearchBusy, SearchEngine, SearchModels
 from daemon.search.evidence import EvidenceFinder, upload_path
 from daemon.search.request import SearchRequest

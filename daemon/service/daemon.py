@@ -37,10 +37,10 @@ from daemon.feedback.service import FeedbackService
 from daemon.http import Access, HttpServer, TlsFiles, build_app
 from daemon.http.sessions import Sessions
 from daemon.observability.camera_state import CameraState
-from daemon.privacy.old_streams import holds_events
 from daemon.privacy.retention import Janitor
-from daemon.privacy.store import Places, nothing_halted
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.old_streams import holds_events
+from daemon.privacy.stores.store import Places, nothing_halted
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.runtime.factory import SAMPLE, build_runtime
 from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService

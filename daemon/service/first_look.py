@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from workers.errors import SourceError
-from workers.sources.sniffing import check_content
+from workers.sources.containers.sniffing import check_content
 from workers.sources.url import parse_target
 from workers.types import CameraSpec
 

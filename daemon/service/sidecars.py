@@ -14,7 +14,7 @@ from daemon.observability.camera_state import CameraState
 from daemon.offline.exports import FORMATS, ExportError, Tagged, render, write_atomic
 from daemon.offline.media_files import encodable
 from daemon.offline.runner import warnings_of, watched_s
-from daemon.privacy.upload_data import sidecar
+from daemon.privacy.stores.uploads import sidecar
 from daemon.service.supervised_camera import SupervisedCamera
 
 log = structlog.get_logger()

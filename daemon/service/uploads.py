@@ -19,8 +19,8 @@ from daemon.observability.camera_state import CameraState
 from daemon.observability.snapshot import LEFT_ALONE, NAMED, LeftReason, UploadsSnapshot
 from daemon.offline.exports import Tagged, make_writable
 from daemon.offline.media_files import PARTIAL
-from daemon.privacy.store import remove_files
-from daemon.privacy.upload_data import SIDECARS, UploadRecords, WatchedUpload, sidecar
+from daemon.privacy.stores.store import remove_files
+from daemon.privacy.stores.uploads import SIDECARS, UploadRecords, WatchedUpload, sidecar
 from daemon.service.inbox import SCAN_S, Inbox
 from daemon.service.sidecars import results_of, write_sidecars
 from daemon.service.supervised_camera import SupervisedCamera

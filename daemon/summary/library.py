@@ -9,7 +9,7 @@ from alignment.summary.tags import Panel
 from daemon.captions.files import FileMaterial, Scene, in_words
 from daemon.captions.types import upload_owner
 from daemon.config.sections.cameras import UPLOADS
-from daemon.privacy.upload_data import WatchedUpload
+from daemon.privacy.stores.uploads import WatchedUpload
 from daemon.summary.day import MOST, Span, summarise_day
 from daemon.summary.features import FileFeatures, from_shards
 from daemon.summary.files import MOST as MOST_HIGHLIGHTS

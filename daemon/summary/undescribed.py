@@ -4,7 +4,7 @@ from collections.abc import Set
 
 from daemon.captions.files import FileMaterial
 from daemon.captions.types import upload_owner
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.summary.library import Library
 
 

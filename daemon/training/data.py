@@ -8,20 +8,20 @@ from typing import Any
 
 from torch import nn
 
-from alignment.aligners.batches import Sample
-from alignment.aligners.checkpoint import save_checkpoint
-from alignment.aligners.network import CrossAttention
+from alignment.aligners.trained.batches import Sample
+from alignment.aligners.trained.checkpoint import save_checkpoint
+from alignment.aligners.trained.network import CrossAttention
 from alignment.baselines.registry import build_method
 from alignment.calibration import SimilarityCalibration
 from alignment.errors import FeatureError
 from alignment.evaluation.annotations import Annotation, AnnotationError, parse_annotations
 from alignment.search.feature_file import FeatureFile, load_features
 from alignment.synthetic.streams import Synthesiser
-from alignment.training.augment import Augmenter, augmented
-from alignment.training.data import Batches, shuffled, streamed
-from alignment.training.dataset import Example, held_out, relevant_windows, without_bad_rows
 from alignment.training.errors import DatasetError
-from alignment.training.feature_files import FeatureFolders, fit_calibration
+from alignment.training.examples.augment import Augmenter, augmented
+from alignment.training.examples.data import Batches, shuffled, streamed
+from alignment.training.examples.dataset import Example, held_out, relevant_windows, without_bad_rows
+from alignment.training.examples.feature_files import FeatureFolders, fit_calibration
 from alignment.training.losses import objective_for
 from alignment.training.state import write_tensors
 from alignment.training.task import AlignmentTask

@@ -12,10 +12,10 @@ from torch import nn
 from alignment.evaluation.annotations import Annotation
 from alignment.towers.backbones import TowerOptions, TwoTowers, Vocabulary
 from alignment.towers.tower_file import TrainedTowers, save_towers
-from alignment.training.data import shuffled
-from alignment.training.dataset import held_out
 from alignment.training.errors import DatasetError
-from alignment.training.image_augment import ImageAugmenter
+from alignment.training.examples.data import shuffled
+from alignment.training.examples.dataset import held_out
+from alignment.training.examples.image_augment import ImageAugmenter
 from alignment.training.towers import Captioned, Pictured, TowerTask, TowerValidation, captions
 from daemon.config.sections.training import TrainConfig
 from daemon.evaluation.run import find_videos

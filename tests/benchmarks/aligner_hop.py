@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from alignment.aligners.base import Aligner
-from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.aligners.cross_attention import CrossAttentionAligner
-from alignment.aligners.incremental import WindowDelta
 from alignment.aligners.similarity import SimilarityAligner
+from alignment.aligners.trained.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
+from alignment.aligners.trained.incremental import WindowDelta
 from alignment.calibration import LITE_CALIBRATION
 from alignment.spans.tracker import SpanRule, SpanTracker
 from alignment.types import F32, EventQuery

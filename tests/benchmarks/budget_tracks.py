@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.cross_attention import CrossAttentionAligner
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 from alignment.spans.budget import Budget
 from alignment.spans.tracker import SpanRule, SpanTracker
-from alignment.training.dataset import cut
+from alignment.training.examples.dataset import cut
 from alignment.types import EventQuery, FeatureWindow, ScoreTrack, Span
 from alignment.windows import WINDOW_CLIPS
 from daemon.evaluation.run import find_videos, read_annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.cross_attention import CrossAttentionAligner
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 from alignment.spans.budget import Budget
 from alignment.spans.tracker import SpanRule, SpanTracker
 from alignment.types import ScoreTrack, SpanChange

@@ -22,13 +22,13 @@ from pathlib import Path
 from workers.redaction import RedactedUrl
 from workers.sources.clips.coded import describe_tracks
 from workers.sources.clips.making import make_clip, make_picture
-from workers.sources.container import Media
+from workers.sources.containers.container import Media
+from workers.sources.containers.timebase import Timebase
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import Demuxer, make_grid
 from workers.sources.decode.packets import Sampled
 from workers.sources.decode.scaling import FrameScaler
 from workers.sources.live.packet_ring import PacketRing
-from workers.sources.timebase import Timebase
 from workers.sources.url import parse_target
 from workers.types import CameraSpec, ClipOptions, FrameSpec, MediaLimits
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from alignment.aligners.batches import Sample, collate
-from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.aligners.cross_attention import CrossAttentionAligner
 from alignment.aligners.int8 import quantise
-from alignment.aligners.network import CrossAttention, ModelConfig
+from alignment.aligners.trained.batches import Sample, collate
+from alignment.aligners.trained.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
+from alignment.aligners.trained.network import CrossAttention, ModelConfig
 from alignment.baselines.decoding import decided
 from alignment.calibration import LITE_CALIBRATION
 from alignment.evaluation.annotations import Prediction

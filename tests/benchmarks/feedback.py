@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.aligners.cross_attention import CrossAttentionAligner
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 from alignment.personal.fitting import VARIANCE, WEIGHT, Judged, fit, posterior_mode
 from alignment.personal.head import LOWERED, RAISED, Head
 from alignment.personal.judging import cross_validate, is_better

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from alignment.aligners.batches import Outputs, Sample, collate
 from alignment.aligners.similarity import SimilarityAligner
+from alignment.aligners.trained.batches import Outputs, Sample, collate
 from alignment.baselines.decoding import decided, ranked
 from alignment.baselines.fused import FusedOptions
 from alignment.baselines.fusion import FUSIONS
@@ -31,7 +31,7 @@ from alignment.evaluation.metrics import evaluate, figures
 from alignment.evaluation.per_query import ALERT_TIOU, outcome
 from alignment.layers import SEQUENCE_ENCODERS
 from alignment.towers.backbones import TowerOptions
-from alignment.training.augment import Augmenter, augmented
+from alignment.training.examples.augment import Augmenter, augmented
 from alignment.training.losses import objective_for
 from alignment.training.optimisers import OptimiserOptions
 from alignment.training.task import AlignmentTask

@@ -13,14 +13,14 @@ from typing import cast
 
 import numpy as np
 
-from alignment.aligners.batches import Sample
+from alignment.aligners.trained.batches import Sample
 from alignment.calibration import SimilarityCalibration
 from alignment.evaluation.annotations import Annotation, parse_annotations
 from alignment.evaluation.intervals import Interval
 from alignment.evaluation.metrics import Figures
 from alignment.synthetic.streams import Synthesiser, World
-from alignment.training.dataset import Example
-from alignment.training.feature_files import FeatureFolders, fit_calibration
+from alignment.training.examples.dataset import Example
+from alignment.training.examples.feature_files import FeatureFolders, fit_calibration
 from alignment.types import F32
 from alignment.windows import WINDOW_CLIPS
 from workers.encoders.base import Encoder

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from alignment.towers.backbones import Captions, TowerOptions, TwoTowers, Vocabulary, info_nce
-from alignment.training.image_augment import ImageAugmenter
+from alignment.training.examples.image_augment import ImageAugmenter
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
 
 SIDE, BATCH = 32, 32

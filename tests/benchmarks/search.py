@@ -21,7 +21,7 @@ from alignment.types import F32
 from daemon.captions.store import CaptionStore
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config.loader import config_from
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.runtime.factory import SAMPLE
 from daemon.search.engine import SearchEngine, SearchModels
 from daemon.search.evidence import EvidenceFinder

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from alignment.aligners.base import Aligner
-from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.aligners.cross_attention import CrossAttentionAligner
 from alignment.aligners.similarity import SimilarityAligner
+from alignment.aligners.trained.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 from alignment.calibration import CLIP_CALIBRATION, SIGLIP_CALIBRATION, Platt, SimilarityCalibration
 from alignment.evaluation.annotations import Annotation, parse_annotations
 from alignment.evaluation.per_query import Outcome

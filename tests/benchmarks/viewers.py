@@ -32,7 +32,7 @@ from daemon.config.loader import config_from
 from daemon.feedback.judge import Judge
 from daemon.http import Access, HttpServer, build_app
 from daemon.observability.snapshot import DaemonSnapshot
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.service import SearchService
 from daemon.summary.library import Library
 from tests.support.camera_status import camera_status

@@ -8,7 +8,7 @@ import typer
 from starlette.datastructures import Headers
 from typer.testing import CliRunner
 
-from daemon.commands.check import check
+from daemon.commands.setup.check import check
 from daemon.config import load_config
 from daemon.http.access import Access, Principal
 

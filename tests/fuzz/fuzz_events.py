@@ -16,7 +16,7 @@ import atheris
 
 with atheris.instrument_imports(include=["workers.events", "workers.publish", "daemon.commands"]):
     from daemon.commands.events import tables
-    from daemon.commands.explaining import explained
+    from daemon.commands.events.explaining import explained
     from workers.events.event import Event
     from workers.publish.log.records import Record, checksum, from_row, to_row
     from workers.publish.redis.fields import read_event

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from alignment.aligners.batches import Sample
-from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.aligners.network import CrossAttention, ModelConfig
+from alignment.aligners.trained.batches import Sample
+from alignment.aligners.trained.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.trained.network import CrossAttention, ModelConfig
 from alignment.calibration import Platt, SimilarityCalibration
 from alignment.types import F32, EventQuery, FeatureWindow
 

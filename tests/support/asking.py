@@ -15,7 +15,7 @@ from daemon.asking.asker import Asker
 from daemon.asking.types import Answer, AskRequest, Step
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config, config_from
-from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService
 from daemon.vlm.factory import VlmClients, clients_of

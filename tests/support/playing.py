@@ -6,12 +6,12 @@ from typing import Any
 
 from tests.support.media import camera
 from workers.redaction import RedactedUrl
-from workers.sources.container import Media
+from workers.sources.containers.container import Media
+from workers.sources.containers.timebase import Timebase
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import make_decoder
 from workers.sources.decode.packets import Grid, PacketDecoder, Sampled
 from workers.sources.decode.scaling import FrameScaler
-from workers.sources.timebase import Timebase
 from workers.sources.url import parse_target
 from workers.types import FrameSpec
 

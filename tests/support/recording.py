@@ -9,9 +9,9 @@ import numpy as np
 from tests.support.media import number_of
 from workers.redaction import RedactedUrl
 from workers.sources.clips.coded import describe_tracks
-from workers.sources.container import Media
+from workers.sources.containers.container import Media
+from workers.sources.containers.timebase import Timebase
 from workers.sources.live.packet_ring import PacketRing
-from workers.sources.timebase import Timebase
 from workers.sources.url import parse_target
 from workers.types import CameraSpec, RingLimits
 

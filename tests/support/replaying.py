@@ -7,9 +7,9 @@ from alignment.aligners.base import Aligner
 from tests.support.clocks import FakeClock
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of
 from workers.decisions.announcer import Announcer
-from workers.decisions.budget_store import BudgetStore
+from workers.decisions.budgets.look_alikes import LookAlikes
+from workers.decisions.budgets.store import BudgetStore
 from workers.decisions.decider import Decider
-from workers.decisions.look_alikes import LookAlikes
 from workers.decisions.stream_rules import RulesOrder, prepare_rules
 from workers.detectors.classes import NAMES
 from workers.events.event import Event

@@ -11,7 +11,7 @@ import numpy as np
 
 from alignment.types import F32
 from alignment.vectors import unit_rows
-from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from tests.support.event_log import FixedClock, opened
 from tests.support.events import make_event, make_live
 from tests.support.index import TAPE, UPLOAD

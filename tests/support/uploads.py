@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from daemon.config.sections.cameras import UPLOADS as CAMERA
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from tests.support.clocks import FakeClock

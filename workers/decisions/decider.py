@@ -5,7 +5,7 @@ from dataclasses import replace
 from alignment.types import SpanChange
 from workers.clock import Clock
 from workers.decisions.announcer import Announcer
-from workers.decisions.budget_store import BudgetStore
+from workers.decisions.budgets.store import BudgetStore
 from workers.decisions.coverage import Coverage
 from workers.decisions.segment import Segment
 from workers.decisions.segments import Segments, StreamShape

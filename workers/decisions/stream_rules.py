@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from alignment.aligners.base import Aligner
 from workers.audio.analyser import AudioAnalyser
-from workers.decisions.budget_store import BudgetKeys
+from workers.decisions.budgets.store import BudgetKeys
 from workers.decisions.feedback import load_heads
 from workers.decisions.preparation import audio_analyser, impossible_events
 from workers.decisions.rules import RuleSet, build_rule_set

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
+from alignment.aligners.trained.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.calibration import SimilarityCalibration
 from alignment.errors import WatchwordError
 from alignment.types import F32, Bools, EventQuery, FeatureWindow
@@ -23,7 +23,7 @@ from workers.services.scheduler import DEFAULT_CONTEXT, RequestContext, RequestS
 from workers.telemetry import Histogram, HistogramSnapshot, InFlightTimer
 
 if TYPE_CHECKING:  # loads torch: with the first service, not in every actor
-    from alignment.aligners.cross_attention import Memory
+    from alignment.aligners.trained.cross_attention import Memory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class AlignerService:
         return self._do(self._aligner.attend, window, self._known(query))
 
     def look(self, query: EventQuery, frames: F32, mask: Bools) -> "Future[F32]":
-        """Return the logits of a sequence of clips, read at once (``alignment/aligners/whole``)."""
+        """Return the logits of a sequence of clips, read at once (``alignment/aligners/trained/whole``)."""
         return self._do(self._aligner.look, self._known(query), frames, mask)
 
     def snapshot(self) -> AlignerSnapshot:

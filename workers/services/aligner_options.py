@@ -15,7 +15,7 @@ from workers.services.remote_aligner import ServedAligner
 from workers.services.scheduler import DEFAULT_CONTEXT, RequestContext
 
 if TYPE_CHECKING:
-    from alignment.aligners.cross_attention import CrossAttentionAligner
+    from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,19 @@ def aligner_id(options: AlignerOptions) -> str:
 def check_checkpoint(options: AlignerOptions) -> None:
     """Raise ``CheckpointError`` where configured weights cannot be used. Call it before services start."""
     if options.name == "cross_attention" and options.checkpoint is not None:
-        from alignment.aligners.checkpoint import load_checkpoint
+        from alignment.aligners.trained.checkpoint import load_checkpoint
 
         load_checkpoint(options.checkpoint)
 
 
 def load_network(options: AlignerOptions, calibration: SimilarityCalibration) -> "CrossAttentionAligner":
     """Return the trained aligner in this process; raise ``CheckpointError``."""
-    from alignment.aligners.checkpoint import (  # loads torch, which streams do without
+    from alignment.aligners.int8 import quantise
+    from alignment.aligners.trained.checkpoint import (  # loads torch, which streams do without
         load_checkpoint,
         shipped_checkpoint,
     )
-    from alignment.aligners.cross_attention import CrossAttentionAligner
-    from alignment.aligners.int8 import quantise
+    from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 
     path = options.checkpoint or shipped_checkpoint()
     model = load_checkpoint(path)

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
+from alignment.aligners.trained.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.calibration import SimilarityCalibration
 from alignment.types import F32, Bools, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceUnresponsive
@@ -90,7 +90,7 @@ class AlignerClient(Protocol):
     def look(self, query: EventQuery, frames: F32, mask: Bools) -> "Future[F32]":
         """Return the logits f32[T] of a sequence of clips f32[T, D] for one description, read at once.
 
-        ``mask`` bool[T]: where a frame was seen. See ``alignment/aligners/whole`` for its first and last clips.
+        ``mask`` bool[T]: where a frame was seen. See ``alignment/aligners/trained/whole`` for its first and last clips.
         """
         ...
 

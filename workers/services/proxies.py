@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from alignment.aligners.incremental import AlignerInfo, Logits, WindowDelta
+from alignment.aligners.trained.incremental import AlignerInfo, Logits, WindowDelta
 from alignment.summary.tags import Panel
 from alignment.types import F32, Bools, Detections, EventQuery, FeatureWindow
 from workers.errors import ServiceLost

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
-from alignment.aligners.incremental import Logits, SlidingScorer, WindowDelta
+from alignment.aligners.trained.incremental import Logits, SlidingScorer, WindowDelta
 from alignment.errors import WatchwordError
 from alignment.types import F32, EventQuery, FeatureWindow
 from workers.clock import Clock, SystemClock

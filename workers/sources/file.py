@@ -15,18 +15,18 @@ from workers.clock import Clock
 from workers.errors import SourceError, SourceInvalid, SourceTooLarge
 from workers.sources.clips.from_file import record_file
 from workers.sources.clips.making import make_clip, make_picture
-from workers.sources.container import Media, StreamPacket, content_key
+from workers.sources.containers.container import Media, StreamPacket, content_key
+from workers.sources.containers.extent import Extent, declared_s
+from workers.sources.containers.sniffing import check_content
+from workers.sources.containers.timebase import FORWARD_S, Timebase
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import Demuxer, make_grid
 from workers.sources.decode.interleave import MAX_BATCH, Interleaver
 from workers.sources.decode.packets import Sampled
 from workers.sources.decode.scaling import FrameScaler
-from workers.sources.extent import Extent, declared_s
 from workers.sources.ffmpeg_errors import make
 from workers.sources.limits import Pace, PixelRate, within_memory
 from workers.sources.random_access import SLACK_S, WINDOW, read_frames_at
-from workers.sources.sniffing import check_content
-from workers.sources.timebase import FORWARD_S, Timebase
 from workers.sources.url import Target
 from workers.types import (
     AudioChunk,

@@ -22,10 +22,10 @@ from av.video.stream import VideoStream
 from alignment.types import F64
 from workers.errors import SourceInvalid
 from workers.redaction import RedactedUrl
+from workers.sources.containers.tracks import pick_video
 from workers.sources.decode.scaling import FrameScaler, centre_cut, scaled_size
 from workers.sources.ffmpeg_errors import classify, make
 from workers.sources.limits import DEFAULT_LIMITS, bound_decoder, open_options
-from workers.sources.tracks import pick_video
 from workers.sources.url import FILE_FORMATS
 from workers.types import U8, FrameSpec, MediaLimits
 

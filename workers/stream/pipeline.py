@@ -15,11 +15,11 @@ from alignment.aligners.base import Aligner
 from alignment.errors import WatchwordError
 from workers.clock import Clock, SystemClock
 from workers.decisions.announcer import Announcer
-from workers.decisions.budget_store import BudgetStore
+from workers.decisions.budgets.look_alikes import LookAlikes
+from workers.decisions.budgets.store import BudgetStore
 from workers.decisions.decider import STALL_HOPS, Decider
 from workers.decisions.feedback import SampleKeeper, load_heads
 from workers.decisions.frames import FrameKeeper
-from workers.decisions.look_alikes import LookAlikes
 from workers.decisions.results import ResultsCollector
 from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.decisions.stream_rules import RulesOrder, StreamRules, prepare_rules

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alignment.aligners.base import Aligner
-from alignment.aligners.incremental import Logits, SlidingScorer, WindowDelta
+from alignment.aligners.trained.incremental import Logits, SlidingScorer, WindowDelta
 from alignment.personal.scorer import PersonalScorer
 from alignment.spans.at_once import FinalTrack
 from alignment.types import F32, SOUND_CLASSES, Bools, FeatureWindow, ScoreTrack

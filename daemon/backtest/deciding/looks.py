@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alignment.aligners.base import Scorer
-from alignment.aligners.incremental import AlignerInfo, Logits, SlidingScorer, WindowDelta
+from alignment.aligners.trained.incremental import AlignerInfo, Logits, SlidingScorer, WindowDelta
 from alignment.calibration import SimilarityCalibration
 from alignment.types import F32, Bools, EventQuery, FeatureWindow
 from daemon.backtest.deciding.flat import I64, FlatStream, SegmentClips

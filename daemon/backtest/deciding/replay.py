@@ -12,8 +12,8 @@ from daemon.backtest.hits import HitLog, models_of
 from daemon.backtest.types import TriedRule
 from workers.areas import standing_in
 from workers.clock import SystemClock
-from workers.decisions.budget_store import BudgetKeys, BudgetStore, follow_scene
-from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.budgets.look_alikes import LookAlikes
+from workers.decisions.budgets.store import BudgetKeys, BudgetStore, follow_scene
 from workers.decisions.rules import RuleSet, rule_set_of
 from workers.decisions.segment import Segment
 from workers.decisions.segments import Segments, StreamShape

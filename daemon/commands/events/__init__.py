@@ -1,1 +1,1 @@
-"""``watchword events``: reading published events on the command line."""
+"""Commands about events: read and list them, judge them, and the alerts made of them."""

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from daemon.commands.explaining import explained
+from daemon.commands.events.explaining import explained
 from daemon.config.sections.cameras import UPLOADS
 from daemon.logs.escaping import printable
 from workers.events.event import Caption, Event, EventPart, Rule

@@ -20,9 +20,9 @@ from pydantic import (
 from alignment.baselines.registry import MethodOptions
 from alignment.options import OptionError
 from alignment.towers.backbones import TowerOptions
-from alignment.training.augment import Augmenter
 from alignment.training.distilling import DistilOptions
 from alignment.training.early_stopping import Monitor
+from alignment.training.examples.augment import Augmenter
 from alignment.training.losses import Objective
 from alignment.training.optimisers import OptimiserOptions
 from daemon.config.base import Section
@@ -52,7 +52,9 @@ def _unread(value: Any) -> Any:
 
 
 def _image_augmenter(names: tuple[str, ...]) -> object:
-    from alignment.training.image_augment import ImageAugmenter  # imports torchvision, two seconds that few runs need
+    from alignment.training.examples.image_augment import (
+        ImageAugmenter,  # imports torchvision, two seconds that few runs need
+    )
 
     return ImageAugmenter(names, 32)
 

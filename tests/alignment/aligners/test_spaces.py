@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from alignment.aligners.base import Aligner
-from alignment.aligners.checkpoint import load_checkpoint, shipped_checkpoint
-from alignment.aligners.cross_attention import CrossAttentionAligner
 from alignment.aligners.similarity import SimilarityAligner
+from alignment.aligners.trained.checkpoint import load_checkpoint, shipped_checkpoint
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 from alignment.calibration import CLIP_CALIBRATION, SIGLIP_CALIBRATION, SimilarityCalibration, text_curve
 from alignment.evaluation.annotations import Annotation
 from alignment.types import F32, SOUND_CLASSES, EventQuery

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from alignment.aligners.batches import Outputs, Targets, collate
+from alignment.aligners.trained.batches import Outputs, Targets, collate
 from alignment.baselines.decoding import decided, ranked
 from alignment.baselines.fused import HEADS, FusedOptions
 from alignment.baselines.fusion import FUSIONS, FusionSize

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alignment.aligners.batches import Sample
+from alignment.aligners.trained.batches import Sample
 from alignment.synthetic.streams import Phrase, Synthesiser, World
 from alignment.types import F32, EventQuery
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from alignment.aligners.checkpoint import load_checkpoint
+from alignment.aligners.trained.checkpoint import load_checkpoint
 from alignment.calibration import Platt
 from alignment.errors import CheckpointError
 from alignment.towers.backbones import Captions, TowerOptions, TwoTowers, Vocabulary

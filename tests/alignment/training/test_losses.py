@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from alignment.aligners.batches import Outputs, Targets
+from alignment.aligners.trained.batches import Outputs, Targets
 from alignment.options import OptionError
 from alignment.training.losses import LOSSES, TEMPERATURE, Objective, generalised_iou, objective_for
 

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  # as everywhere in the field
 
-from alignment.aligners.batches import Sample, collate
 from alignment.aligners.int8 import WIDE, Int8Linear, quantise
-from alignment.aligners.network import CrossAttention, ModelConfig
+from alignment.aligners.trained.batches import Sample, collate
+from alignment.aligners.trained.network import CrossAttention, ModelConfig
 from alignment.options import OptionError
-from alignment.training.data import Batches
 from alignment.training.distilling import Distiller, DistilOptions
+from alignment.training.examples.data import Batches
 from alignment.training.losses import Objective
 from alignment.training.optimisers import OptimiserOptions
 from alignment.training.pruning import pruned, stored_bytes

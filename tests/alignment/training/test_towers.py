@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from alignment.towers.backbones import TowerOptions, TwoTowers, Vocabulary
-from alignment.training.image_augment import ImageAugmenter
+from alignment.training.examples.image_augment import ImageAugmenter
 from alignment.training.towers import Captioned, Pictured, TowerTask, TowerValidation, captions
 
 SIDE = 32

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from alignment.aligners.batches import Batch, Outputs, Sample, Targets
+from alignment.aligners.trained.batches import Batch, Outputs, Sample, Targets
 from alignment.calibration import LITE_CALIBRATION
-from alignment.training.data import Batches, shuffled, streamed
 from alignment.training.early_stopping import EarlyStopping
 from alignment.training.errors import PackageMissing, TrainingDiverged, TrainingStateError
+from alignment.training.examples.data import Batches, shuffled, streamed
 from alignment.training.losses import Objective
 from alignment.training.metrics_log import TensorBoardLog
 from alignment.training.optimisers import OptimiserName, OptimiserOptions

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from daemon.commands.alerts import app
-from daemon.commands.check import app as check
+from daemon.commands.events.alerts import app
+from daemon.commands.setup.check import app as check
 from tests.daemon.alerts.conftest import House, cat
 from tests.support.receivers import Receiver, receiver
 

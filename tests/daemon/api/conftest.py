@@ -23,7 +23,7 @@ from daemon.feedback.judge import Judge
 from daemon.http import Access, HttpServer, build_app
 from daemon.http.sessions import Sessions
 from daemon.observability.snapshot import DaemonSnapshot
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService
 from daemon.summary.library import Library

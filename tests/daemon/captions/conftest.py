@@ -14,7 +14,7 @@ from daemon.captions.service import CaptionService
 from daemon.captions.store import CaptionStore
 from daemon.config import Config
 from daemon.config.loader import config_from
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.service.sidecars import describe_sidecar
 from daemon.summary.library import Library
 from daemon.summary.undescribed import UndescribedUploads

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.captions.store import CaptionStore
 from daemon.captions.types import is_upload
-from daemon.privacy.upload_data import sidecar
+from daemon.privacy.stores.uploads import sidecar
 from tests.daemon.captions.conftest import CAPTION, FAST, writes
 from tests.support.clocks import wait_until
 from tests.support.daemon import RED, published, running, watchword, write_config

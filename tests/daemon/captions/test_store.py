@@ -8,9 +8,9 @@ import pytest
 
 from daemon.captions.store import NAME, CaptionStore, CaptionStoreError
 from daemon.captions.types import Described, Line, Written, upload_owner
-from daemon.privacy.caption_data import CaptionData
-from daemon.privacy.store import Limits, Places, nothing_halted
-from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.privacy.stores.captions import CaptionData
+from daemon.privacy.stores.store import Limits, Places, nothing_halted
+from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from workers.events.erasures import Scope
 from workers.state_layout import StateLayout
 

@@ -13,7 +13,7 @@ from PIL import Image
 from daemon.captions.documents import file_document
 from daemon.captions.types import Described, upload_owner
 from daemon.offline.exports import Tagged, render
-from daemon.privacy.upload_data import sidecar
+from daemon.privacy.stores.uploads import sidecar
 from daemon.vlm.errors import VlmRefused, VlmUnreachable
 from tests.daemon.captions.conftest import House, writes
 from tests.support.recordings import write_shard

@@ -12,15 +12,15 @@ from typer.testing import CliRunner, Result
 
 from alignment.spans.budget import Budget
 from daemon.checking import descriptions
-from daemon.commands.check import check
 from daemon.commands.run import run as run_daemon
-from daemon.commands.schema import schema
+from daemon.commands.setup.check import check
+from daemon.commands.setup.schema import schema
 from daemon.config import json_schema, load_config
 from tests.support.clocks import FakeClock
 from tests.support.media import every, make_video
 from tests.support.pipelines import ColourEncoder
-from workers.decisions.budget_store import BudgetKeys, BudgetStore
-from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.budgets.look_alikes import LookAlikes
+from workers.decisions.budgets.store import BudgetKeys, BudgetStore
 from workers.decisions.rules import RuleSet
 from workers.errors import ModelUnavailable
 from workers.events.schema import event_schema

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.commands.check import rule_in_words
+from daemon.commands.setup.check import rule_in_words
 from daemon.config import config_hash
 from daemon.config.changes import changes
 from tests.daemon.config.conftest import Load, Problems

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from daemon.commands.check import check
+from daemon.commands.setup.check import check
 from daemon.commands.tag import tag
 from daemon.config import config_hash
 from tests.daemon.config.conftest import Load, Problems

@@ -20,8 +20,8 @@ from daemon.feedback.judge import Judge, NoSuchHead, NotJudgeable
 from daemon.feedback.learning import LEAST_CLICKS, Learner
 from daemon.feedback.service import FeedbackService
 from daemon.feedback.store import NAME, FeedbackStore, FeedbackStoreError
-from daemon.privacy.feedback_data import ClickData, SampleData
-from daemon.privacy.store import Limits, Places
+from daemon.privacy.stores.feedback import ClickData, SampleData
+from daemon.privacy.stores.store import Limits, Places
 from tests.support.events import make_event, make_live
 from workers.events.erasures import Scope
 from workers.events.event import Event

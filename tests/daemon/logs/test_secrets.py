@@ -13,7 +13,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from daemon.commands.doctor import app as doctor
+from daemon.commands.setup.doctor import app as doctor
 from daemon.config.sections.verifier import VlmSettings
 from daemon.doctor import Check, redis_check, verifier_check
 from tests.support.clocks import wait_until
@@ -220,7 +220,7 @@ def test_doctor_prints_no_secret_of_a_server(server: Server, monkeypatch: pytest
         yield redis_check(url)
         yield from map(verifier_check, verifiers)
 
-    monkeypatch.setattr("daemon.commands.doctor.examine", servers)
+    monkeypatch.setattr("daemon.commands.setup.doctor.examine", servers)
     config = str(write_config(tmp_path, **settings(server, "127.0.0.1:9")))
     for url in (f"redis://{CUT}", f"redis://u:{LITERAL}@127.0.0.1:{server.port}/0"):
         for options in ([], ["--json"]):

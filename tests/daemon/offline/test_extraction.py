@@ -17,7 +17,7 @@ from skimage import data
 
 from alignment.errors import FeatureError
 from alignment.search.feature_file import load_features
-from daemon.commands.evaluate import Request, print_table, run
+from daemon.commands.learning.evaluate import Request, print_table, run
 from daemon.config import config_from
 from daemon.offline.extraction import Extractor
 from daemon.offline.pictures import load_picture

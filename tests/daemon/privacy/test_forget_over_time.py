@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from daemon.privacy.forgetting import forget
-from daemon.privacy.store import Places
+from daemon.privacy.stores.store import Places
 from tests.support.events import make_live
 from workers.events.erasures import Scope
 from workers.publish.embedded.server import EmbeddedServer

@@ -9,13 +9,13 @@ import pytest
 from daemon.config.sections.privacy import RetentionConfig
 from daemon.observability.metrics import render_metrics
 from daemon.observability.snapshot import DaemonSnapshot
-from daemon.privacy import store as places_module
-from daemon.privacy.evidence_data import EvidenceData
-from daemon.privacy.feedback_data import FrameData
 from daemon.privacy.kinds import KINDS, kind_of_key
 from daemon.privacy.retention import Janitor
-from daemon.privacy.store import Limits, Places
-from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.privacy.stores import store as places_module
+from daemon.privacy.stores.evidence import EvidenceData
+from daemon.privacy.stores.feedback import FrameData
+from daemon.privacy.stores.store import Limits, Places
+from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from tests.support.redis import BINARIES, Server, settings_of
 from workers.events.erasures import Scope
 from workers.events.kept_frames import KeptFrame, pack_frames

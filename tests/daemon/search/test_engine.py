@@ -13,7 +13,7 @@ from daemon.captions.store import CaptionStore
 from daemon.captions.types import Described, Written, upload_owner
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config.loader import config_from
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.engine import SearchEngine, SearchModels
 from daemon.search.evidence import EvidenceFinder
 from daemon.search.notes import notes

@@ -8,8 +8,8 @@ import pytest
 
 from daemon.config.sections.cameras import UPLOADS
 from daemon.offline.exports import FORMATS
-from daemon.privacy.store import Places
-from daemon.privacy.upload_data import SIDECARS, UploadData
+from daemon.privacy.stores.store import Places
+from daemon.privacy.stores.uploads import SIDECARS, UploadData
 from tests.support.events import make_event
 from tests.support.uploads import Inbox
 from workers.decisions.results import FileResults

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from daemon.config.sections.cameras import UPLOADS as CAMERA
 from daemon.observability.snapshot import LEFT_ALONE, LeftReason, UploadsSnapshot
 from daemon.offline.exports import ExportError
-from daemon.privacy.store import Places
-from daemon.privacy.upload_data import UploadData, UploadRecords, WatchedUpload
+from daemon.privacy.stores.store import Places
+from daemon.privacy.stores.uploads import UploadData, UploadRecords, WatchedUpload
 from daemon.service.uploads import UploadFolder
 from tests.support.uploads import Inbox
 from workers.decisions.snapshot import StreamState

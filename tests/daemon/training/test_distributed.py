@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from alignment.aligners.network import CrossAttention, ModelConfig
-from alignment.training.data import shuffled
-from alignment.training.dataset import Example
+from alignment.aligners.trained.network import CrossAttention, ModelConfig
+from alignment.training.examples.data import shuffled
+from alignment.training.examples.dataset import Example
 from alignment.training.optimisers import OptimiserOptions
 from alignment.training.state import load_state
 from alignment.training.trainer import STATE_FILE

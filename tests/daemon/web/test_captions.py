@@ -8,7 +8,7 @@ import pytest
 
 from daemon.captions.store import CaptionStore
 from daemon.captions.types import Described, Line, Written, upload_owner
-from daemon.privacy.upload_data import UploadRecords
+from daemon.privacy.stores.uploads import UploadRecords
 from tests.support.page import MARKUP, PHONE, Site, titled, until
 from workers.state_layout import StateLayout
 

@@ -8,13 +8,13 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from alignment.spans.budget import Budget
-from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from tests.support.clocks import FakeClock
 from tests.support.disks import Crash, crashes
 from tests.support.events import make_event
 from tests.support.pipelines import ColourEncoder
-from workers.decisions.budget_store import BudgetKeys, BudgetStore
-from workers.decisions.look_alikes import LookAlikes
+from workers.decisions.budgets.look_alikes import LookAlikes
+from workers.decisions.budgets.store import BudgetKeys, BudgetStore
 from workers.decisions.rules import RuleSet
 from workers.publish.log.event_log import EventLog
 from workers.services.state import StateService
@@ -125,10 +125,10 @@ def test_budgets_are_the_last_ones_saved_or_the_new_ones(tmp_path: Path) -> None
     from alignment.spans.budget import Budget
     from tests.support.clocks import FakeClock
     from workers.services.state import StateService
-    from workers.decisions.budget_store import BudgetKeys, BudgetStore
+    from workers.decisions.budgets.store import BudgetKeys, BudgetStore
     from workers.types import EventSpec
     from workers.decisions.rules import RuleSet
-    from workers.decisions.look_alikes import LookAlikes
+    from workers.decisions.budgets.look_alikes import LookAlikes
     from tests.support.pipelines import ColourEncoder
 
     def write(disk, tell):
@@ -210,7 +210,7 @@ def test_a_replaced_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
 
 def test_notes_of_uploads_are_not_lost_and_a_torn_one_spoils_no_other(tmp_path: Path) -> None:
     writer = """
-    from daemon.privacy.upload_data import UploadRecords, WatchedUpload
+    from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 
     def write(disk, tell):
         records = UploadRecords(disk / "uploads.jsonl")

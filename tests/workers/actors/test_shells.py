@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alignment.aligners.incremental import WindowDelta
+from alignment.aligners.trained.incremental import WindowDelta
 from alignment.errors import WatchwordError
 from tests.support.clocks import FakeClock
 from workers.actors.service import RETRY_S, RetryingService

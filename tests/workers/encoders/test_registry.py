@@ -35,7 +35,7 @@ def test_a_profile_is_loaded_by_its_name(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_registry_and_the_model_list_import_no_heavy_library() -> None:
     code = (
         "import sys, workers.encoders.registry, workers.models.catalogue\n"
-        "import workers.services.batcher, daemon.commands.models\n"
+        "import workers.services.batcher, daemon.commands.setup.models\n"
         "workers.models.catalogue.list_models()\n"
         "heavy = {'torch', 'transformers', 'open_clip', 'huggingface_hub'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(heavy)) or 0)"

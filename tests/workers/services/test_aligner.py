@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from alignment.aligners.base import Aligner
-from alignment.aligners.checkpoint import save_checkpoint
-from alignment.aligners.incremental import Logits, WindowDelta
+from alignment.aligners.trained.checkpoint import save_checkpoint
+from alignment.aligners.trained.incremental import Logits, WindowDelta
 from alignment.errors import FeatureError
 from alignment.types import EventQuery, FeatureWindow
 from tests.support.aligners import CALIBRATION, FRAME_DIM, NAMES, make_query, make_sample, random_network

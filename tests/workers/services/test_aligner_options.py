@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alignment.aligners.checkpoint import save_checkpoint
+from alignment.aligners.trained.checkpoint import save_checkpoint
 from alignment.calibration import LITE_CALIBRATION
 from alignment.errors import CheckpointError
 from tests.support.aligners import random_network

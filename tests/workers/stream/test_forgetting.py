@@ -13,8 +13,8 @@ from alignment.aligners.similarity import SimilarityAligner
 from alignment.spans.tracker import SpanRule
 from alignment.types import EventQuery, Span
 from alignment.windows import ClipWindow
-from daemon.privacy.evidence_data import EvidenceData
-from daemon.privacy.store import Places
+from daemon.privacy.stores.evidence import EvidenceData
+from daemon.privacy.stores.store import Places
 from tests.support.clocks import FakeClock
 from tests.support.events import make_event
 from tests.support.pipelines import ColourEncoder, MemorySink, services_of

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alignment.aligners.cross_attention import CrossAttentionAligner
-from alignment.aligners.network import CrossAttention
 from alignment.aligners.similarity import SimilarityAligner
+from alignment.aligners.trained.cross_attention import CrossAttentionAligner
+from alignment.aligners.trained.network import CrossAttention
 from alignment.types import F32
 from tests.support.events import validate_body
 from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, done, services_of

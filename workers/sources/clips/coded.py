@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.sources.limits import bound_decoder
 from workers.types import MediaLimits
 

@@ -7,8 +7,8 @@ from av.error import FFmpegError
 from workers.errors import ClipUnavailable
 from workers.sources.clips.coded import CodedPacket, Recording, describe_tracks
 from workers.sources.clips.cutting import cut
-from workers.sources.container import Entry, Media
-from workers.sources.timebase import FORWARD_S, Timebase
+from workers.sources.containers.container import Entry, Media
+from workers.sources.containers.timebase import FORWARD_S, Timebase
 from workers.sources.url import Target
 from workers.types import CameraSpec
 

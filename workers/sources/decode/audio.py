@@ -8,7 +8,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
 
 from alignment.types import F32
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.sources.counters import Counters
 from workers.sources.limits import MAX_HZ, MIN_HZ
 from workers.types import SAMPLE_RATE_HZ, AudioChunk

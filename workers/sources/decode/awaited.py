@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from av import VideoFrame
 
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.sources.decode.packets import MOST_INSIDE, Sampled
 
 QUIET = 6  # packets in a row without a frame, more than B-frames that are skipped

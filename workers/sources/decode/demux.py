@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from av.video.codeccontext import VideoCodecContext
 
-from workers.sources.container import REORDERED, Entry, Media
+from workers.sources.containers.container import REORDERED, Entry, Media
 from workers.sources.counters import Counters
 from workers.sources.decode.audio import AudioTrack
 from workers.sources.decode.gop import GopDecoder

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from av import VideoFrame
 
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.sources.decode.awaited import AwaitedFrames
 from workers.sources.decode.packets import Grid, PacketDecoder, PlainDecoder, Sampled, needed
 

@@ -5,7 +5,7 @@ each arriving packet until the decoder outputs the sampled frame; after that pac
 key frame that needs no other frame) makes all held packets useless.
 """
 
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.sources.decode.awaited import AwaitedFrames
 from workers.sources.decode.packets import Grid, PacketDecoder, Sampled, needed
 

@@ -10,7 +10,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.sources.counters import Counters
 
 # In these codecs no other frame needs a frame that the decoder reports as "non-reference". HEVC is excluded: a

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from math import inf
 
 from workers.errors import SourceError
-from workers.sources.container import StreamPacket, stamp_s
+from workers.sources.containers.container import StreamPacket, stamp_s
 
 HANDSHAKE_S = 1.0  # a shorter delay is the handshake and load of this machine, not silence of the camera
 WAITED_S = 0.005  # a longer read means that the packet was waited for, or that this machine is busy

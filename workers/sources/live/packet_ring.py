@@ -10,7 +10,7 @@ from threading import Condition
 
 from workers.sources.clips.coded import CodedPacket, Recording, Tracks
 from workers.sources.clips.cutting import cut
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
 from workers.types import RingLimits
 
 OVERHEAD = 250  # bytes of memory for each packet, besides its data

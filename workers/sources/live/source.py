@@ -26,7 +26,8 @@ from workers.errors import (
 from workers.sources.base import RETRY_S
 from workers.sources.clips.coded import Recording, describe_tracks
 from workers.sources.clips.making import make_clip, make_picture
-from workers.sources.container import Entry, Media, StreamPacket, read_limit_s
+from workers.sources.containers.container import Entry, Media, StreamPacket, read_limit_s
+from workers.sources.containers.timebase import FORWARD_S, ResumePoint, Timebase
 from workers.sources.counters import Counters
 from workers.sources.decode.demux import Demuxer, make_grid
 from workers.sources.decode.packets import KeyframeTier, Sampled
@@ -39,7 +40,6 @@ from workers.sources.live.buffer import MAX_FRAMES, FreshBuffer
 from workers.sources.live.first_packet import WAITED_S, anchored
 from workers.sources.live.packet_ring import PacketRing
 from workers.sources.live.stamps import StampJudge
-from workers.sources.timebase import FORWARD_S, ResumePoint, Timebase
 from workers.sources.url import FIRST, Target
 from workers.types import (
     AudioChunk,

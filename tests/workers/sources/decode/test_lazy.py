@@ -12,10 +12,10 @@ from av.packet import Packet
 from tests.support.media import every, make_video, number_of
 from tests.support.playing import SCALE, play
 from tests.support.remote import make_scenes
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
+from workers.sources.containers.timebase import TimePlacement
 from workers.sources.counters import Counters
 from workers.sources.decode.packets import Grid, PacketDecoder, PlainDecoder
-from workers.sources.timebase import TimePlacement
 
 AV1: dict[str, Any] = {"codec": "libsvtav1", "options": {"preset": "12"}, "gop": 20}
 

@@ -7,10 +7,10 @@ import pytest
 from av.video.codeccontext import VideoCodecContext
 
 from tests.support.live import encoded
-from workers.sources.container import Entry
+from workers.sources.containers.container import Entry
+from workers.sources.containers.timebase import TimePlacement
 from workers.sources.counters import Counters
 from workers.sources.decode.packets import PacketDecoder
-from workers.sources.timebase import TimePlacement
 
 RED, BLUE = [("red", 4.0)], [("blue", 8.0)]
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from av.packet import Packet
 
-from workers.sources.container import StreamPacket
+from workers.sources.containers.container import StreamPacket
 from workers.sources.live.first_packet import anchored
 
 QUEUED = 40  # 4 s of packets wait when reading starts

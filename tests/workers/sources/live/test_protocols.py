@@ -22,7 +22,7 @@ from tests.support.media import every, make_video, number_of, picture
 from tests.support.processes import process
 from tests.support.servers import RTSP_SERVER, free_port, http, paced, start, tcp, wait_for_port
 from workers.errors import SourceError, SourceNotFound, SourceUnauthorized
-from workers.sources import timebase
+from workers.sources.containers import timebase
 from workers.types import AudioChunk
 
 pytestmark = pytest.mark.realtime

@@ -1,0 +1,1 @@
+"""Training examples: annotated videos and feature files, batches, and augmentation."""

@@ -1,0 +1,1 @@
+"""Routes about what was recorded: search, questions, summaries, backtests, uploads."""

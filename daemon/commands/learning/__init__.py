@@ -1,0 +1,1 @@
+"""Commands that train an aligner or an encoder, evaluate it, and calibrate it."""

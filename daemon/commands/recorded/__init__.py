@@ -1,0 +1,1 @@
+"""Commands about what was recorded: search, questions, summaries, backtests."""
