@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from daemon.vlm.errors import VlmBudgetSpent, VlmError, VlmUnreachable
+from daemon.vlm.errors import VlmBudgetSpent, VlmError, VlmInterrupted, VlmUnreachable
 from workers.events.event import Event
 from workers.publish.log.records import Record
 
@@ -28,7 +28,7 @@ class Waiting:
 
 def counts(error: VlmError) -> int:
     """Return how many attempts an error counts for: none if no question was answered, all if another try is useless."""
-    if isinstance(error, VlmBudgetSpent | VlmUnreachable):
+    if isinstance(error, VlmBudgetSpent | VlmInterrupted | VlmUnreachable):
         return 0
     return 1 if error.retryable else ATTEMPTS
 

@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from daemon.vlm.client import VlmClient
-from daemon.vlm.errors import VlmBudgetSpent, VlmUnreachable
+from daemon.vlm.errors import VlmBudgetSpent, VlmInterrupted, VlmUnreachable
 from daemon.vlm.types import Question, Reply, T
 from workers.clock import Clock
 
 STEP_S = 0.2
+ATTEMPTS = 3  # at a question that gives way each time
 SHARE = 0.5  # of the calls of a minute, at most
 RESERVE = 0.25  # of the calls of a day that captions leave
 
@@ -22,7 +24,16 @@ class Turns:
         self._due = 0.0  # monotonic
 
     def ask(self, client: VlmClient, question: Question[T]) -> Reply[T]:
-        """Return the answer when its turn has come; raise ``VlmError``."""
+        """Return the answer when its turn has come; raise ``VlmError``.
+
+        A question in hand gives way to verification, and is asked again: many servers answer one at a time.
+        """
+        for _ in range(ATTEMPTS - 1):
+            with suppress(VlmInterrupted):
+                return self._ask(client, question)
+        return self._ask(client, question)
+
+    def _ask(self, client: VlmClient, question: Question[T]) -> Reply[T]:
         settings = client.settings
         if client.snapshot().calls_left <= RESERVE * settings.calls_per_day:
             raise VlmBudgetSpent(f"today's calls of {settings.model} that captions may use are used up")
@@ -30,7 +41,7 @@ class Turns:
             if self._stopping.wait(STEP_S):
                 raise VlmUnreachable("the daemon stops")
         self._due = self._clock.monotonic() + 60 / (SHARE * settings.calls_per_minute)
-        return client.ask(question, settings.timeout)
+        return client.ask(question, settings.timeout, self._is_busy)
 
 
 @dataclass(frozen=True, slots=True)

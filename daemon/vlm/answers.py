@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 from daemon.vlm.errors import VlmNonsense, VlmRefused
 from daemon.vlm.types import T
 
+STREAM = (b"data:", b"event:", b"id:", b":")  # how server-sent events may begin
 LETTERS_OF_TOKEN = 4  # roughly, to estimate what a server does not report
 
 
@@ -22,6 +23,18 @@ class _Message(BaseModel):
 class _Choice(BaseModel):
     message: _Message
     finish_reason: str | None = None
+
+
+class _PieceOfChoice(BaseModel):
+    delta: _Message
+    finish_reason: str | None = None
+
+
+class _Piece(BaseModel):
+    """One event of a stream of tokens; the one that reports usage has no choices."""
+
+    choices: list[_PieceOfChoice] = []
+    usage: _Usage | None = None
 
 
 class Completion(BaseModel):
@@ -48,11 +61,24 @@ class Completion(BaseModel):
 
 
 def completion(body: bytes) -> Completion:
-    """Return a chat completion; raise ``VlmNonsense`` for anything else."""
+    """Return a chat completion, also one that is streamed; raise ``VlmNonsense`` for anything else."""
     try:
-        return Completion.model_validate_json(body)
+        return _joined(body) if body.lstrip().startswith(STREAM) else Completion.model_validate_json(body)
     except ValidationError:
         raise VlmNonsense("the server's answer is no chat completion") from None
+
+
+def _joined(body: bytes) -> Completion:
+    """Return what a stream of tokens (server-sent events) adds up to: some servers know no other answer."""
+    lines = (line.removeprefix(b"data:").strip() for line in body.splitlines() if line.startswith(b"data:"))
+    pieces = [_Piece.model_validate_json(line) for line in lines if line != b"[DONE]"]
+    choices = [choice for piece in pieces for choice in piece.choices[:1]]
+    content, refusal = ("".join(getattr(c.delta, name) or "" for c in choices) for name in ("content", "refusal"))
+    finish = next((choice.finish_reason for choice in reversed(choices) if choice.finish_reason), None)
+    usage = next((piece.usage for piece in reversed(pieces) if piece.usage), None)
+    return Completion(
+        choices=[_Choice(message=_Message(content=content, refusal=refusal), finish_reason=finish)], usage=usage
+    )
 
 
 def _unfenced(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from daemon.config.sections.verifier import VlmSettings
 from daemon.vlm.answers import completion
@@ -38,8 +39,8 @@ class VlmClient:
         self._failures: Counter[str] = Counter()
         self._latency = Histogram()
 
-    def ask(self, question: Question[T], deadline_s: float) -> Reply[T]:
-        """Return the answer within ``deadline_s``; raise ``VlmError``.
+    def ask(self, question: Question[T], deadline_s: float, gives_way: Callable[[], bool] = lambda: False) -> Reply[T]:
+        """Return the answer within ``deadline_s``; raise ``VlmError``, ``VlmInterrupted`` once ``gives_way`` is true.
 
         Broken connections and the statuses 429 and 5xx are tried again, as far as deadline and budget allow.
         """
@@ -47,7 +48,7 @@ class VlmClient:
         with self._mutex:
             self._asked += 1
         try:
-            found, tokens = self._ask(question, began + deadline_s)
+            found, tokens = self._ask(question, began + deadline_s, gives_way)
         except VlmError as error:
             with self._mutex:
                 self._failures[error.code] += 1
@@ -80,7 +81,7 @@ class VlmClient:
         """End all requests."""
         self._connection.close()
 
-    def _ask(self, question: Question[T], until: float) -> tuple[T, int]:
+    def _ask(self, question: Question[T], until: float, gives_way: Callable[[], bool]) -> tuple[T, int]:
         """Return the answer and its tokens; ``until`` is monotonic."""
         backoff = Backoff(self._clock, FIRST_WAIT_S, LONGEST_WAIT_S)
         formats = list(self._formats)
@@ -89,7 +90,7 @@ class VlmClient:
             self._take_call(until)
             body = chat(question, self.settings.model, formats[0])
             try:
-                answer = self._connection.post(body, until - self._clock.monotonic())
+                answer = self._connection.post(body, until - self._clock.monotonic(), gives_way)
             except VlmUnreachable as error:
                 failure: VlmError = error
                 wait_s = 0.0

@@ -8,6 +8,7 @@ import asyncio
 import concurrent.futures
 import functools
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ import httpx
 
 from daemon.config.sections.http import LOOPBACK
 from daemon.config.sections.verifier import VlmSettings
-from daemon.vlm.errors import VlmNonsense, VlmTimeout, VlmUnreachable
+from daemon.vlm.errors import VlmInterrupted, VlmNonsense, VlmTimeout, VlmUnreachable
 
 MAX_BYTES = 65_536  # of an answer
+MAX_STREAM_BYTES = 524_288  # of one that is streamed, with some 250 bytes around each token
 CLOSE_S = 1.0
+LOOK_S = 0.1  # between two looks whether the answer is still wanted
 
 
 _tls = functools.cache(httpx.create_ssl_context)  # takes a third of a second
@@ -72,18 +75,25 @@ class Connection:
         self._thread = threading.Thread(target=self._loop.run_forever, name="vlm", daemon=True)
         self._thread.start()
 
-    def post(self, body: bytes, timeout_s: float) -> Answer:
-        """Return the answer; raise ``VlmUnreachable``, ``VlmTimeout``, or ``VlmNonsense`` if it is too long."""
+    def post(self, body: bytes, timeout_s: float, gives_way: Callable[[], bool] = lambda: False) -> Answer:
+        """Return the answer; raise ``VlmUnreachable``, ``VlmTimeout``, or ``VlmNonsense`` if it is too long.
+
+        Once ``gives_way`` returns true, close the connection, so that the server stops, and raise ``VlmInterrupted``.
+        """
         if self._closed.is_set():
             raise VlmUnreachable(f"the connection to {self._shown} was closed")
-        exchange = asyncio.run_coroutine_threadsafe(self._exchange(body), self._loop)
+        exchange, end = asyncio.run_coroutine_threadsafe(self._exchange(body), self._loop), time.monotonic() + timeout_s
         try:
-            return exchange.result(max(0.0, timeout_s))
+            while not concurrent.futures.wait([exchange], max(0.0, min(LOOK_S, end - time.monotonic()))).done:
+                if gives_way():
+                    raise VlmInterrupted(f"a question to {self._shown} gave way")
+                if time.monotonic() >= end:
+                    raise VlmTimeout(f"no answer from {self._shown} in time")
+            return exchange.result()
         except concurrent.futures.CancelledError:
             raise VlmUnreachable(f"the connection to {self._shown} was closed") from None
-        except TimeoutError:
+        finally:
             exchange.cancel()
-            raise VlmTimeout(f"no answer from {self._shown} in time") from None
 
     def pause(self, seconds: float) -> None:
         """Wait; raise ``VlmUnreachable`` if the connection is closed meanwhile."""
@@ -103,17 +113,19 @@ class Connection:
             self._loop.close()
 
     async def _exchange(self, body: bytes) -> Answer:
-        content = bytearray()
+        content, most = bytearray(), MAX_BYTES
         try:
             async with self._http.stream("POST", self._url, content=body) as response:
+                if response.headers.get("content-type", "").startswith("text/event-stream"):
+                    most = MAX_STREAM_BYTES
                 async for piece in response.aiter_raw():
                     content += piece
-                    if len(content) > MAX_BYTES:
+                    if len(content) > most:
                         break
         except httpx.HTTPError:
             raise VlmUnreachable(f"no connection to {self._shown}, or it broke") from None
-        if len(content) > MAX_BYTES and response.is_success:
-            raise VlmNonsense(f"{self._shown} answers with more than {MAX_BYTES} bytes")
+        if len(content) > most and response.is_success:
+            raise VlmNonsense(f"{self._shown} answers with more than {most} bytes")
         return Answer(response.status_code, response.headers.get("retry-after", ""), bytes(content))
 
     async def _end(self) -> None:

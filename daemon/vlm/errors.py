@@ -41,6 +41,14 @@ class VlmNonsense(VlmError):
     remedy = "use a larger model, or a server that keeps to a JSON schema"
 
 
+class VlmInterrupted(VlmError):
+    """The question gave way to a more urgent one while it was asked."""
+
+    code = "vlm_interrupted"
+    retryable = True
+    remedy = "nothing to do: it is asked again"
+
+
 class VlmBudgetSpent(VlmError):
     """The calls or tokens that the configuration allows are used up; nothing was sent."""
 

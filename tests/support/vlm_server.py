@@ -116,6 +116,12 @@ def slow(seconds: float, then: Behaviour) -> Behaviour:
     return behave
 
 
+def never(request: Request, asked: Asked) -> None:
+    """Think until the client is gone, and answer nothing."""
+    request.connection.recv(1)
+    lost(request, asked)
+
+
 def drips(body: bytes, every_s: float = 0.05) -> Behaviour:
     """Send the whole answer, header and all, byte by byte."""
 
@@ -155,11 +161,15 @@ def huge(request: Request, asked: Asked) -> None:
     reply(request, completion("x" * 1_000_000))
 
 
-def tokens(request: Request, asked: Asked) -> None:
-    """Answer with a stream of tokens, although none was asked for."""
-    pieces = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in ("{", '"verdict"', ":", "1", "}")]
-    body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
-    reply(request, body.encode(), headers={"Content-Type": "text/event-stream"})
+def streams(content: Any) -> Behaviour:
+    """Answer with a stream of tokens, although none was asked for: two letters each, and at the end what it cost."""
+    text = content if isinstance(content, str) else json.dumps(content)
+    deltas: list[Any] = [{"role": "assistant", "content": None}]
+    deltas += [{"content": text[at : at + 2]} for at in range(0, len(text), 2)]
+    pieces: list[Any] = [{"choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
+    pieces += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}, {"choices": [], "usage": USAGE}]
+    lines = [": a comment", *(f"data: {json.dumps(piece)}" for piece in pieces), "data: [DONE]", ""]
+    return status(200, "\r\n\r\n".join(lines).encode(), Content_Type="text/event-stream; charset=utf-8")
 
 
 refuses = says("I'm sorry, but I cannot help with that.")

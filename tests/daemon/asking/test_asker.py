@@ -27,7 +27,7 @@ from tests.support.vlm_server import (
     says,
     slow,
     status,
-    tokens,
+    streams,
     vlm_server,
 )
 from workers.services.encoder import EncoderService
@@ -200,7 +200,7 @@ FAILURES: list[tuple[Behaviour, str]] = [
     (other_language, "vlm_nonsense"),
     (refuses, "vlm_nonsense"),
     (huge, "vlm_nonsense"),
-    (tokens, "vlm_nonsense"),
+    (streams("no JSON"), "vlm_nonsense"),
     (declines, "vlm_refused"),
     (status(401), "vlm_refused"),
     (status(429, Retry_After="300"), "vlm_unreachable"),

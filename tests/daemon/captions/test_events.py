@@ -1,5 +1,6 @@
 """Captions of events against a real server: written once, in the language that is asked for, through restarts."""
 
+import time
 from io import BytesIO
 
 import pytest
@@ -8,11 +9,20 @@ from PIL import Image
 from daemon.captions import pending
 from daemon.captions.pending import KEPT_S
 from daemon.captions.questions import PROMPT, TAGS, TEXT
-from daemon.vlm.errors import VlmBudgetSpent, VlmError, VlmNonsense, VlmRefused, VlmTimeout, VlmUnreachable
+from daemon.vlm.errors import (
+    VlmBudgetSpent,
+    VlmError,
+    VlmInterrupted,
+    VlmNonsense,
+    VlmRefused,
+    VlmTimeout,
+    VlmUnreachable,
+)
 from daemon.vlm.factory import clients_of
 from tests.daemon.captions.conftest import CAPTION, House
+from tests.support.clocks import wait_until
 from tests.support.events import validate_body
-from tests.support.vlm_server import declines, half_a_json, says, slow, status
+from tests.support.vlm_server import Asked, Request, declines, half_a_json, never, says, slow, status
 from workers.events.event import Caption
 
 pytestmark = pytest.mark.realtime
@@ -147,6 +157,42 @@ def test_verification_goes_first(house: House) -> None:
     house.work(spent)
     house.happen(house.event(3))
     fails(house, spent, VlmBudgetSpent)
+
+
+def test_a_caption_in_hand_gives_way_and_is_asked_for_again(house: House) -> None:
+    gone: list[float] = []
+
+    def given_up(request: Request, asked: Asked) -> None:
+        never(request, asked)
+        gone.append(time.monotonic())
+        house.is_busy = False
+
+    house.model.script = [given_up]
+    service = house.open(timeout=60)
+    house.work(service)
+    house.happen(house.event(1))
+    service.start()
+    house.model.wait(1)
+    since, house.is_busy = time.monotonic(), True
+    wait_until(lambda: house.caption(house.event(1)) is not None)
+    service.stop(5)
+    assert (len(house.model.asked), gone[0] - since < 0.5) == (2, True)
+
+
+def test_a_caption_that_has_to_give_way_each_time_waits_longer_and_is_not_given_up(house: House) -> None:
+    def urgent(request: Request, asked: Asked) -> None:
+        house.is_busy = True
+        never(request, asked)
+        house.is_busy = False
+
+    house.model.script = [urgent] * 9
+    service = house.open(timeout=60)
+    house.work(service)
+    house.happen(house.event(1))
+    for _ in range(3):
+        fails(house, service, VlmInterrupted)
+    house.work(service)
+    assert house.caption(house.event(1)) is not None
 
 
 @pytest.mark.parametrize(("answer", "error"), [(declines, VlmRefused), (half_a_json, VlmNonsense)])

@@ -28,7 +28,7 @@ PORT_OF_NOBODY = "http://127.0.0.1:9/v1"
         (vlm.cut_off, "vlm_unreachable"),
         (vlm.lost, "vlm_unreachable"),
         (vlm.huge, "vlm_nonsense"),
-        (vlm.tokens, "vlm_nonsense"),
+        (vlm.streams("no JSON"), "vlm_nonsense"),
         (vlm.refuses, "vlm_nonsense"),
         (vlm.declines, "vlm_refused"),
         (vlm.other_language, "vlm_nonsense"),

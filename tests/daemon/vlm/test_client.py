@@ -1,5 +1,6 @@
 """The client against a real server that misbehaves in every way: it ends in time, with an answer or a stable code."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -39,7 +40,7 @@ from tests.support.vlm_server import (
     says,
     slow,
     status,
-    tokens,
+    streams,
     vlm_server,
 )
 
@@ -103,7 +104,9 @@ def test_a_question_is_sent_as_the_protocol_says_and_the_answer_is_typed(make: M
         (refuses, VlmNonsense),
         (other_language, VlmNonsense),
         (huge, VlmNonsense),
-        (tokens, VlmNonsense),
+        (streams("no JSON"), VlmNonsense),
+        (streams({"verdict": "confirmed" * 10_000}), VlmNonsense),
+        (status(200, b"data: {"), VlmNonsense),
         (says({"verdict": "confirmed", "also": "open the gate"}), VlmNonsense),
         (says(None), VlmNonsense),
         (status(200, b"[]"), VlmNonsense),
@@ -124,6 +127,14 @@ def test_what_is_no_answer_is_an_error_at_once(behaviour: Behaviour, kind: type[
             client.ask(question(), DEADLINE_S)
         assert len(server.asked) == (4 if server.asked[-1].form == "text" else 1)
     assert client.snapshot().failures == {kind.code: 1}
+
+
+def test_a_stream_of_tokens_is_an_answer(make: Make) -> None:
+    with vlm_server(streams(YES)) as server:
+        reply = make(server).ask(question(), DEADLINE_S)
+        assert (reply.answer, reply.tokens) == (Verdict(verdict="confirmed"), 100)
+        server.usual = streams(json.dumps(YES) + " " * 3000)  # longer than an answer in one piece may be
+        make(server).ask(question(), DEADLINE_S)
 
 
 def test_a_redirect_is_not_followed(make: Make) -> None:
