@@ -16,12 +16,14 @@ from daemon.config.sections.cameras import UPLOADS
 from daemon.observability.snapshot import CaptionsSnapshot
 from daemon.vlm.errors import VlmError
 from daemon.vlm.factory import VlmClients
+from daemon.vlm.waiting import wait_for_model
 from workers.backoff import Backoff
 from workers.clock import Clock, SystemClock
 from workers.state_layout import StateLayout
 
 LOOK_S, AGAIN_S = 0.5, 2.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0  # after a question that failed
+GIVE_UP = 3  # of them in a row, after which nobody waits for captions
 
 log = structlog.get_logger()
 
@@ -55,6 +57,7 @@ class CaptionService:
         self._uploads = UploadCaptions(store, uploads, turns, self._clock, done, self._made)
         self._backoff, self._not_before = Backoff(self._clock, FIRST_WAIT_S, LONGEST_WAIT_S), 0.0
         self._settings = config, clients
+        self._rests = self._failures = 0  # steps without work; questions in a row that failed
         self._error = ""
         self._thread = threading.Thread(target=self._run, name="captions", daemon=True)
 
@@ -70,6 +73,16 @@ class CaptionService:
         """Begin behind what is described."""
         self._thread.start()
 
+    def flush(self, timeout_s: float, is_cancelled: Callable[[], bool]) -> None:
+        """Wait until all that has ended is described, or the verifier has failed several times in a row."""
+        enough = self._rests + 2  # what is looked at now may have been looked for before the last upload
+
+        def is_done() -> bool:
+            self._uploads.look_at_once()
+            return self._rests >= enough or self._failures >= GIVE_UP or not self._is_wanted(self._settings[1])
+
+        wait_for_model("captions", lambda: self._events.waiting, is_done, timeout_s, is_cancelled, self._clock)
+
     def stop(self, timeout_s: float) -> None:
         """End the thread; what has no caption gets one after the next start."""
         self._stopping.set()
@@ -79,7 +92,7 @@ class CaptionService:
     def step(self) -> bool:
         """Describe one event, or go on with an upload; return whether there was anything. Raise ``WatchwordError``."""
         config, clients = self._settings
-        if not self._events.follows and not any(client.settings.captions for client in clients.all):
+        if not self._events.follows and not self._is_wanted(clients):
             return False
         self._events.read()
         if self._clock.monotonic() < self._not_before:
@@ -88,12 +101,19 @@ class CaptionService:
             found = self._events.describe_next(config, clients) or self._describe_upload(config, clients)
         except VlmError:
             self._not_before = self._clock.monotonic() + self._backoff.failed()
+            self._failures += 1
             raise
         finally:
             self._events.let_go()
         if found:
             self._backoff.succeeded()
+            self._failures = 0
+        else:
+            self._rests += 1
         return found
+
+    def _is_wanted(self, clients: VlmClients) -> bool:
+        return any(client.settings.captions for client in clients.all)
 
     def _describe_upload(self, config: Config, clients: VlmClients) -> bool:
         client = clients.of(UPLOADS)

@@ -63,6 +63,10 @@ class UploadCaptions:
         self._failures = Counter[str]()
         self._due = 0.0
 
+    def look_at_once(self) -> None:
+        """Look for uploads in the next step. From any thread."""
+        self._due = 0.0
+
     def describe_next(self, config: Config, client: VlmClient) -> bool:
         """Ask the next question, or few; return whether there was one. Raise ``VlmError``."""
         work = self._work if self._work and self._work.settings is client.settings else self._begin(config, client)

@@ -79,7 +79,7 @@ FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
 JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = VERIFICATION_STOP_S = CAPTIONS_STOP_S = 1.0
-ONCE_VERDICTS_S = 120.0  # longest wait for a vision-language model
+ONCE_VERDICTS_S, ONCE_CAPTIONS_S = 120.0, 600.0  # longest waits for a vision-language model
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
@@ -304,6 +304,7 @@ class Daemon:
         self._rules.stop(min(RULES_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
         if self._once:
             self._verification.flush(ONCE_VERDICTS_S, lambda: self._stop.came)
+            self._captions.flush(ONCE_CAPTIONS_S, lambda: self._stop.came)
         self._verification.stop(min(VERIFICATION_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
         log.info("draining", step=2, of=3)
         flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S

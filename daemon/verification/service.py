@@ -20,6 +20,7 @@ from daemon.verification.look import Looker, after_look, needs_look, unavailable
 from daemon.verification.queue import Case, CaseQueue
 from daemon.vlm.client import VlmClient
 from daemon.vlm.factory import VlmClients
+from daemon.vlm.waiting import wait_for_model
 from workers.clock import Clock, SystemClock
 from workers.events.event import Event, Verification
 from workers.publish.log.records import Record
@@ -90,9 +91,7 @@ class VerificationService:
 
     def flush(self, timeout_s: float, is_cancelled: Callable[[], bool]) -> None:
         """Wait until every event of the log has its verdict."""
-        end = self._clock.monotonic() + timeout_s
-        while not (is_cancelled() or self._clock.monotonic() > end or self._is_done()):
-            self._clock.sleep(LOOK_S)
+        wait_for_model("verdicts", lambda: len(self._cases), self._is_done, timeout_s, is_cancelled, self._clock)
 
     def stop(self, timeout_s: float) -> None:
         """End the thread; events that have no verdict get one after the next start."""

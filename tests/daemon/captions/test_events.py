@@ -195,6 +195,25 @@ def test_a_caption_that_has_to_give_way_each_time_waits_longer_and_is_not_given_
     assert house.caption(house.event(1)) is not None
 
 
+def test_who_waits_for_captions_waits_for_those_that_come(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.captions.service.AGAIN_S", 0.05)
+    monkeypatch.setattr("daemon.captions.service.FIRST_WAIT_S", 0.1)
+    monkeypatch.setattr("daemon.vlm.client.FIRST_WAIT_S", 0.05)
+    service = house.open(timeout=60)
+    house.work(service)
+    house.model.usual = slow(0.3, says(CAPTION))
+    events = [house.event(n) for n in range(3)]
+    house.happen(*events)
+    service.start()
+    service.flush(1000, lambda: False)
+    assert all(house.caption(event) for event in events)
+    house.model.kill()
+    house.happen(house.event(9))
+    service.flush(1000, lambda: False)
+    assert house.caption(house.event(9)) is None
+    service.stop(5)
+
+
 @pytest.mark.parametrize(("answer", "error"), [(declines, VlmRefused), (half_a_json, VlmNonsense)])
 def test_what_the_model_will_not_describe_is_asked_once(house: House, answer: object, error: type[VlmError]) -> None:
     service = house.open()
