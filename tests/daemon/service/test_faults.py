@@ -8,14 +8,19 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from PIL import Image
 
+from tests.daemon.verification.conftest import CONFIRMED, REJECTED
+from tests.support.clocks import wait_until
 from tests.support.daemon import (
     ALWAYS,
     ENDLESS,
@@ -30,9 +35,13 @@ from tests.support.daemon import (
 )
 from tests.support.media import gigapixel, playlist
 from tests.support.pipelines import RED_TWICE, write_colours
+from tests.support.receivers import Receiver, receiver
 from tests.support.servers import closed_port, responding, unresponsive
+from tests.support.vlm_server import Asked, says, slow, vlm_server
 from workers.publish.embedded.server import EmbeddedServer
 from workers.publish.log.event_log import EventLog
+from workers.publish.log.view import LogView
+from workers.state_layout import StateLayout
 
 pytestmark = pytest.mark.process
 
@@ -140,26 +149,71 @@ def test_uploads_are_tagged_and_put_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-def test_an_encoder_killed_in_the_middle_changes_no_event(tmp_path: Path) -> None:
+def test_an_encoder_killed_in_the_middle_changes_no_event_and_no_verdict(tmp_path: Path) -> None:
     """Its actor also holds what the aligner has read of every window, which dies with it."""
-    found, video = {}, write_colours(tmp_path / "good.mp4", RED_TWICE)  # written once: ids depend on its bytes
+    scenes = (("grey", 4), ("red", 6), ("grey", 6), ("blue", 6), ("grey", 2))
+    video = write_colours(tmp_path / "good.mp4", scenes)  # written once: ids depend on its bytes
+    coloured = {"describe": ["a red picture", "a blue picture"], "modalities": ["vision"]}
+    policies = ("hold", "label", "only_confirmed")
+    events = ALWAYS | {policy: coloured | {"verify": policy} for policy in policies}
+    found = {}
     for killed, runtime in ((False, "local"), (True, "ray")):
         folder = tmp_path / runtime
         folder.mkdir()
         shutil.copy(video, folder)
-        config = write_config(folder, cameras=GOOD, events=RED | ALWAYS, runtime=runtime, models=TRAINED)
-        with running(config, folder) as daemon:
-            daemon.wait_for('"type": "new"')
-            if killed:
-                actor_of(daemon.process.pid, "EncoderActor").kill()
-            for _ in range(600):
-                if daemon.log().count('"type": "end"') == 3:
-                    break
-                time.sleep(0.1)
-            assert daemon.end() == 0
+        with vlm_server(slow(0.3, says(confirms_red))) as model, receiver() as hook:
+            models = TRAINED | {"verifier": {"url": model.url, "model": "tiny", "calls_per_minute": 1000}}
+            alerts = {"cooldown": 0, "targets": {"hook": {"webhook": hook.url, "events": [*policies], "clips": False}}}
+            config = write_config(folder, cameras=GOOD, events=events, runtime=runtime, models=models, alerts=alerts)
+            with running(config, folder) as daemon:
+                daemon.wait_for('"type": "new"')
+                if killed:
+                    actor_of(daemon.process.pid, "EncoderActor").kill()
+                wait_for_verdicts(folder, hook)
+                assert daemon.end() == 0
+            assert messages(hook) == VERIFIED
         found[killed] = {(e["id"], e["type"], e["start"], e["end"]) for e in published(folder)}
-    assert len(found[False]) == 3
+    assert len(found[False]) == 7
     assert found[True] == found[False]
+
+
+VERDICTS = {"confirmed": 3, "rejected": 3}
+VERIFIED = {
+    ("alert", "hold", "red"),
+    ("alert", "label", "red"),
+    ("alert", "label", "blue"),
+    ("alert.verdict", "label", "red"),
+    ("alert.verdict", "label", "blue"),
+    ("alert", "only_confirmed", "red"),
+}
+
+
+def confirms_red(asked: Asked) -> dict[str, object]:
+    """Look at the pictures that were sent, and confirm what is red."""
+    seen = [Image.open(BytesIO(jpeg)).resize((1, 1)).tobytes() for jpeg in asked.jpegs]
+    return CONFIRMED if any(red > blue + 99 for red, _, blue in seen) else REJECTED
+
+
+def wait_for_verdicts(folder: Path, hook: Receiver) -> None:
+    """Wait until all events have ended with their verdicts, and what is sent of them has arrived."""
+    log = LogView(StateLayout(folder / "state").event_log)
+
+    def verdicts() -> Counter[str]:
+        last = {record.event.id: record.event for record in log.all()}
+        return Counter(e.verification.verdict for e in last.values() if e.verification and e.type == "end")
+
+    wait_until(lambda: verdicts() == VERDICTS, 60)
+    wait_until(lambda: messages(hook) >= VERIFIED, 60)
+
+
+def messages(hook: Receiver) -> set[tuple[str, str, str]]:
+    """Return what was sent of which event, and in which scene it began."""
+    sent = [
+        (one.json["type"].removeprefix("watchword."), subject["event"])
+        for one in hook.got
+        for subject in one.json["data"]["alerts"]
+    ]
+    return {(kind, event["event"], "red" if event["start"] < 10 else "blue") for kind, event in sent}
 
 
 def actor_of(pid: int, name: str) -> psutil.Process:
