@@ -111,7 +111,7 @@ sample: $(DEV_STAMP) ## build the bundled sample again (needs espeak-ng)
 	$(BIN)/python tests/sample/build_sample.py
 
 errors: $(DEV_STAMP) ## write the table of error codes, docs/errors.md, from the error classes
-	$(BIN)/python -m tests.support.error_table > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+	$(BIN)/python -m tests.support.documents.error_table > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 
 clean: ## remove the venv, caches and state
 	rm -rf $(VENV) .watchword build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

@@ -22,7 +22,7 @@ from daemon.config.base import Section
 from daemon.config.loader import load_config
 from daemon.config.schema import Config
 from daemon.http.limits import LIMITS
-from tests.support.documents import documented
+from tests.support.documents.documents import documented
 from workers.events.schema import event_schema
 from workers.publish.embedded.server import EmbeddedServer
 

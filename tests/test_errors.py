@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alignment.errors import ExitCode, WatchwordError
-from tests.support.error_table import document, error_classes, meaning
+from tests.support.documents.error_table import document, error_classes, meaning
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
 CLASSES = error_classes()

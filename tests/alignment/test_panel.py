@@ -8,7 +8,7 @@ import pytest
 from alignment.calibration import CLIP_CALIBRATION
 from alignment.panel import COLUMNS, LEAST_STRENGTH, STRENGTH, PanelScale, scale_of, z_scores
 from alignment.types import F32
-from tests.support.aligners import units
+from tests.support.models.aligners import units
 
 RNG = np.random.default_rng(0)
 PANEL, FRAMES = units(RNG, 200, 32), units(RNG, 40, 32)

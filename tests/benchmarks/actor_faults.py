@@ -20,8 +20,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.daemon import Running, published, running, write_config
-from tests.support.processes import KINDS, actors, send_signal, wait_for_actor
+from tests.support.programs.daemon import Running, published, running, write_config
+from tests.support.programs.processes import KINDS, actors, send_signal, wait_for_actor
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.mp4"
 EVENTS = {

@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.support.daemon import running, write_config
-from tests.support.receivers import Receiver, receiver
-from tests.support.servers import free_port
+from tests.support.programs.daemon import running, write_config
+from tests.support.serving.receivers import Receiver, receiver
+from tests.support.serving.servers import free_port
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.mp4"
 WORDS = ("a cat", "a cup of espresso", "a rocket", "a camera on a tripod")  # what the sample shows

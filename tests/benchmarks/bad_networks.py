@@ -14,8 +14,8 @@ from pathlib import Path
 
 import structlog
 
-from tests.support.network import Link, bad_network, why_not
-from tests.support.remote import GREY_S, RED_S, Watching, hls_camera, make_scenes, rtsp_camera, udp_camera
+from tests.support.serving.network import Link, bad_network, why_not
+from tests.support.streams.remote import GREY_S, RED_S, Watching, hls_camera, make_scenes, rtsp_camera, udp_camera
 
 PERIOD_S = GREY_S + RED_S
 Camera = Callable[[Link, Path], AbstractContextManager[str]]

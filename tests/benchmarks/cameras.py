@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.daemon import WATCHWORD, Running, json_lines, running, write_config
-from tests.support.processes import memory_mib, process, tree
-from tests.support.servers import free_port
+from tests.support.programs.daemon import WATCHWORD, Running, json_lines, running, write_config
+from tests.support.programs.processes import memory_mib, process, tree
+from tests.support.serving.servers import free_port
 
 SAMPLE = Path(__file__).parents[2] / "daemon" / "sample" / "sample.mp4"
 EVENTS = {

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from tests.benchmarks.decode import make_clip
-from tests.support.daemon import running, write_config
-from tests.support.processes import memory_mib
+from tests.support.programs.daemon import running, write_config
+from tests.support.programs.processes import memory_mib
 
 EVENTS = {"cat": {"describe": "a cat"}, "speech": {"describe": "someone talks about the weather"}}
 SAMPLE_S = 5.0

@@ -25,7 +25,7 @@ import structlog
 
 from alignment.aligners.base import Aligner
 from daemon.runtime.factory import build_runtime
-from tests.support.load import BusyEncoder, Encoding, Seen, total, watch
+from tests.support.streams.load import BusyEncoder, Encoding, Seen, total, watch
 from workers.clock import SystemClock
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import EncoderClient

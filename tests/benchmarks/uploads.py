@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.daemon import Running, json_lines, running, write_config
-from tests.support.media import make_video
+from tests.support.programs.daemon import Running, json_lines, running, write_config
+from tests.support.videos.media import make_video
 
 EVENTS = {"cat": {"describe": "a cat", "modalities": ["vision"]}}
 

@@ -30,10 +30,10 @@ from daemon.alerts.decider import unverified
 from daemon.evaluation.run import read_annotations, read_predictions
 from tests.benchmarks.alerts import percentile
 from tests.daemon.verification.conftest import CONFIRMED, REJECTED, House
-from tests.support.daemon import running, write_config
-from tests.support.receivers import receiver
-from tests.support.servers import free_port
-from tests.support.vlm_server import Asked, Request, judges, says, vlm_server
+from tests.support.programs.daemon import running, write_config
+from tests.support.serving.receivers import receiver
+from tests.support.serving.servers import free_port
+from tests.support.serving.vlm_server import Asked, Request, judges, says, vlm_server
 from workers.events.event import Event
 from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout

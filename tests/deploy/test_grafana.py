@@ -24,8 +24,8 @@ from daemon.observability.snapshot import (
 )
 from daemon.vlm.types import VlmSnapshot
 from tests.support.camera_status import camera_status
-from tests.support.processes import process
-from tests.support.servers import free_port, http, start
+from tests.support.programs.processes import process
+from tests.support.serving.servers import free_port, http, start
 from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.publish.base import SinkSnapshot
 from workers.telemetry import Histogram

@@ -18,10 +18,10 @@ import yaml
 
 from daemon.observability.metrics import render_metrics
 from daemon.observability.snapshot import DaemonSnapshot
-from tests.support.daemon import RED, running, write_config
-from tests.support.media import every, make_video
-from tests.support.processes import process
-from tests.support.servers import free_port, http, paced, start
+from tests.support.programs.daemon import RED, running, write_config
+from tests.support.programs.processes import process
+from tests.support.serving.servers import free_port, http, paced, start
+from tests.support.videos.media import every, make_video
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]
 

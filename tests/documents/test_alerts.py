@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.daemon import ALWAYS, ENDLESS, running, write_config
-from tests.support.documents import documented, run_commands
-from tests.support.processes import process
-from tests.support.receivers import Receiver, receiver
-from tests.support.servers import free_port, wait_for_port
+from tests.support.documents.documents import documented, run_commands
+from tests.support.programs.daemon import ALWAYS, ENDLESS, running, write_config
+from tests.support.programs.processes import process
+from tests.support.serving.receivers import Receiver, receiver
+from tests.support.serving.servers import free_port, wait_for_port
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]
 

@@ -15,10 +15,10 @@ import httpx
 import pytest
 import redis
 
-from tests.support.daemon import ALWAYS, ENDLESS, running, write_config
-from tests.support.documents import documented, environment, run_commands
-from tests.support.pipelines import SAMPLE, write_colours
-from tests.support.servers import free_port
+from tests.support.documents.documents import documented, environment, run_commands
+from tests.support.programs.daemon import ALWAYS, ENDLESS, running, write_config
+from tests.support.serving.servers import free_port
+from tests.support.streams.pipelines import SAMPLE, write_colours
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.daemon import ALWAYS, write_config
-from tests.support.documents import documented, run_commands
-from tests.support.pipelines import SAMPLE, write_colours
-from tests.support.summary import live_clip, live_event, log_events
+from tests.support.documents.documents import documented, run_commands
+from tests.support.programs.daemon import ALWAYS, write_config
+from tests.support.recorded.summary import live_clip, live_event, log_events
+from tests.support.streams.pipelines import SAMPLE, write_colours
 from workers.state_layout import StateLayout
 
 pytestmark = pytest.mark.process

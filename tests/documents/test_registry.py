@@ -2,7 +2,7 @@
 
 import re
 
-from tests.support.documents import ROOT, blocks
+from tests.support.documents.documents import ROOT, blocks
 
 # (document, how the block begins): why no test runs it
 NOT_RUN = {

@@ -10,9 +10,9 @@ from alignment.temporal.types import Part, Progress
 from daemon.config.loader import config_of_text
 from daemon.config.over_time import rules_of_cameras
 from daemon.temporal.runs import RuleRuns
-from tests.support.documents import documented, run_commands
+from tests.support.documents.documents import documented, run_commands
 from tests.support.events import make_live
-from tests.support.pipelines import write_colours
+from tests.support.streams.pipelines import write_colours
 from workers.events.event import Event
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from daemon.config.loader import config_of_text
 from daemon.config.schema import Config
-from tests.support.documents import Block, blocks
+from tests.support.documents.documents import Block, blocks
 
 # What a piece leaves out.
 REST = {

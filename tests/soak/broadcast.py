@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Literal
 
-from tests.support.servers import RTSP_SERVER, free_port, http, start, tcp
+from tests.support.serving.servers import RTSP_SERVER, free_port, http, start, tcp
 
 SAMPLE = Path(__file__).resolve().parents[2] / "daemon" / "sample" / "sample.mp4"
 PACKET = 188

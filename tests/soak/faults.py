@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import psutil
 
 from tests.soak.broadcast import Camera
-from tests.support.daemon import Running
-from tests.support.redis import Server
+from tests.support.programs.daemon import Running
+from tests.support.serving.redis import Server
 
 ACTORS = ("StreamActor", "EncoderActor", "SpeechActor", "StateActor")
 SOURCE_FAULTS = ("hangs up", "is silent", "is away", "is noisy")

@@ -22,9 +22,9 @@ from tests.soak.broadcast import Camera, broadcasting
 from tests.soak.faults import RECOVERY_S, Fault, Happened, Site, schedule
 from tests.soak.oracle import ROUND_S, Verdict, judge, shown
 from tests.soak.watching import Watching
-from tests.support.daemon import WATCHWORD, Running, json_lines, write_config
-from tests.support.redis import BINARIES, Server
-from tests.support.servers import free_port
+from tests.support.programs.daemon import WATCHWORD, Running, json_lines, write_config
+from tests.support.serving.redis import BINARIES, Server
+from tests.support.serving.servers import free_port
 
 EVENTS = {
     "cat": {"describe": "a cat", "modalities": ["vision"]},

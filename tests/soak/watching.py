@@ -12,7 +12,7 @@ import httpx
 import psutil
 
 from tests.soak.faults import Happened
-from tests.support.processes import memory_by_name, tree
+from tests.support.programs.processes import memory_by_name, tree
 
 LAST_FRAME = re.compile(r'^watchword_last_frame_timestamp_seconds\{camera="(\w+)"\} (\S+)$', re.MULTILINE)
 SAMPLE_EVERY = 10  # looks

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documents import documented
-from tests.support.pipelines import SAMPLE
-from tests.support.servers import paced, tcp
+from tests.support.documents.documents import documented
+from tests.support.serving.servers import paced, tcp
+from tests.support.streams.pipelines import SAMPLE
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]  # one of them watches a camera
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import watchword
-from tests.support.pipelines import write_colours
+from tests.support.streams.pipelines import write_colours
 
 HEAVY = ["torch", "pydantic", "structlog", "numpy", "av", "redis", "ray"]
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import watchword
-from tests.support.pipelines import COLOURS, RED_TWICE, write_colours
+from tests.support.streams.pipelines import COLOURS, RED_TWICE, write_colours
 
 pytestmark = pytest.mark.process  # loads torch, once
 

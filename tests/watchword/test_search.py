@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import watchword
-from tests.support.daemon import write_config
-from tests.support.documents import documented
-from tests.support.recordings import NOW, day
+from tests.support.documents.documents import documented
+from tests.support.programs.daemon import write_config
+from tests.support.recorded.recordings import NOW, day
 
 pytestmark = pytest.mark.process  # loads torch, once
 

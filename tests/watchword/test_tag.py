@@ -6,7 +6,7 @@ import av
 import pytest
 
 import watchword
-from tests.support.pipelines import RED_TWICE, write_colours
+from tests.support.streams.pipelines import RED_TWICE, write_colours
 
 pytestmark = pytest.mark.process  # loads torch, once
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import watchword
-from tests.support.pipelines import RED_TWICE, write_colours
-from tests.support.servers import closed_port, paced, tcp
+from tests.support.serving.servers import closed_port, paced, tcp
+from tests.support.streams.pipelines import RED_TWICE, write_colours
 
 pytestmark = pytest.mark.process  # loads torch, once
 

@@ -19,7 +19,7 @@ from alignment.calibration import CLIP_CALIBRATION, SIGLIP_CALIBRATION, Similari
 from alignment.evaluation.annotations import Annotation
 from alignment.types import F32, SOUND_CLASSES, EventQuery
 from alignment.vectors import unit_rows
-from tests.support.spaces import CLIP_26, SIGLIP, Cones, Figures, Geometry, decide, figures, shown
+from tests.support.models.spaces import CLIP_26, SIGLIP, Cones, Figures, Geometry, decide, figures, shown
 from workers.encoders.lite.classes import Classes, load_classes
 
 STREAMS, SHOTS, SHOT_S = 10, 8, 8

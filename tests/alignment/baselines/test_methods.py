@@ -19,7 +19,7 @@ from alignment.layers import SEQUENCE_ENCODERS
 from alignment.options import OptionError
 from alignment.training.losses import objective_for
 from alignment.training.optimisers import OptimiserOptions, build_optimiser, clip_gradients
-from tests.support.aligners import CALIBRATION, FRAME_DIM, SENTENCE_DIM, make_sample, make_samples
+from tests.support.models.aligners import CALIBRATION, FRAME_DIM, SENTENCE_DIM, make_sample, make_samples
 
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 

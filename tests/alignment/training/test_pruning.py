@@ -21,7 +21,7 @@ from alignment.training.pruning import pruned, stored_bytes
 from alignment.training.task import AlignmentTask
 from alignment.training.trainer import Trainer, TrainOptions
 from alignment.training.validation import Validation
-from tests.support.aligners import CALIBRATION, make_sample, random_network
+from tests.support.models.aligners import CALIBRATION, make_sample, random_network
 
 SMALL = ModelConfig(width=8, heads=2, layers=1, window=20)
 HELD_OUT = [make_sample(seed) for seed in range(900, 948)]

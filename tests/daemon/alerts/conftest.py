@@ -14,7 +14,7 @@ from daemon.alerts.types import AlertRow
 from daemon.config.loader import config_from
 from tests.support.clocks import wait_until
 from tests.support.events import make_event
-from tests.support.receivers import Receiver, receiver
+from tests.support.serving.receivers import Receiver, receiver
 from workers.clock import Clock
 from workers.events.event import Event
 from workers.publish.log.event_log import EventLog

@@ -24,8 +24,8 @@ from daemon.alerts.notice import Notice
 from daemon.alerts.text import inert, markdown
 from daemon.config.target_urls import TargetUrl, signing_key
 from tests.daemon.alerts.conftest import House, cat
-from tests.support.receivers import Receiver, receiver
-from tests.support.servers import free_port
+from tests.support.serving.receivers import Receiver, receiver
+from tests.support.serving.servers import free_port
 from workers.clock import SystemClock
 
 JPEG = b"\xff\xd8\xff\xe0 a picture"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
-from tests.support.receivers import Receiver
+from tests.support.serving.receivers import Receiver
 from workers.events.timestamps import iso
 
 MP4 = b"\0\0\0\x18ftypmp42 a clip"

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from daemon.commands.events.alerts import app
 from daemon.commands.setup.check import app as check
 from tests.daemon.alerts.conftest import House, cat
-from tests.support.receivers import Receiver, receiver
+from tests.support.serving.receivers import Receiver, receiver
 
 SECRET = "topic-secret-1234"
 

@@ -9,7 +9,7 @@ from daemon.alerts.notice import Notice
 from daemon.alerts.store.database import NAME
 from tests.daemon.alerts.conftest import House, cat, ended
 from tests.support.clocks import wait_until
-from tests.support.receivers import Receiver, receiver
+from tests.support.serving.receivers import Receiver, receiver
 
 NOW = {"cooldown": 0}
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.support.clocks import wait_until
-from tests.support.daemon import ALWAYS, json_lines, running, watchword, write_config
-from tests.support.receivers import Receiver
+from tests.support.programs.daemon import ALWAYS, json_lines, running, watchword, write_config
+from tests.support.serving.receivers import Receiver
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 

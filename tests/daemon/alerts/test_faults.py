@@ -18,8 +18,8 @@ from daemon.alerts.store.session import Session
 from tests.daemon.alerts.conftest import House, SteppedClock, cat
 from tests.support.clocks import wait_until
 from tests.support.disks import fill
-from tests.support.event_log import residue
-from tests.support.receivers import Receiver
+from tests.support.recorded.event_log import residue
+from tests.support.serving.receivers import Receiver
 
 
 def to(hook: Receiver, **settings: object) -> dict:

@@ -10,7 +10,7 @@ from daemon.alerts.store.erasing import AlertEraser
 from daemon.alerts.trial import send_test
 from tests.daemon.alerts.conftest import House, cat, ended
 from tests.support.clocks import wait_until
-from tests.support.mqtt import Broker, broker, listening, needs_mosquitto
+from tests.support.serving.mqtt import Broker, broker, listening, needs_mosquitto
 
 pytestmark = [needs_mosquitto, pytest.mark.timeout(90)]
 

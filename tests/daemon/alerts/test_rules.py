@@ -12,7 +12,7 @@ from daemon.alerts.store.history import AlertQuery
 from tests.daemon.alerts.conftest import House, SteppedClock, cat, ended
 from tests.support.clocks import wait_until
 from tests.support.events import make_live
-from tests.support.receivers import Receiver
+from tests.support.serving.receivers import Receiver
 
 LONG = {"cooldown": "1h"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.alerts.conftest import House, cat, ended
-from tests.support.receivers import Receiver
+from tests.support.serving.receivers import Receiver
 from workers.events.event import Event, Verification
 
 AT_ONCE: dict[str, Any] = {"cooldown": 0}

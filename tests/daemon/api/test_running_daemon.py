@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from daemon.http.sessions import COOKIE
-from tests.support.daemon import ALWAYS, ENDLESS, running, write_config
-from tests.support.media import every, make_video
-from tests.support.servers import closed_port
+from tests.support.programs.daemon import ALWAYS, ENDLESS, running, write_config
+from tests.support.serving.servers import closed_port
+from tests.support.videos.media import every, make_video
 
 pytestmark = pytest.mark.process
 

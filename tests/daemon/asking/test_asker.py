@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from daemon.asking.types import AskError, Said, Step, Turn
-from tests.support.asking import World, claims, colour_of, is_plan, plan, when
-from tests.support.media import number_of
-from tests.support.recordings import LIVE, NOW, said, write_shard
-from tests.support.vlm_server import (
+from tests.support.recorded.asking import World, claims, colour_of, is_plan, plan, when
+from tests.support.recorded.recordings import LIVE, NOW, said, write_shard
+from tests.support.serving.vlm_server import (
     Asked,
     Behaviour,
     VlmServer,
@@ -30,6 +29,7 @@ from tests.support.vlm_server import (
     streams,
     vlm_server,
 )
+from tests.support.videos.media import number_of
 from workers.services.encoder import EncoderService
 
 Make = Callable[..., World]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pipelines import write_colours
+from tests.support.streams.pipelines import write_colours
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from daemon.backtest.request import Trial
 from daemon.backtest.run import Backtest, BacktestModels, backtest
 from daemon.backtest.types import Period
 from tests.daemon.backtest.test_live import ENCODER, NOTHING_LEARNED, PERIOD, TAPE
-from tests.support.live_items import EVENTS, START, live_items
-from tests.support.shards import write_stream
+from tests.support.recorded.shards import write_stream
+from tests.support.streams.live_items import EVENTS, START, live_items
 from workers.index.reader import IndexReader
 from workers.types import EventSpec
 

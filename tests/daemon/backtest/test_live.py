@@ -17,10 +17,10 @@ from alignment.types import SOUND_CLASSES
 from daemon.backtest.request import Trial
 from daemon.backtest.run import BacktestModels, backtest
 from daemon.backtest.types import Hit, Period
-from tests.support.live_items import EVENTS, START, live_items
-from tests.support.pipelines import ColourEncoder, MemorySink, services_of
-from tests.support.replaying import Replay
-from tests.support.shards import write_stream
+from tests.support.recorded.shards import write_stream
+from tests.support.streams.live_items import EVENTS, START, live_items
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, services_of
+from tests.support.streams.replaying import Replay
 from workers.decisions.feedback import feedback_key
 from workers.decisions.stream_rules import RulesOrder, prepare_rules
 from workers.events.event import Event

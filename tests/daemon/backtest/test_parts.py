@@ -10,7 +10,7 @@ from alignment.types import Counted, ObjectQuery
 from daemon.backtest.parts import Coverage
 from daemon.backtest.types import Period, Reason, TriedRule, Unjudged
 from tests.daemon.backtest.deciding.test_skipping import CARS, ENCODER, START, TAPE, query
-from tests.support.shards import write_stream
+from tests.support.recorded.shards import write_stream
 from workers.index.reader import IndexReader
 from workers.index.types import TapeInfo
 from workers.items import FrameAnswer

@@ -19,9 +19,9 @@ from daemon.service.sidecars import describe_sidecar
 from daemon.summary.library import Library
 from daemon.summary.undescribed import UndescribedUploads
 from daemon.vlm.factory import clients_of
-from tests.support.event_log import FixedClock
 from tests.support.events import make_live
-from tests.support.vlm_server import Asked, VlmServer, says, vlm_server
+from tests.support.recorded.event_log import FixedClock
+from tests.support.serving.vlm_server import Asked, VlmServer, says, vlm_server
 from workers.events.event import Caption, Event
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView

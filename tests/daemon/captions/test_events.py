@@ -22,7 +22,7 @@ from daemon.vlm.factory import clients_of
 from tests.daemon.captions.conftest import CAPTION, House
 from tests.support.clocks import wait_until
 from tests.support.events import validate_body
-from tests.support.vlm_server import Asked, Request, declines, half_a_json, never, says, slow, status
+from tests.support.serving.vlm_server import Asked, Request, declines, half_a_json, never, says, slow, status
 from workers.events.event import Caption
 
 pytestmark = pytest.mark.realtime

@@ -13,9 +13,9 @@ from daemon.captions.types import is_upload
 from daemon.privacy.stores.uploads import sidecar
 from tests.daemon.captions.conftest import CAPTION, FAST, writes
 from tests.support.clocks import wait_until
-from tests.support.daemon import RED, published, running, watchword, write_config
-from tests.support.pipelines import write_colours
-from tests.support.vlm_server import Asked, Request, says, vlm_server
+from tests.support.programs.daemon import RED, published, running, watchword, write_config
+from tests.support.serving.vlm_server import Asked, Request, says, vlm_server
+from tests.support.streams.pipelines import write_colours
 from workers.state_layout import StateLayout
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]

@@ -16,9 +16,9 @@ from daemon.offline.exports import Tagged, render
 from daemon.privacy.stores.uploads import sidecar
 from daemon.vlm.errors import VlmRefused, VlmUnreachable
 from tests.daemon.captions.conftest import House, writes
-from tests.support.recordings import write_shard
-from tests.support.summary import stored_upload
-from tests.support.vlm_server import declines, half_a_json, lost, says
+from tests.support.recorded.recordings import write_shard
+from tests.support.recorded.summary import stored_upload
+from tests.support.serving.vlm_server import declines, half_a_json, lost, says
 from workers.index.reader import IndexReader
 from workers.items import Transcript
 from workers.types import Utterance

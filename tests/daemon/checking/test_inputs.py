@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from daemon.checking.inputs import Opened, open_inputs
-from tests.support.media import every, make_video
-from tests.support.servers import unresponsive
+from tests.support.serving.servers import unresponsive
+from tests.support.videos.media import every, make_video
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec, MediaLimits
 

@@ -11,7 +11,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from daemon.cli import COMMANDS, app
-from tests.support.pipelines import RED_TWICE, write_colours
+from tests.support.streams.pipelines import RED_TWICE, write_colours
 
 HEAVY = {"PIL", "av", "fastapi", "matplotlib", "numpy", "psutil", "pydantic", "ray", "redis", "structlog", "torch"}
 LOADED = """

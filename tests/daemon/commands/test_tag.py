@@ -21,7 +21,7 @@ from daemon.offline.media_files import encodable, find_media
 from daemon.offline.tagging import Tagger, models_in_words, plan_outputs, specs_of_texts
 from daemon.vlm.factory import clients_of
 from tests.daemon.captions.conftest import CAPTION, writes
-from tests.support.vlm_server import refuses, says, vlm_server
+from tests.support.serving.vlm_server import refuses, says, vlm_server
 
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 

@@ -17,8 +17,8 @@ from daemon.commands.setup.check import check
 from daemon.commands.setup.schema import schema
 from daemon.config import json_schema, load_config
 from tests.support.clocks import FakeClock
-from tests.support.media import every, make_video
-from tests.support.pipelines import ColourEncoder
+from tests.support.streams.pipelines import ColourEncoder
+from tests.support.videos.media import every, make_video
 from workers.decisions.budgets.look_alikes import LookAlikes
 from workers.decisions.budgets.store import BudgetKeys, BudgetStore
 from workers.decisions.rules import RuleSet

@@ -13,7 +13,7 @@ from daemon.vlm.disclosure import what_is_sent
 from daemon.vlm.errors import VlmBudgetSpent
 from daemon.vlm.factory import clients_of
 from daemon.vlm.types import Question
-from tests.support.vlm_server import vlm_server
+from tests.support.serving.vlm_server import vlm_server
 
 SERVER = {"url": "http://127.0.0.1:11434/v1", "model": "tiny"}
 KEY = "s3cret-key-of-a-cloud"

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.support.daemon import running, write_config
+from tests.support.programs.daemon import running, write_config
 from workers.models.colours import COLOURS
 
 pytestmark = pytest.mark.process

@@ -17,9 +17,9 @@ from daemon.commands.setup.doctor import app as doctor
 from daemon.config.sections.verifier import VlmSettings
 from daemon.doctor import Check, redis_check, verifier_check
 from tests.support.clocks import wait_until
-from tests.support.daemon import ALWAYS, ENDLESS, running, watchword, write_config
-from tests.support.redis import BINARIES, Server
-from tests.support.servers import closed_port, responding
+from tests.support.programs.daemon import ALWAYS, ENDLESS, running, watchword, write_config
+from tests.support.serving.redis import BINARIES, Server
+from tests.support.serving.servers import closed_port, responding
 from workers.redaction import RedactedUrl
 
 pytestmark = pytest.mark.process

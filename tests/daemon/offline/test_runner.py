@@ -8,7 +8,7 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from daemon.offline.runner import FileResult, OfflineSettings, tag_files
-from tests.support.recording import heard_s
+from tests.support.videos.recording import heard_s
 from workers.errors import SourceInvalid
 from workers.types import EventSpec
 

@@ -28,9 +28,9 @@ from daemon.privacy.stores.store import Places
 from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from daemon.service.state_folder import StateFolder
 from tests.support.clocks import wait_until
-from tests.support.daemon import PARCEL, RED, json_lines, published, running, watchword, write_config
 from tests.support.events import make_live
-from tests.support.pipelines import write_visit
+from tests.support.programs.daemon import PARCEL, RED, json_lines, published, running, watchword, write_config
+from tests.support.streams.pipelines import write_visit
 from workers.decisions.frames import FrameKeeper
 from workers.events.erasures import Scope
 from workers.events.event import Event

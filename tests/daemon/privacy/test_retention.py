@@ -16,7 +16,7 @@ from daemon.privacy.stores.evidence import EvidenceData
 from daemon.privacy.stores.feedback import FrameData
 from daemon.privacy.stores.store import Limits, Places
 from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
-from tests.support.redis import BINARIES, Server, settings_of
+from tests.support.serving.redis import BINARIES, Server, settings_of
 from workers.events.erasures import Scope
 from workers.events.kept_frames import KeptFrame, pack_frames
 from workers.publish.redis.client import RedisSettings

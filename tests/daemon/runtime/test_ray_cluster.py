@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from tests.support.clocks import wait_until
-from tests.support.daemon import RED, Running, json_lines, published, running, watchword, write_config
-from tests.support.live import encoded
-from tests.support.pipelines import RED_TWICE, write_colours
-from tests.support.ray_cluster import ENVIRONMENT, Cluster, head, two_machines
-from tests.support.servers import closed_port, http, paced, start, unresponsive
+from tests.support.programs.daemon import RED, Running, json_lines, published, running, watchword, write_config
+from tests.support.programs.ray_cluster import ENVIRONMENT, Cluster, head, two_machines
+from tests.support.serving.servers import closed_port, http, paced, start, unresponsive
+from tests.support.streams.live import encoded
+from tests.support.streams.pipelines import RED_TWICE, write_colours
 from workers.events.evidence import pictured_event
 from workers.events.timestamps import iso
 from workers.state_layout import StateLayout

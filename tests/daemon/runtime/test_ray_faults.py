@@ -13,9 +13,9 @@ import pytest
 
 from alignment.errors import ExitCode
 from tests.support.clocks import wait_until
-from tests.support.daemon import PARCEL, RED, published, running, watchword, write_config
-from tests.support.pipelines import write_visit
-from tests.support.processes import KINDS, actors, is_stopped, send_signal, wait_for_actor
+from tests.support.programs.daemon import PARCEL, RED, published, running, watchword, write_config
+from tests.support.programs.processes import KINDS, actors, is_stopped, send_signal, wait_for_actor
+from tests.support.streams.pipelines import write_visit
 
 pytestmark = pytest.mark.process
 

@@ -19,7 +19,7 @@ from daemon.search.evidence import EvidenceFinder
 from daemon.search.notes import notes
 from daemon.search.request import SearchError, SearchRequest
 from daemon.search.results import Found
-from tests.support.recordings import LIVE, NOW, day, frame, said, seen, write_shard
+from tests.support.recorded.recordings import LIVE, NOW, day, frame, said, seen, write_shard
 from workers.errors import SourceInvalid
 from workers.events.folder import EvidenceFolder
 from workers.index.reader import IndexReader

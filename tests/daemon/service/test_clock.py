@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.daemon import ALWAYS, ENDLESS, published, running, write_config
+from tests.support.programs.daemon import ALWAYS, ENDLESS, published, running, write_config
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]
 

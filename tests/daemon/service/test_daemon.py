@@ -8,9 +8,9 @@ import pytest
 from daemon.config import load_config
 from daemon.service import daemon as lifecycle
 from daemon.service.daemon import Daemon
-from tests.support.daemon import write_config
-from tests.support.pipelines import ColourEncoder
-from tests.support.servers import closed_port
+from tests.support.programs.daemon import write_config
+from tests.support.serving.servers import closed_port
+from tests.support.streams.pipelines import ColourEncoder
 from workers.publish.log.event_log import EventLog
 from workers.services.clients import EncoderDescription
 from workers.services.publisher import open_publisher

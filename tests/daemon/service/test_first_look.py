@@ -9,7 +9,7 @@ from daemon.config import load_config
 from daemon.service import daemon as lifecycle
 from daemon.service.daemon import Daemon
 from daemon.service.first_look import unreadable_files
-from tests.support.daemon import RED, write_config
+from tests.support.programs.daemon import RED, write_config
 from workers.errors import SourceNotFound
 from workers.redaction import RedactedUrl
 from workers.types import CameraSpec

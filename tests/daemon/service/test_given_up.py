@@ -12,9 +12,9 @@ from alignment.types import F32
 from daemon.runtime.local import LocalStream
 from daemon.service.supervisor import Supervisor
 from tests.support.clocks import FastClock, wait_until
-from tests.support.load import RED, PacedCamera
-from tests.support.pipelines import ColourEncoder
-from tests.support.redis import BINARIES, Server, settings_of
+from tests.support.serving.redis import BINARIES, Server, settings_of
+from tests.support.streams.load import RED, PacedCamera
+from tests.support.streams.pipelines import ColourEncoder
 from workers.clock import SystemClock
 from workers.models.options import EncoderOptions
 from workers.publish.log.event_log import EventLog

@@ -20,7 +20,7 @@ from daemon.config.editing.edits import Put, Remove
 from daemon.config.editing.store import ConfigStore
 from daemon.service.reloading import Reloader
 from tests.support.clocks import FakeClock
-from tests.support.daemon import ALWAYS, ENDLESS, WATCHWORD, Running, json_lines, write_config
+from tests.support.programs.daemon import ALWAYS, ENDLESS, WATCHWORD, Running, json_lines, write_config
 
 VERIFIER = "{url: 'http://127.0.0.1:9/v1', model: tiny}"
 TEXT = """\

@@ -14,9 +14,9 @@ import pytest
 from alignment.file_io import replacing
 from daemon.service import state_folder as state
 from daemon.service.state_folder import VERSION, StateFolder, StateInUse, StateNewer, StateUnusable, require_known
-from tests.support.daemon import RED, running, watchword, write_config
 from tests.support.disks import crashes
-from tests.support.media import every, make_video
+from tests.support.programs.daemon import RED, running, watchword, write_config
+from tests.support.videos.media import every, make_video
 from workers.state_layout import StateLayout
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}

@@ -16,7 +16,7 @@ from daemon.service.supervisor import (
     Supervisor,
 )
 from tests.support.clocks import FakeClock
-from tests.support.pipelines import ColourEncoder, MemorySink, services_of
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, services_of
 from workers.decisions.snapshot import StreamSnapshot, StreamState
 from workers.decisions.stream_rules import RulesOrder
 from workers.errors import ModelUnavailable, ServiceDied, SourceInvalid, SourceTimeout

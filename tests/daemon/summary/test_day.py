@@ -12,9 +12,9 @@ from daemon.summary.documents import day_document, day_lines
 from daemon.summary.footage import footage_of
 from daemon.summary.video import joined
 from tests.support.events import make_event
-from tests.support.index import TAPE
-from tests.support.recording import shown
-from tests.support.summary import index_frames, live_clip, live_event, log_events, usual_rows
+from tests.support.recorded.index import TAPE
+from tests.support.recorded.summary import index_frames, live_clip, live_event, log_events, usual_rows
+from tests.support.videos.recording import shown
 from workers.errors import ClipUnavailable
 from workers.events.folder import EvidenceFolder
 from workers.index.reader import IndexReader

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.daemon import ALWAYS, published, running, watchword, write_config
+from tests.support.programs.daemon import ALWAYS, published, running, watchword, write_config
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 

@@ -16,7 +16,7 @@ from alignment.training.trainer import STATE_FILE
 from daemon.config.sections.training import TrainConfig
 from daemon.training.data import TrainingData
 from daemon.training.job import Job
-from tests.support.aligners import CALIBRATION, FRAME_DIM, SENTENCE_DIM, make_sample
+from tests.support.models.aligners import CALIBRATION, FRAME_DIM, SENTENCE_DIM, make_sample
 
 pytest.importorskip("pyarrow", reason="needs watchword[train]")
 CONFIG = TrainConfig(

@@ -16,7 +16,7 @@ from daemon.verification.service import READER, VerificationService
 from daemon.vlm.factory import clients_of
 from tests.support.clocks import wait_until
 from tests.support.events import make_live
-from tests.support.vlm_server import Asked, VlmServer, vlm_server
+from tests.support.serving.vlm_server import Asked, VlmServer, vlm_server
 from workers.events.event import Event, Verification
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.records import Record

@@ -14,9 +14,9 @@ import pytest
 from daemon.alerts.store.history import AlertQuery, AlertStore
 from tests.daemon.verification.conftest import CONFIRMED, REJECTED
 from tests.support.clocks import wait_until
-from tests.support.daemon import ALWAYS, published, running, write_config
-from tests.support.receivers import receiver
-from tests.support.vlm_server import Asked, Request, VlmServer, says, vlm_server
+from tests.support.programs.daemon import ALWAYS, published, running, write_config
+from tests.support.serving.receivers import receiver
+from tests.support.serving.vlm_server import Asked, Request, VlmServer, says, vlm_server
 from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout
 

@@ -7,7 +7,7 @@ from daemon.verification.question import PROMPT
 from daemon.vlm.factory import clients_of
 from tests.daemon.verification.conftest import CONFIRMED, REJECTED, House, ended, number_of
 from tests.support.clocks import wait_until
-from tests.support.vlm_server import Asked, Request, VlmServer, says, slow, vlm_server
+from tests.support.serving.vlm_server import Asked, Request, VlmServer, says, slow, vlm_server
 from workers.events.event import Verification
 
 

@@ -23,8 +23,8 @@ from daemon.vlm.errors import (
     VlmUnreachable,
 )
 from daemon.vlm.types import Picture, Question
-from tests.support.servers import closed_port, unresponsive
-from tests.support.vlm_server import (
+from tests.support.serving.servers import closed_port, unresponsive
+from tests.support.serving.vlm_server import (
     Behaviour,
     VlmServer,
     completion,

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.event_log import opened
-from tests.support.page import (
+from tests.support.programs.page import (
     CHROMIUM,
     ENDLESS,
     LAMP,
@@ -19,10 +18,11 @@ from tests.support.page import (
     sent_for_ever,
     stored_events,
 )
-from tests.support.pipelines import write_colours
-from tests.support.receivers import Receiver, receiver
-from tests.support.summary import live_clip, live_event, stored_upload
-from tests.support.vlm_server import VlmServer, status, vlm_server
+from tests.support.recorded.event_log import opened
+from tests.support.recorded.summary import live_clip, live_event, stored_upload
+from tests.support.serving.receivers import Receiver, receiver
+from tests.support.serving.vlm_server import VlmServer, status, vlm_server
+from tests.support.streams.pipelines import write_colours
 from workers.state_layout import StateLayout
 
 CAPTION = {

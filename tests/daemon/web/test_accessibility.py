@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import DESKTOP, PHONE, Site, moments_of, until
+from tests.support.programs.page import DESKTOP, PHONE, Site, moments_of, until
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]

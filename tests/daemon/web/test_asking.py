@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.asking import claims, is_plan, plan
-from tests.support.page import DESKTOP, MARKUP, PHONE, Site, until
-from tests.support.vlm_server import Asked, VlmServer, says, slow, status
+from tests.support.programs.page import DESKTOP, MARKUP, PHONE, Site, until
+from tests.support.recorded.asking import claims, is_plan, plan
+from tests.support.serving.vlm_server import Asked, VlmServer, says, slow, status
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 VISIT = plan(searches=[{"description": "", "spoken": False, "classes": [], "words": "visit"}])

@@ -9,7 +9,7 @@ import pytest
 from daemon.captions.store import CaptionStore
 from daemon.captions.types import Described, Line, Written, upload_owner
 from daemon.privacy.stores.uploads import UploadRecords
-from tests.support.page import MARKUP, PHONE, Site, titled, until
+from tests.support.programs.page import MARKUP, PHONE, Site, titled, until
 from workers.state_layout import StateLayout
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.media import make_video
-from tests.support.page import WAIT_MS
-from tests.support.recording import recorded, spec
+from tests.support.programs.page import WAIT_MS
+from tests.support.videos.media import make_video
+from tests.support.videos.recording import recorded, spec
 from workers.sources.clips.making import make_clip
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.page import ENDLESS, PHONE, Site, titled, until
-from tests.support.pipelines import write_colours
+from tests.support.programs.page import ENDLESS, PHONE, Site, titled, until
+from tests.support.streams.pipelines import write_colours
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]

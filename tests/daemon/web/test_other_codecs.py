@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import WAIT_MS, Site, sent_for_ever, until
-from tests.support.pipelines import write_colours
-from tests.support.receivers import receiver
+from tests.support.programs.page import WAIT_MS, Site, sent_for_ever, until
+from tests.support.serving.receivers import receiver
+from tests.support.streams.pipelines import write_colours
 
 pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.xdist_group("browser")]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import MARKUP, PHONE, TOKEN, WAIT_MS, Site, titled, until
-from tests.support.receivers import Receiver
+from tests.support.programs.page import MARKUP, PHONE, TOKEN, WAIT_MS, Site, titled, until
+from tests.support.serving.receivers import Receiver
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.page import Site, moments_of, until
-from tests.support.recordings import frame
+from tests.support.programs.page import Site, moments_of, until
+from tests.support.recorded.recordings import frame
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]

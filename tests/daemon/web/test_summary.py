@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.daemon.web.test_page import shown
-from tests.support.page import MARKUP, PHONE, Site, titled, until
+from tests.support.programs.page import MARKUP, PHONE, Site, titled, until
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 Visit = Callable[..., Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page import Site
+from tests.support.programs.page import Site
 
 pytestmark = [pytest.mark.process, pytest.mark.xdist_group("browser")]
 

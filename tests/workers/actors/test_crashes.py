@@ -12,7 +12,7 @@ from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from tests.support.clocks import FakeClock
 from tests.support.disks import Crash, crashes
 from tests.support.events import make_event
-from tests.support.pipelines import ColourEncoder
+from tests.support.streams.pipelines import ColourEncoder
 from workers.decisions.budgets.look_alikes import LookAlikes
 from workers.decisions.budgets.store import BudgetKeys, BudgetStore
 from workers.decisions.rules import RuleSet
@@ -129,7 +129,7 @@ def test_budgets_are_the_last_ones_saved_or_the_new_ones(tmp_path: Path) -> None
     from workers.types import EventSpec
     from workers.decisions.rules import RuleSet
     from workers.decisions.budgets.look_alikes import LookAlikes
-    from tests.support.pipelines import ColourEncoder
+    from tests.support.streams.pipelines import ColourEncoder
 
     def write(disk, tell):
         cat = EventSpec("cat", ("a cat",), max_false_alerts_per_hour=1.0)

@@ -10,8 +10,8 @@ import pytest
 from alignment.types import F32
 from daemon.runtime.local import LocalStream
 from daemon.service.supervisor import Supervisor
-from tests.support.load import RED, PacedCamera
-from tests.support.pipelines import ColourEncoder, MemorySink, services_of, write_colours
+from tests.support.streams.load import RED, PacedCamera
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, services_of, write_colours
 from workers.clock import SystemClock
 from workers.errors import ServiceUnresponsive
 from workers.models.options import EncoderOptions

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from alignment.types import F32, SOUND_CLASSES, EventQuery
-from tests.support.aligners import make_query
+from tests.support.models.aligners import make_query
 from workers.audio import vad
 from workers.audio.analyser import AudioAnalyser
 from workers.decisions.preparation import audio_analyser

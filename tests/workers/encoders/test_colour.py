@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alignment.errors import FeatureError
-from tests.support.pipelines import write_colours
+from tests.support.streams.pipelines import write_colours
 from workers.encoders.colour import SIZE, ColourEncoder
 from workers.models.colours import COLOURS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import spaces
-from tests.support.spaces import figures
+from tests.support.models.spaces import figures
 
 STREAMS = Path(__file__).resolve().parents[4] / "shared" / "media" / "streams"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alignment.types import SOUND_CLASSES
-from tests.support.index import TAPE, UPLOAD, alike, random_items
+from tests.support.recorded.index import TAPE, UPLOAD, alike, random_items
 from workers.index.packing import packed, rounded, sizes, unpacked
 from workers.index.tables import joined, selected, spans
 from workers.items import AudioAnalysed, FrameAnswer, SegmentEnd, Transcript

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import wait_until
-from tests.support.index import TAPE, UPLOAD, alike, random_items
+from tests.support.recorded.index import TAPE, UPLOAD, alike, random_items
 from workers.index import recorder as module
 from workers.index.erasing import erase, holds
 from workers.index.packing import packed, rounded, sizes
@@ -43,7 +43,7 @@ def record_all(recorder: IndexRecorder, items: list[StreamItem], tape: TapeInfo 
 
 KILLED = """
 import sys, time
-from tests.support.index import random_items
+from tests.support.recorded.index import random_items
 from tests.workers.index.test_recorder import batch, nothing_forgotten
 from workers.index.recorder import IndexRecorder
 recorder, items = IndexRecorder(__import__("pathlib").Path(sys.argv[1]), nothing_forgotten), random_items(5, 400)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.index import TAPE, UPLOAD, alike, random_items
+from tests.support.recorded.index import TAPE, UPLOAD, alike, random_items
 from workers.errors import IndexDamaged
 from workers.index.packing import packed, rounded, sizes
 from workers.index.reader import IndexReader

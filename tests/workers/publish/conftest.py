@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.redis import BINARIES, Server
+from tests.support.serving.redis import BINARIES, Server
 
 
 @pytest.fixture(params=list(BINARIES))

@@ -4,7 +4,7 @@ import pytest
 
 from alignment.lexicon import object_words
 from alignment.types import DETECTED_COLOURS, Counted
-from tests.support import describing_page
+from tests.support.documents import describing_page
 from workers.detectors.classes import COLOURED, NAMES
 from workers.queries.sought import NEVER, VEHICLES, look_of, sought_objects
 
@@ -126,7 +126,9 @@ def test_all_objects_are_wanted() -> None:
 
 
 def test_the_page_for_newcomers_is_generated_from_the_lexicon() -> None:
-    assert describing_page.PAGE.read_text("utf-8") == describing_page.page(), "python -m tests.support.describing_page"
+    assert describing_page.PAGE.read_text("utf-8") == describing_page.page(), (
+        "python -m tests.support.documents.describing_page"
+    )
 
 
 @pytest.mark.parametrize("text", ["a dog or a cat", "ein Hund oder eine Katze", "un perro o un gato", "一只狗或一只猫"])

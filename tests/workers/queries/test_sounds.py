@@ -6,7 +6,7 @@ import pytest
 from alignment.calibration import LITE_CALIBRATION
 from alignment.lexicon import sound_classes, sounds
 from alignment.types import SOUND_CLASSES
-from tests.support import sounds_page
+from tests.support.documents import sounds_page
 from workers.queries.modality import modality_of
 from workers.queries.sounds import heard_sounds, sound_weights
 
@@ -121,4 +121,4 @@ def test_the_lexicon_is_sound() -> None:
 
 
 def test_the_page_of_sounds_is_that_of_the_lexicon() -> None:
-    assert sounds_page.PAGE.read_text("utf-8") == sounds_page.page(), "python -m tests.support.sounds_page"
+    assert sounds_page.PAGE.read_text("utf-8") == sounds_page.page(), "python -m tests.support.documents.sounds_page"

@@ -15,8 +15,8 @@ from alignment.aligners.trained.checkpoint import save_checkpoint
 from alignment.aligners.trained.incremental import Logits, WindowDelta
 from alignment.errors import FeatureError
 from alignment.types import EventQuery, FeatureWindow
-from tests.support.aligners import CALIBRATION, FRAME_DIM, NAMES, make_query, make_sample, random_network
 from tests.support.clocks import FakeClock
+from tests.support.models.aligners import CALIBRATION, FRAME_DIM, NAMES, make_query, make_sample, random_network
 from workers.errors import ServiceDied, ServiceUnresponsive, SessionLost
 from workers.services import clients as services
 from workers.services.aligner import IDLE_S, AlignerService

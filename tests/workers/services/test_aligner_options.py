@@ -9,7 +9,7 @@ import pytest
 from alignment.aligners.trained.checkpoint import save_checkpoint
 from alignment.calibration import LITE_CALIBRATION
 from alignment.errors import CheckpointError
-from tests.support.aligners import random_network
+from tests.support.models.aligners import random_network
 from workers.services.aligner_options import AlignerOptions, aligner_id, build_aligner, check_checkpoint, load_network
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from alignment.lexicon import things
-from tests.support.pipelines import ColourEncoder
+from tests.support.streams.pipelines import ColourEncoder
 from workers.errors import ModelUnavailable
 from workers.models.options import EncoderOptions
 from workers.services import encoder as encoder_service

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 pytest.importorskip("efficientnet_lite_pytorch", reason="the lite profile is not installed")
 
 from daemon.runtime.factory import SAMPLE  # after the guard above
-from tests.support.space_encoder import SpaceEncoder, install_space
+from tests.support.models.space_encoder import SpaceEncoder, install_space
 from workers.encoders.base import Encoder
 from workers.encoders.lite.encoder import LiteEncoder
 from workers.models.options import EncoderOptions

@@ -13,7 +13,7 @@ import ray
 from alignment.types import F32
 from daemon.runtime.ray import RayRuntime
 from tests.support.events import make_event
-from tests.support.redis import settings_of
+from tests.support.serving.redis import settings_of
 from workers.actors.clients import RayTransport
 from workers.actors.service import RetryingService
 from workers.actors.shells import ServiceActor

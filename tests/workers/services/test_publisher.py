@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.event_log import change, opened
 from tests.support.events import make_event
-from tests.support.redis import settings_of
+from tests.support.recorded.event_log import change, opened
+from tests.support.serving.redis import settings_of
 from workers.errors import EventLogError
 from workers.publish.log.records import checksum, to_row
 from workers.services.publisher import open_publisher

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live import X264
-from tests.support.media import every, make_video
+from tests.support.streams.live import X264
+from tests.support.videos.media import every, make_video
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.media import Run, read_all
+from tests.support.videos.media import Run, read_all
 from workers.errors import SourceInvalid
 from workers.sources.random_access import read_frames_at
 from workers.types import FrameSpec

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alignment.errors import WatchwordError
-from tests.support.media import SPEC, camera, every, make_video, number_of, picture, read_all, tone
+from tests.support.videos.media import SPEC, camera, every, make_video, number_of, picture, read_all, tone
 from workers.errors import SourceInvalid, SourceNotFound, SourceRefused
 from workers.sources.factory import build_source
 from workers.types import SAMPLE_RATE_HZ, AudioChunk, FrameBatch, FrameSpec

@@ -9,8 +9,8 @@ import av
 import pytest
 
 from daemon.offline.media_files import MEDIA_SUFFIXES
-from tests.support.media import every, make_video, number_of, opened, picture, read_all, tone
-from tests.support.recorder import make_dav
+from tests.support.videos.media import every, make_video, number_of, opened, picture, read_all, tone
+from tests.support.videos.recorder import make_dav
 from workers.errors import SourceUnsupported
 from workers.sources.url import FILE_FORMATS
 

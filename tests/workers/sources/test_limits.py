@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.support.media import (
+from tests.support.videos.media import (
     Run,
     camera,
     every,

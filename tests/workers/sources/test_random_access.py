@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.media import every, make_video, number_of
+from tests.support.videos.media import every, make_video, number_of
 from workers.errors import SourceInvalid, SourceNotFound
 from workers.sources import random_access
 from workers.sources.random_access import read_frames_at

@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.support.media import SPEC, camera, read_all
+from tests.support.videos.media import SPEC, camera, read_all
 from workers.errors import SourceUnsupported
 from workers.sources.factory import build_source
 from workers.types import AudioChunk, FrameBatch, FrameSpec

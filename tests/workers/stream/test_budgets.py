@@ -10,7 +10,7 @@ import pytest
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.calibration import threshold_for_budget
 from tests.support.events import validate_body
-from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
+from tests.support.streams.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
 from workers.events.event import Rule
 from workers.redaction import RedactedUrl
 from workers.services.settings import ServiceSettings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alignment.aligners.similarity import SimilarityAligner
-from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
+from tests.support.streams.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
 from workers.redaction import RedactedUrl
 from workers.sources.base import WithoutClips
 from workers.stream.pipeline import StreamPipeline

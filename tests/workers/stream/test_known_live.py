@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.live import Camera, Studio, Visit, Watched, encoded, studio
+from tests.support.streams.live import Camera, Studio, Visit, Watched, encoded, studio
 
 pytestmark = pytest.mark.realtime
 

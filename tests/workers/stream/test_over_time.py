@@ -7,7 +7,7 @@ from alignment.aligners.similarity import SimilarityAligner
 from alignment.temporal.rule import TemporalRule
 from daemon.config.when import parse_when
 from tests.support.events import validate_body
-from tests.support.pipelines import ColourEncoder, MemorySink, services_of, write_colours
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, services_of, write_colours
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
 from workers.services.settings import ServiceSettings

@@ -17,8 +17,8 @@ import pytest
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import F32
 from tests.support.clocks import FastClock
-from tests.support.load import RED, BusyEncoder, Seen, total, watch
-from tests.support.pipelines import ColourEncoder, MemorySink, services_of, write_colours
+from tests.support.streams.load import RED, BusyEncoder, Seen, total, watch
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, services_of, write_colours
 from workers.events.event import Event
 from workers.redaction import RedactedUrl
 from workers.services.scheduler import DEFAULT_CONTEXT

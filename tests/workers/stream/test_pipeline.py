@@ -19,7 +19,7 @@ from alignment.aligners.trained.cross_attention import CrossAttentionAligner
 from alignment.aligners.trained.network import CrossAttention
 from alignment.types import F32
 from tests.support.events import validate_body
-from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, done, services_of
+from tests.support.streams.pipelines import COLOURS, ColourEncoder, MemorySink, done, services_of
 from workers.clock import SystemClock
 from workers.errors import EventLogError, ModelUnavailable, ServiceLost, SourceInvalid
 from workers.events.event import Event

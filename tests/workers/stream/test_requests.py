@@ -11,7 +11,7 @@ import pytest
 
 from alignment.types import F32
 from tests.support.clocks import FakeClock, wait_until
-from tests.support.pipelines import ColourEncoder, done
+from tests.support.streams.pipelines import ColourEncoder, done
 from workers.audio.analyser import AnalysedAudio
 from workers.errors import ModelUnavailable, Overloaded, ServiceDied, ServiceLost, SourceTimeout
 from workers.items import AudioAnalysed, FrameAnswer, FramesDropped, SegmentEnd, Transcript

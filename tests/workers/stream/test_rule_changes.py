@@ -12,7 +12,7 @@ import pytest
 
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import EventQuery
-from tests.support.pipelines import SAMPLE, ColourEncoder, MemorySink, done, services_of, write_colours
+from tests.support.streams.pipelines import SAMPLE, ColourEncoder, MemorySink, done, services_of, write_colours
 from workers.decisions.stream_rules import RulesOrder
 from workers.events.event import Event
 from workers.redaction import RedactedUrl

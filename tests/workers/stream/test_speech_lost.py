@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import EventQuery
-from tests.support.pipelines import ColourEncoder, MemorySink, done, services_of
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, done, services_of
 from workers.errors import ModelUnavailable, ServiceUnresponsive
 from workers.redaction import RedactedUrl
 from workers.sources.base import Source, WithoutClips

@@ -13,7 +13,7 @@ import pytest
 
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import EventQuery
-from tests.support.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
+from tests.support.streams.pipelines import COLOURS, ColourEncoder, MemorySink, services_of
 from workers.clock import SystemClock
 from workers.redaction import RedactedUrl
 from workers.sources.decode.interleave import Interleaver

@@ -9,7 +9,7 @@ import torch
 from alignment.aligners.trained import another_name
 from alignment.aligners.trained.another_name import meant_names, nearer_to_another
 from alignment.aligners.trained.batches import Sample, make_batch
-from tests.support.aligners import CALIBRATION, NAMES, named_sample, shipped_network
+from tests.support.models.aligners import CALIBRATION, NAMES, named_sample, shipped_network
 
 OWN, OTHER = 3, 5
 

@@ -8,7 +8,7 @@ import torch
 
 from alignment.aligners.trained.batches import Sample, TokenKind, collate, make_batch
 from alignment.types import EventQuery, FeatureWindow
-from tests.support.aligners import CALIBRATION, FRAME_DIM, NAMES, SENTENCE_DIM, make_sample, named_sample, units
+from tests.support.models.aligners import CALIBRATION, FRAME_DIM, NAMES, SENTENCE_DIM, make_sample, named_sample, units
 
 LONG, SHORT = named_sample(1, 16), named_sample(2, 9)  # about what is said, and what is heard
 

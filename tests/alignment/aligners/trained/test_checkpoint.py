@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from alignment.aligners.trained.checkpoint import FORMAT, LARGEST, load_checkpoint, read_card, save_checkpoint
 from alignment.aligners.trained.network import ModelConfig
 from alignment.errors import CheckpointError
-from tests.support.aligners import random_network
+from tests.support.models.aligners import random_network
 
 CARD = {"command": "watchword train --synthetic", "seed": 1, "figures": {"f1": 0.9}}
 

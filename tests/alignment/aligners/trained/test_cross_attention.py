@@ -15,7 +15,7 @@ from alignment.aligners.trained.network import CrossAttention
 from alignment.errors import FeatureError
 from alignment.types import EventQuery, FeatureWindow, ScoreTrack
 from alignment.windows import ClipWindow
-from tests.support.aligners import (
+from tests.support.models.aligners import (
     CALIBRATION,
     FRAME_DIM,
     NAMES,

@@ -9,7 +9,7 @@ import pytest
 from alignment.aligners.trained.cross_attention import TOGETHER, CrossAttentionAligner
 from alignment.aligners.trained.incremental import Logits, WindowDelta
 from alignment.types import EventQuery
-from tests.support.aligners import CALIBRATION, FRAME_DIM, NAMES, SENTENCE_DIM, make_query, random_network, units
+from tests.support.models.aligners import CALIBRATION, FRAME_DIM, NAMES, SENTENCE_DIM, make_query, random_network, units
 
 ALIGNER = CrossAttentionAligner(random_network(), CALIBRATION)
 

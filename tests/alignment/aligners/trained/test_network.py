@@ -8,7 +8,7 @@ import torch
 
 from alignment.aligners.trained.batches import Batch, Outputs, Sample, make_batch
 from alignment.aligners.trained.network import LOOKAHEAD, CrossAttention
-from tests.support.aligners import (
+from tests.support.models.aligners import (
     CALIBRATION,
     FRAME_DIM,
     SENTENCE_DIM,

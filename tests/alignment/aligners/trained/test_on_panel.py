@@ -15,7 +15,7 @@ from alignment.aligners.trained.network import CrossAttention
 from alignment.aligners.trained.on_panel import ROPE
 from alignment.calibration import threshold_for_budget
 from alignment.types import F32, EventQuery, FeatureWindow
-from tests.support.aligners import CALIBRATION, NAMES, make_query, random_network, shipped_network, units
+from tests.support.models.aligners import CALIBRATION, NAMES, make_query, random_network, shipped_network, units
 
 CLIPS = 90
 PANEL = replace(CALIBRATION, panel=NAMES)

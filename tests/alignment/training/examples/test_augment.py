@@ -8,7 +8,7 @@ from alignment.aligners.trained.batches import Sample, collate
 from alignment.options import OptionError
 from alignment.training.examples.augment import AUGMENTATIONS, MIXES, Augmenter, augmented
 from alignment.training.examples.image_augment import IMAGE_AUGMENTATIONS, ImageAugmenter
-from tests.support.aligners import CALIBRATION, make_sample, make_samples
+from tests.support.models.aligners import CALIBRATION, make_sample, make_samples
 
 EVENT = (4.0, 10.0)
 

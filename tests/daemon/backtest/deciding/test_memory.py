@@ -11,7 +11,7 @@ from daemon.backtest.camera import CameraJudge
 from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.types import CameraResult, Period, TriedRule
 from tests.daemon.backtest.deciding.test_skipping import ENCODER, QUERIES, START, TAPE, VOCABULARY, same, stream
-from tests.support.shards import write_stream
+from tests.support.recorded.shards import write_stream
 from workers.index.erasing import erase, holds
 from workers.index.reader import IndexReader
 from workers.services.aligner import AlignerService

@@ -12,7 +12,7 @@ from alignment.types import SOUND_CLASSES, Counted, EventQuery, ObjectQuery
 from daemon.backtest.camera import CameraJudge
 from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.types import CameraResult, Period, TriedRule
-from tests.support.shards import write_stream
+from tests.support.recorded.shards import write_stream
 from workers.index.reader import IndexReader
 from workers.index.types import TapeInfo
 from workers.items import MOST_OBJECTS, AudioAnalysed, FrameAnswer, StreamItem, Transcript

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from daemon.commands.events.commands import app
 from daemon.commands.events.tables import as_line, in_order, state_of
-from tests.support.daemon import ALWAYS, ENDLESS, write_config
 from tests.support.events import make_event, make_live, validate_body
-from tests.support.redis import settings_of
-from tests.support.servers import free_port
+from tests.support.programs.daemon import ALWAYS, ENDLESS, write_config
+from tests.support.serving.redis import settings_of
+from tests.support.serving.servers import free_port
 from workers.events.event import Event
 from workers.publish.embedded.server import EmbeddedServer
 from workers.publish.redis.client import connect

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from daemon.commands.events.feedback import app
 from tests.daemon.feedback.test_learning import MINE, MIXED, OTHER, Folder
-from tests.support.event_log import opened
+from tests.support.recorded.event_log import opened
 
 CONFIG = {"state_dir": "state", "cameras": {"door": {"url": "rtsp://a/1"}}, "events": {"cat": {"describe": "a cat"}}}
 

@@ -16,7 +16,7 @@ from daemon.offline.runner import open_runtime, service_settings
 from daemon.offline.tagging import offline_settings
 from daemon.runtime.factory import SAMPLE
 from daemon.service.daemon import Daemon
-from tests.support.space_encoder import install_space
+from tests.support.models.space_encoder import install_space
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.asking import claims, is_plan, plan
-from tests.support.daemon import WATCHWORD, write_config
-from tests.support.documents import documented, environment, run_commands
-from tests.support.recordings import NOW, day
-from tests.support.vlm_server import VlmServer, says, status, vlm_server
+from tests.support.documents.documents import documented, environment, run_commands
+from tests.support.programs.daemon import WATCHWORD, write_config
+from tests.support.recorded.asking import claims, is_plan, plan
+from tests.support.recorded.recordings import NOW, day
+from tests.support.serving.vlm_server import VlmServer, says, status, vlm_server
 
 pytestmark = pytest.mark.process
 MARKUP = "Red [bold]was\x1b[31m here"

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from daemon.commands.recorded.backtest import app
 from tests.daemon.backtest.test_live import TAPE
-from tests.support.daemon import write_config
-from tests.support.documents import documented, run_commands
-from tests.support.live_items import live_items
-from tests.support.shards import write_stream
+from tests.support.documents.documents import documented, run_commands
+from tests.support.programs.daemon import write_config
+from tests.support.recorded.shards import write_stream
+from tests.support.streams.live_items import live_items
 from workers.items import FrameAnswer
 
 pytestmark = pytest.mark.process

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import write_config
-from tests.support.documents import documented, run_commands
-from tests.support.recordings import LIVE, NOW, day, said, write_shard
+from tests.support.documents.documents import documented, run_commands
+from tests.support.programs.daemon import write_config
+from tests.support.recorded.recordings import LIVE, NOW, day, said, write_shard
 
 pytestmark = pytest.mark.process
 

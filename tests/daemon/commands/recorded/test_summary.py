@@ -13,10 +13,10 @@ import yaml
 from typer.testing import CliRunner
 
 from daemon.commands.recorded.summary import summary
-from tests.support.index import TAPE
-from tests.support.pipelines import write_colours
-from tests.support.recording import shown
-from tests.support.summary import index_frames, live_clip, live_event, log_events, usual_rows
+from tests.support.recorded.index import TAPE
+from tests.support.recorded.summary import index_frames, live_clip, live_event, log_events, usual_rows
+from tests.support.streams.pipelines import write_colours
+from tests.support.videos.recording import shown
 from workers.state_layout import StateLayout
 
 CONFIG = {"state_dir": "state", "cameras": {"door": {"url": "rtsp://a/1"}}, "events": {"cat": {"describe": "a cat"}}}

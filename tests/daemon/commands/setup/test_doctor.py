@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from daemon.commands.setup.doctor import doctor, table
 from daemon.doctor import Check, busy, redis_check, shared_memory_check, usable, verifier_check
-from tests.support.vlm_server import Behaviour, says, slow, status, vlm_server
+from tests.support.serving.vlm_server import Behaviour, says, slow, status, vlm_server
 from workers.redaction import RedactedUrl
 
 pytestmark = pytest.mark.process

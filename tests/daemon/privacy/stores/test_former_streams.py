@@ -13,9 +13,9 @@ from daemon.privacy.forgetting import find, forget, read_receipt
 from daemon.privacy.retention import Janitor
 from daemon.privacy.stores.old_streams import holds_events, reached
 from daemon.privacy.stores.store import Places
-from tests.support.daemon import watchword, write_config
 from tests.support.events import make_live
-from tests.support.redis import settings_of
+from tests.support.programs.daemon import watchword, write_config
+from tests.support.serving.redis import settings_of
 from workers.events.erasures import Scope
 from workers.events.event import Event
 from workers.publish.embedded.server import EmbeddedServer

@@ -8,7 +8,7 @@ from pathlib import Path
 from daemon.privacy.kinds import kind_of_file
 from daemon.privacy.stores.index import IndexData
 from daemon.privacy.stores.store import Limits, Places
-from tests.support.index import TAPE, UPLOAD, random_items
+from tests.support.recorded.index import TAPE, UPLOAD, random_items
 from workers.events.erasures import Scope
 from workers.index.packing import packed, sizes
 from workers.index.reader import IndexReader

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from alignment.spans.budget import Budget
 from tests.support.clocks import FakeClock
-from tests.support.pipelines import ColourEncoder
+from tests.support.streams.pipelines import ColourEncoder
 from workers.decisions.budgets.look_alikes import LookAlikes
 from workers.decisions.budgets.report import exceeded_budgets
 from workers.decisions.budgets.store import SAVE_EVERY_S, BudgetKeys, BudgetStore

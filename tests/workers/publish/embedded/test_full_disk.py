@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from tests.support.clocks import wait_until
 from tests.support.disks import fill
 from tests.support.events import make_event
-from tests.support.redis import settings_of
+from tests.support.serving.redis import settings_of
 from workers.errors import EventLogFull
 from workers.publish.embedded import server as embedded
 from workers.publish.embedded.server import EmbeddedServer

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from tests.support.clocks import wait_until
 from tests.support.events import make_event
-from tests.support.redis import settings_of
+from tests.support.serving.redis import settings_of
 from workers.errors import PublishError
 from workers.publish.embedded import server as embedded
 from workers.publish.embedded.repair import MOST_BYTES

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.event_log import opened, residue
 from tests.support.events import make_live, validate_body
+from tests.support.recorded.event_log import opened, residue
 from workers.errors import EventLogFull
 from workers.events.event import Caption, Event, Verification
 from workers.publish.log.event_log import EventLog

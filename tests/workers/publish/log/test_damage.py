@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.disks import crashes
-from tests.support.event_log import as_killed, change, events, ids, opened, residue, waiting
 from tests.support.events import make_event, make_live
+from tests.support.recorded.event_log import as_killed, change, events, ids, opened, residue, waiting
 from workers.errors import EventLogError
 from workers.publish.log.database import NAME
 from workers.publish.log.event_log import EventLog

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.disks import crashes
 from tests.support.events import make_live
-from tests.support.redis import Server, settings_of
+from tests.support.serving.redis import Server, settings_of
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.client import RedisSettings
 from workers.publish.redis.sink import RedisSink
@@ -25,7 +25,7 @@ STORY = (
 )
 WRITER = f"""
     from tests.support.events import make_live
-    from tests.support.redis import settings_of
+    from tests.support.serving.redis import settings_of
     from workers.publish.redis.sink import RedisSink
     from workers.publish.log.event_log import EventLog
 

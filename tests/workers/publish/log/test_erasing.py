@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.event_log import FixedClock, change, ids, opened, residue, waiting
 from tests.support.events import make_event, make_live
+from tests.support.recorded.event_log import FixedClock, change, ids, opened, residue, waiting
 from workers.errors import EventLogError
 from workers.events.event import Event
 from workers.publish.log.database import read_only

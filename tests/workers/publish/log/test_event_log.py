@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.event_log import FixedClock, as_killed, change, events, ids, opened, waiting
 from tests.support.events import make_event
+from tests.support.recorded.event_log import FixedClock, as_killed, change, events, ids, opened, waiting
 from workers.errors import EventLogError, EventLogFull
 from workers.publish.log.event_log import EventLog
 

@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.support.event_log import as_killed, change
 from tests.support.events import make_event
+from tests.support.recorded.event_log import as_killed, change
 from workers.clock import SystemClock
 from workers.errors import EventLogFull
 from workers.publish.log.event_log import EventLog

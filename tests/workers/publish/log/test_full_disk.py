@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.disks import fill
 from tests.support.events import make_event, make_live
-from tests.support.redis import BINARIES, Server, ids_in, settings_of
+from tests.support.serving.redis import BINARIES, Server, ids_in, settings_of
 from workers.errors import EventLogError, EventLogFull
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView

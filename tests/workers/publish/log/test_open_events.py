@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.event_log import opened, residue
 from tests.support.events import make_event, make_live, validate_body
-from tests.support.redis import Server, settings_of
+from tests.support.recorded.event_log import opened, residue
+from tests.support.serving.redis import Server, settings_of
 from workers.errors import EventLogError
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogView

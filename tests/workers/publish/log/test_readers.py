@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.event_log import FixedClock, as_killed, events, ids, opened, residue, waiting
 from tests.support.events import make_event, make_live
+from tests.support.recorded.event_log import FixedClock, as_killed, events, ids, opened, residue, waiting
 from workers.errors import EventLogFull
 from workers.publish.log.event_log import PRUNE_S, EventLog
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.event_log import FixedClock, opened
 from tests.support.events import make_event, make_live
+from tests.support.recorded.event_log import FixedClock, opened
 from workers.publish.log.event_log import EventLog
 from workers.publish.log.view import LogQuery, LogView
 

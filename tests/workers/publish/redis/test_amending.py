@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.disks import crashes
 from tests.support.events import make_event
-from tests.support.redis import Server, ids_in, settings_of
+from tests.support.serving.redis import Server, ids_in, settings_of
 from workers.events.event import Event, Verification
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.client import RedisSettings
@@ -18,7 +18,7 @@ from workers.publish.redis.sink import RedisSink
 CONFIRMED = Verification(verdict="confirmed", policy="hold", fallback="alert")
 NUMBER = 7
 WRITER = """
-    from tests.support.redis import settings_of
+    from tests.support.serving.redis import settings_of
     from tests.workers.publish.redis.test_amending import CONFIRMED, of_stream
     from workers.publish.log.event_log import EventLog
     from workers.publish.redis.sink import RedisSink

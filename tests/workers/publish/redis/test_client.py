@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from tests.support.events import make_event
-from tests.support.redis import BINARIES, Server, ids_in, settings_of
-from tests.support.servers import free_port
+from tests.support.serving.redis import BINARIES, Server, ids_in, settings_of
+from tests.support.serving.servers import free_port
 from workers.errors import PublishError
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis import client as redis_settings

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.clocks import wait_until
-from tests.support.event_log import residue
 from tests.support.events import make_event
-from tests.support.redis import Server, ids_in, settings_of
+from tests.support.recorded.event_log import residue
+from tests.support.serving.redis import Server, ids_in, settings_of
 from workers.events.event import Event
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.eraser import StreamEraser

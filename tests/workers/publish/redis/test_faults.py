@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.clocks import wait_until
 from tests.support.events import make_event
-from tests.support.faults import FAULTS, HARMLESS, Fault, Stage, answer_lost, restarted_empty, silent
-from tests.support.redis import BINARIES, Server, ids_in, settings_of
+from tests.support.serving.faults import FAULTS, HARMLESS, Fault, Stage, answer_lost, restarted_empty, silent
+from tests.support.serving.redis import BINARIES, Server, ids_in, settings_of
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.client import RedisSettings
 from workers.publish.redis.sink import CLOSE_S, LONGEST_WAIT_S, RedisSink

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.events import make_event
-from tests.support.redis import BINARIES, Server, settings_of
+from tests.support.serving.redis import BINARIES, Server, settings_of
 from workers.errors import PublishError
 from workers.publish.redis.client import connect
 from workers.publish.redis.reader import PAGE, EventFilter, EventReader

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.clocks import wait_until
 from tests.support.events import make_event
-from tests.support.redis import BINARIES, Server, ids_in, settings_of
+from tests.support.serving.redis import BINARIES, Server, ids_in, settings_of
 from workers.events.event import Event
 from workers.publish.log.event_log import EventLog
 from workers.publish.redis.client import RedisSettings, connect

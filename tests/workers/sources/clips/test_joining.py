@@ -9,8 +9,8 @@ from typing import Any
 import av
 import pytest
 
-from tests.support.media import make_video
-from tests.support.recording import heard_s, shown
+from tests.support.videos.media import make_video
+from tests.support.videos.recording import heard_s, shown
 from workers.sources.clips import joining
 from workers.sources.clips.joining import Order, Part, Shown, join
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.media import make_video, number_of
-from tests.support.recording import heard_s, recorded, shown, spec
+from tests.support.videos.media import make_video, number_of
+from tests.support.videos.recording import heard_s, recorded, shown, spec
 from workers.errors import ClipUnavailable
 from workers.sources.clips.coded import Recording
 from workers.sources.clips.making import make_clip, make_picture

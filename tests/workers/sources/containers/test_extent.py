@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.support.media import every, make_video, number_of, picture, read_all, tone
+from tests.support.videos.media import every, make_video, number_of, picture, read_all, tone
 
 RATE = 44100
 

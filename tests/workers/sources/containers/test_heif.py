@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.heif import make_tiled
-from tests.support.media import SPEC, camera, number_of, picture, read_all
+from tests.support.videos.heif import make_tiled
+from tests.support.videos.media import SPEC, camera, number_of, picture, read_all
 from workers.clock import SystemClock
 from workers.errors import SourceInvalid, SourceTooLarge
 from workers.sources.factory import build_source

@@ -10,10 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from tests.support.live import frames, live, take
-from tests.support.media import Run, every, make_video, number_of, opened, picture, read_all, tone
-from tests.support.processes import process
-from tests.support.servers import RTSP_SERVER, free_port, http, start, wait_for_port
+from tests.support.programs.processes import process
+from tests.support.serving.servers import RTSP_SERVER, free_port, http, start, wait_for_port
+from tests.support.streams.live import frames, live, take
+from tests.support.videos.media import Run, every, make_video, number_of, opened, picture, read_all, tone
 from workers.errors import SourceInvalid, SourceUnsupported
 from workers.sources.random_access import read_frames_at
 from workers.types import AudioChunk, FrameSpec

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from tests.support.media import camera, faces_in, make_portrait, read_all
+from tests.support.videos.media import camera, faces_in, make_portrait, read_all
 from workers.errors import ModelUnavailable
 from workers.sources.decode.faces import BLOCKS, DETAIL, FaceBlurrer, blur
 from workers.sources.factory import build_source

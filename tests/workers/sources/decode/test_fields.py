@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.fields import field_video
-from tests.support.media import number_of, read_all
-from tests.support.playing import SCALE, play
+from tests.support.videos.fields import field_video
+from tests.support.videos.media import number_of, read_all
+from tests.support.videos.playing import SCALE, play
 
 KINDS: dict[str, dict[str, Any]] = {
     "fields": {},

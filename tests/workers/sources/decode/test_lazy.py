@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from av.packet import Packet
 
-from tests.support.media import every, make_video, number_of
-from tests.support.playing import SCALE, play
-from tests.support.remote import make_scenes
+from tests.support.streams.remote import make_scenes
+from tests.support.videos.media import every, make_video, number_of
+from tests.support.videos.playing import SCALE, play
 from workers.sources.containers.container import Entry
 from workers.sources.containers.timebase import TimePlacement
 from workers.sources.counters import Counters

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.media import every, make_video, number_of, read_all
-from tests.support.playing import SCALE, play
+from tests.support.videos.media import every, make_video, number_of, read_all
+from tests.support.videos.playing import SCALE, play
 
 REFRESH = "intra-refresh=1:keyint=20:scenecut=0:bframes=0"
 KINDS: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.support.media import camera, every, make_video, number_of, read_all
+from tests.support.videos.media import camera, every, make_video, number_of, read_all
 from workers.sources.decode.scaling import FrameScaler
 from workers.sources.factory import build_source
 from workers.sources.random_access import read_frames_at

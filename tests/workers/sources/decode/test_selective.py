@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.support.media import SPEC, every, make_video, number_of, read_all
+from tests.support.videos.media import SPEC, every, make_video, number_of, read_all
 from workers.sources.decode import gop
 from workers.sources.decode.packets import Grid
 from workers.sources.decode.scaling import FrameScaler

@@ -6,7 +6,7 @@ import av
 import pytest
 from av.video.codeccontext import VideoCodecContext
 
-from tests.support.live import encoded
+from tests.support.streams.live import encoded
 from workers.sources.containers.container import Entry
 from workers.sources.containers.timebase import TimePlacement
 from workers.sources.counters import Counters

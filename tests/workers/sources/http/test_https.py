@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support.live import frames, live, take
-from tests.support.media import every, make_video, opened, picture, playlist
-from tests.support.servers import certified, http, paced, start, tcp, unresponsive
+from tests.support.serving.servers import certified, http, paced, start, tcp, unresponsive
+from tests.support.streams.live import frames, live, take
+from tests.support.videos.media import every, make_video, opened, picture, playlist
 from workers.errors import SourceNotFound, SourceTimeout, SourceUnreachable
 from workers.redaction import RedactedUrl
 from workers.sources.http.proxy import HttpProxy

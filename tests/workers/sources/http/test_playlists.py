@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.media import SPEC, camera, every, make_video, master_playlist, playlist
-from tests.support.servers import certified, http, start, tcp
+from tests.support.serving.servers import certified, http, start, tcp
+from tests.support.videos.media import SPEC, camera, every, make_video, master_playlist, playlist
 from workers.clock import SystemClock
 from workers.errors import SourceError, SourceRefused
 from workers.sources.factory import build_source

@@ -8,8 +8,8 @@ from socket import socket
 
 import pytest
 
-from tests.support.media import SPEC, camera, every, make_video, opened, playlist
-from tests.support.servers import http, start, tcp
+from tests.support.serving.servers import http, start, tcp
+from tests.support.videos.media import SPEC, camera, every, make_video, opened, playlist
 from workers.clock import SystemClock
 from workers.errors import SourceUnreachable
 from workers.redaction import RedactedUrl

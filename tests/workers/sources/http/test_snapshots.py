@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.live import frames, live, take
-from tests.support.media import number_of, picture
-from tests.support.servers import http
+from tests.support.serving.servers import http
+from tests.support.streams.live import frames, live, take
+from tests.support.videos.media import number_of, picture
 
 pytestmark = pytest.mark.realtime
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live import X264, frames, live, take
-from tests.support.media import every, make_video, playlist
-from tests.support.servers import http, start
+from tests.support.serving.servers import http, start
+from tests.support.streams.live import X264, frames, live, take
+from tests.support.videos.media import every, make_video, playlist
 from workers.sources.decode.scaling import FrameScaler
 from workers.sources.http.variants import MOST_TRIED, Qualities
 from workers.types import AudioChunk, FrameSpec

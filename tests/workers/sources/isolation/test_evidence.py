@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.media import SPEC, camera, make_video
-from tests.support.recording import shown
-from tests.support.servers import paced, tcp
+from tests.support.serving.servers import paced, tcp
+from tests.support.videos.media import SPEC, camera, make_video
+from tests.support.videos.recording import shown
 from workers.clock import SystemClock
 from workers.errors import ClipUnavailable
 from workers.sources.factory import build_source

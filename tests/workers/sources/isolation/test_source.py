@@ -17,8 +17,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.support.media import SPEC, camera, every, make_video, read_all
-from tests.support.servers import http, paced, start, unresponsive
+from tests.support.serving.servers import http, paced, start, unresponsive
+from tests.support.videos.media import SPEC, camera, every, make_video, read_all
 from workers.clock import SystemClock
 from workers.errors import SourceCrashed, SourceInvalid, SourceNotFound, SourceTimeout, SourceTooLarge
 from workers.rlimits import private_bytes
@@ -195,7 +195,7 @@ def test_it_ends_with_who_asked(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", every(40, 500))
     code = f"""
 import os, time
-from tests.support.media import camera, SPEC
+from tests.support.videos.media import camera, SPEC
 from workers.clock import SystemClock
 from workers.sources.isolation.source import DecoderPool, IsolatedSource
 source = DecoderPool({{}}).build(camera({str(path)!r}, fps=25), SPEC, SystemClock())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.support.live import Camera, Studio, Visit, encoded, studio
+from tests.support.streams.live import Camera, Studio, Visit, encoded, studio
 
 pytestmark = pytest.mark.realtime
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.network import bad_network
-from tests.support.remote import GREY_S, RED_S, Watching, make_scenes, rtsp_camera, udp_camera
+from tests.support.serving.network import bad_network
+from tests.support.streams.remote import GREY_S, RED_S, Watching, make_scenes, rtsp_camera, udp_camera
 from workers.types import SourceSnapshot
 
 pytestmark = pytest.mark.realtime

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import wait_until
-from tests.support.fields import field_video
-from tests.support.live import frames, live, take
-from tests.support.media import every, make_video, number_of
-from tests.support.servers import paced, tcp
+from tests.support.serving.servers import paced, tcp
+from tests.support.streams.live import frames, live, take
+from tests.support.videos.fields import field_video
+from tests.support.videos.media import every, make_video, number_of
 
 pytestmark = pytest.mark.realtime
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.clocks import SettableClock
-from tests.support.live import FPS, Camera, Studio, Visit, Watched, encoded, studio
+from tests.support.streams.live import FPS, Camera, Studio, Visit, Watched, encoded, studio
 
 pytestmark = pytest.mark.realtime
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.media import make_video
-from tests.support.recording import recorded
+from tests.support.videos.media import make_video
+from tests.support.videos.recording import recorded
 from workers.sources.clips.coded import Tracks
 from workers.sources.live.packet_ring import OVERHEAD, PacketRing
 from workers.types import RingLimits

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from tests.support.clocks import wait_until
-from tests.support.live import X264, frames, live, take
-from tests.support.media import every, make_video, number_of, picture
-from tests.support.processes import process
-from tests.support.servers import RTSP_SERVER, free_port, http, paced, start, tcp, wait_for_port
+from tests.support.programs.processes import process
+from tests.support.serving.servers import RTSP_SERVER, free_port, http, paced, start, tcp, wait_for_port
+from tests.support.streams.live import X264, frames, live, take
+from tests.support.videos.media import every, make_video, number_of, picture
 from workers.errors import SourceError, SourceNotFound, SourceUnauthorized
 from workers.sources.containers import timebase
 from workers.types import AudioChunk

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.media import SPEC, camera
-from tests.support.servers import tcp
+from tests.support.serving.servers import tcp
+from tests.support.videos.media import SPEC, camera
 from workers.clock import SystemClock
 from workers.errors import SourceError, SourceTimeout, SourceUnauthorized
 from workers.sources.factory import build_source

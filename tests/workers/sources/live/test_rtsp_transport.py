@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.live import frames, live, take
-from tests.support.media import opened
-from tests.support.processes import process
-from tests.support.servers import RTSP_SERVER, free_port, tcp, wait_for_port
+from tests.support.programs.processes import process
+from tests.support.serving.servers import RTSP_SERVER, free_port, tcp, wait_for_port
+from tests.support.streams.live import frames, live, take
+from tests.support.videos.media import opened
 from workers.errors import SourceUnsupported
 
 pytestmark = pytest.mark.realtime

@@ -12,9 +12,9 @@ import pytest
 import structlog
 
 from tests.support.clocks import wait_until
-from tests.support.live import X264, frames, live, take
-from tests.support.media import every, make_video, number_of
-from tests.support.servers import free_port, http, paced, start, tcp
+from tests.support.serving.servers import free_port, http, paced, start, tcp
+from tests.support.streams.live import X264, frames, live, take
+from tests.support.videos.media import every, make_video, number_of
 from workers.errors import (
     SourceChanged,
     SourceError,

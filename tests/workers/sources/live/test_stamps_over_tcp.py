@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fields import field_video
-from tests.support.live import frames, live, take
-from tests.support.media import number_of
-from tests.support.restamping import pictures, restamped
-from tests.support.servers import tcp
+from tests.support.serving.servers import tcp
+from tests.support.streams.live import frames, live, take
+from tests.support.videos.fields import field_video
+from tests.support.videos.media import number_of
+from tests.support.videos.restamping import pictures, restamped
 
 pytestmark = pytest.mark.realtime
 

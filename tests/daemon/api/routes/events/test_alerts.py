@@ -14,8 +14,8 @@ from daemon.alerts.types import SuppressReason
 from tests.daemon.api.conftest import ALL, DOOR, Serve, Served
 from tests.daemon.api.test_session import MARK, logged_in
 from tests.support.events import make_event
-from tests.support.receivers import receiver
-from tests.support.servers import closed_port
+from tests.support.serving.receivers import receiver
+from tests.support.serving.servers import closed_port
 
 PUBLIC = "https://cams.example.org"
 SECRET = "s3wn-webhook-address"

@@ -12,11 +12,11 @@ import pytest
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.search.engine import SearchModels
 from tests.daemon.api.conftest import CONFIG, DOOR, GRAPHS, Serve, Served
-from tests.support.asking import claims, is_plan, plan
 from tests.support.clocks import SettableClock
 from tests.support.events import make_event
-from tests.support.recordings import NOW, day
-from tests.support.vlm_server import VlmServer, says, status, vlm_server
+from tests.support.recorded.asking import claims, is_plan, plan
+from tests.support.recorded.recordings import NOW, day
+from tests.support.serving.vlm_server import VlmServer, says, status, vlm_server
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport
 

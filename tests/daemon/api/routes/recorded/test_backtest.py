@@ -14,8 +14,8 @@ from daemon.backtest.run import BacktestModels
 from tests.daemon.api.conftest import DOOR, FILES, Serve, Served
 from tests.daemon.backtest.test_live import TAPE
 from tests.support.events import make_event
-from tests.support.live_items import START, live_items
-from tests.support.shards import write_stream
+from tests.support.recorded.shards import write_stream
+from tests.support.streams.live_items import START, live_items
 from workers.items import FrameAnswer
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport

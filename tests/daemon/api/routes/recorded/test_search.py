@@ -13,9 +13,9 @@ from daemon.search.engine import SearchModels
 from tests.daemon.api.conftest import DOOR, FILES, GRAPHS, Serve, Served
 from tests.support.clocks import SettableClock
 from tests.support.events import make_event
-from tests.support.media import every, make_video
-from tests.support.recording import shown
-from tests.support.recordings import LIVE, NOW, day, frame, seen, write_shard
+from tests.support.recorded.recordings import LIVE, NOW, day, frame, seen, write_shard
+from tests.support.videos.media import every, make_video
+from tests.support.videos.recording import shown
 from workers.index.types import StoredFile
 from workers.services.encoder import EncoderService
 from workers.services.proxies import EncoderProxy, LocalTransport

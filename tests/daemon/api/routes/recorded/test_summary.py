@@ -10,8 +10,8 @@ from daemon.captions.types import Described, Written, upload_owner
 from daemon.config.sections.cameras import UPLOADS
 from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from tests.daemon.api.conftest import DOOR, FILES, GRAPHS, Serve, Served
-from tests.support.recording import shown
-from tests.support.summary import live_clip, live_event, stored_upload
+from tests.support.recorded.summary import live_clip, live_event, stored_upload
+from tests.support.videos.recording import shown
 
 pytestmark = pytest.mark.timeout(60)
 
