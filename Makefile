@@ -86,23 +86,23 @@ format: $(DEV_STAMP) ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 bench: $(DEV_STAMP) ## measure decoding, tagging, publishing, aligning, hiding faces, overload, uploads, restarts, the page (tests/benchmarks)
-	@for name in decode throughput publishing aligner_hop faces overload uploads restart page; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+	@for name in speed.decode speed.throughput speed.publishing speed.aligner_hop seeing.faces faults.overload speed.uploads faults.restart speed.page; do echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 
 methods: $(DEV_STAMP) ## train every method briefly, write the tables of docs/methods.md (twenty minutes)
-	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.methods
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.learning.methods
 
 compression: $(DEV_STAMP) ## make aligner and models smaller, write the tables of docs/compression.md (some minutes)
-	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.compression
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m tests.benchmarks.learning.compression
 
 bench-memory: $(DEV_STAMP) ## measure whether memory stays flat (MINUTES=30)
-	$(BIN)/python -m tests.benchmarks.memory --minutes $(MINUTES)
+	$(BIN)/python -m tests.benchmarks.faults.memory --minutes $(MINUTES)
 
 netem: $(DEV_STAMP) ## measure cameras behind bad networks, as root, in real time (six minutes; docs/faults.md)
-	$(BIN)/python -m tests.benchmarks.bad_networks
+	$(BIN)/python -m tests.benchmarks.faults.bad_networks
 
 faults: $(DEV_STAMP) ## measure recovery after outages of a minute, in real time (some minutes; docs/faults.md)
-	$(BIN)/python -m tests.benchmarks.redis_outages
-	$(BIN)/python -m tests.benchmarks.actor_faults
+	$(BIN)/python -m tests.benchmarks.faults.redis_outages
+	$(BIN)/python -m tests.benchmarks.faults.actor_faults
 
 soak: $(DEV_STAMP) ## break cameras, Redis and processes for MINUTES=30, report lost and duplicate events (SEED=0)
 	$(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --seed $(SEED)

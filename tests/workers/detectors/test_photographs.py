@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.detectors import photographs
+from tests.benchmarks.seeing.detectors import photographs
 from workers.detectors.detector import Detectors
 
 TABLE = Path(__file__).parents[4] / "shared" / "media" / "surveillance" / "photos_people.tsv"

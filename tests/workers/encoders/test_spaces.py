@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import spaces
+from tests.benchmarks.learning import spaces
 from tests.support.models.spaces import figures
 
 STREAMS = Path(__file__).resolve().parents[4] / "shared" / "media" / "streams"

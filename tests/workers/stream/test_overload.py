@@ -1,6 +1,6 @@
 """Twice the work that the encoder can do, through whole pipelines, in time that passes six times as fast.
 
-The load is that of ``tests/benchmarks/overload.py``; nothing here depends on how fast the machine is, within reason.
+The load is that of ``tests/benchmarks/faults/overload.py``; within reason, it does not matter how fast the machine is.
 """
 
 import threading
