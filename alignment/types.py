@@ -36,13 +36,15 @@ class Counted:
     """At least ``count`` objects of any of ``classes`` (numbers of a detector's classes).
 
     ``colour``: one of ``DETECTED_COLOURS``, of which they must have enough; None: they may have any. ``ease`` is added
-    to their logits, for classes that a detector is rarely sure of.
+    to their logits, for classes that a detector is rarely sure of. ``kinds``: which rows of the event's ``animals``
+    they are; a frame that looks more like another row shows another animal. Empty: the look does not matter.
     """
 
     classes: tuple[int, ...]
     count: int = 1
     colour: int | None = None
     ease: float = 0.0
+    kinds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class EventQuery:
     objects: tuple[
         ObjectQuery | None, ...
     ] = ()  # of each visual paraphrase; None: it names no object; empty: none does
+    animals: F32 = field(default_factory=_no_rows)  # [A, D] kinds of animals, where ``objects`` ask for some
     read_as: tuple[str, ...] = ()  # what each paraphrase was taken to mean, for people
 
 

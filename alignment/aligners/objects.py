@@ -20,16 +20,20 @@ MORE = {1: 0.0, 2: 1.44, 3: 1.0, 4: 0.5}
 MANY = -0.16
 COLOURS_AT = 6  # column of the first colour
 COLOURED = 0.08  # share of a red car's box that is red at least
+# By how much of cosine a frame may look more like another kind of animal than like that of a detected one, the logits
+# that a cosine of 1 beyond that takes, and how many at most: a frame shows more than its animal (ADR 59).
+FREE, STEEP, MOST = 0.05, 15.0, 4.0
 FAINT = 1.5  # below the logit of a detected object is one that the look of the frame can confirm
 KERNEL = (0.25, 0.5, 0.25)  # over three clips: an object is missed in single frames, and seen falsely in others
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The detections of a window. ``present`` bool[T]: a frame was seen."""
+    """The detections of a window. ``present`` bool[T]: a frame was seen. ``alike`` f32[T, A]: to kinds of animals."""
 
     detections: Detections
     present: Bools
+    alike: F32
 
     def seen(self, counted: Counted) -> F32:
         """Return f32[T]: the probability that enough objects are there, 0 without a frame."""
@@ -39,8 +43,15 @@ class _Window:
         logits = np.where(found, self.detections[..., 1], -np.inf).astype(np.float64)
         if logits.shape[1] < counted.count:
             return np.zeros(len(logits), np.float32)
-        nth = -np.partition(-logits, counted.count - 1, axis=1)[:, counted.count - 1]
+        nth = -np.partition(-logits, counted.count - 1, axis=1)[:, counted.count - 1] - self._mistaken(counted.kinds)
         return probability(_smooth(nth + MORE.get(counted.count, MANY) + counted.ease, self.present), self.present)
+
+    def _mistaken(self, kinds: tuple[int, ...]) -> F64:
+        """Return f64[T], logits: what frames lose that look like another kind of animal than ``kinds``."""
+        if not kinds:
+            return np.zeros(len(self.present))
+        nearer = np.delete(self.alike, kinds, axis=1).max(axis=1) - self.alike[:, kinds].max(axis=1)
+        return np.asarray(np.clip(STEEP * (nearer - FREE), 0, MOST), np.float64)
 
     def score(self, query: ObjectQuery, by_features: F32) -> tuple[F32, Bools]:
         """Return f32[T], the probability of a description, and bool[T], where its ``place`` shows itself.
@@ -69,6 +80,7 @@ class ObjectSigns:
 
     def __init__(self, queries: Sequence[EventQuery]) -> None:
         self._asked = [(i, objects) for i, q in enumerate(queries) if any(q.objects) for objects in q.objects]
+        self._animals = next((q.animals for q in queries if len(q.animals)), None)  # the same of all that have some
         self._first = 0  # number of the first clip of ``_shown`` and ``_found``
         self._found: F32 = np.zeros((0, len(self._asked)), np.float32)  # at each clip of the last window
         self._shown: Bools = np.zeros((0, len(self._asked)), bool)  # at each clip of the last window: shown so far
@@ -81,7 +93,9 @@ class ObjectSigns:
         """
         if window.detections is None or not self._asked:
             return p
-        view = _Window(window.detections, window.frame_mask)
+        animals, frames = self._animals, np.nan_to_num(window.frames)
+        alike = frames[:, :0] if animals is None else np.asarray(frames @ animals.T)
+        view = _Window(window.detections, window.frame_mask, alike)
         found = np.zeros((len(p), len(self._asked)), np.float32)
         places = np.zeros(found.shape, bool)
         for a, (i, objects) in enumerate(self._asked):

@@ -14,6 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+ANIMALS = 398  # the first of the thousand things; what follows is no animal
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -103,6 +105,16 @@ def things() -> tuple[Thing, ...]:
         Thing(r["name"], r["gloss"], tuple(r["paraphrases"]), tuple(r["synonyms"]), tuple(k))
         for r, k in zip(rows, kinds, strict=True)
     )
+
+
+@cache
+def animal_kinds() -> dict[str, tuple[int, ...]]:
+    """Return the kinds of animals, each with the numbers of the things that are of it."""
+    members: dict[str, list[int]] = {}
+    for i, thing in enumerate(things()[:ANIMALS]):
+        for kind in thing.kinds:
+            members.setdefault(kind, []).append(i)
+    return {kind: tuple(of) for kind, of in members.items()}
 
 
 @cache

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from alignment.types import MODALITIES, EventQuery, Modality
+from alignment.lexicon import animal_kinds
+from alignment.types import F32, MODALITIES, EventQuery, Modality
 from workers.encoders.base import TextEncoder
 from workers.queries.english import english_of, english_spec
 from workers.queries.keywords import content_words
@@ -39,6 +40,7 @@ def build_query(spec: EventSpec, encoder: TextEncoder, detects: bool = False) ->
     said_rows = encoder.encode_sentences([said_content(text) for text in said])
     words = content_words(looks[0] if looks else said_content(said[0]) if said else spec.describe[0])
     against = [text for text in map(seen_content, spec.unlike) if text not in looks] if seen else []
+    animals = any(counted.kinds for s in sought if s for counted in s.query.wanted)
     return EventQuery(
         event=spec.name,
         vision=seen_rows,
@@ -53,7 +55,16 @@ def build_query(spec: EventSpec, encoder: TextEncoder, detects: bool = False) ->
         vocabulary=encoder.vocabulary,
         likeness=encoder.likeness(looks, seen_rows),
         objects=tuple(s.query if s else None for s in sought),
+        animals=_animals(encoder.vocabulary if animals else encoder.vocabulary[:0]),
     )
+
+
+def _animals(names: F32) -> F32:
+    """Return f32[A, D]: the mean name of each kind of animal, as a unit row; none of no names."""
+    if not len(names):
+        return names
+    rows = np.stack([names[list(of)].mean(axis=0) for of in animal_kinds().values()])
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def _sought(text: str) -> Sought | None:

@@ -6,11 +6,11 @@ that agree. A negation that no detector can judge is never reported: features wo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from alignment.lexicon import object_words
+from alignment.lexicon import animal_kinds, object_words
 from alignment.types import DETECTED_COLOURS, Counted, ObjectQuery
 from workers.detectors.classes import CLASSES, NAMES
 from workers.queries.modality import seen_content
@@ -39,6 +39,7 @@ class Sought:
     look: str
 
 
+KINDS = {"dog": "a dog, a pet", "cat": "a cat, a pet"}  # which of ``animal_kinds`` an animal of the detectors is
 EASE = 1.5  # of the logit of a class that the detectors are rarely sure of
 NEVER = ObjectQuery((Counted(()),))
 
@@ -154,12 +155,23 @@ def _several(counted: Counted) -> Counted:
 
 def _wanted(reading: Reading) -> tuple[Counted, ...]:
     """Return the objects that must all be seen; one of any of the classes where one object is enough."""
+    names = [name for name, _ in reading.objects]
     if reading.either:
-        numbers = {n for name, _ in reading.objects for n in _numbers(name)}
-        return (Counted(tuple(sorted(numbers)), ease=EASE if unsure_objects(reading) else 0.0),)
+        numbers = {n for name in names for n in _numbers(name)}
+        kinds = _kinds(names) if {*names} <= {*KINDS} else ()
+        return (Counted(tuple(sorted(numbers)), ease=EASE if unsure_objects(reading) else 0.0, kinds=kinds),)
     return tuple(
-        Counted(_numbers(name), count, ease=EASE if name in UNSURE else 0.0) for name, count in reading.objects
+        Counted(
+            _numbers(name), count, ease=EASE if name in UNSURE else 0.0, kinds=_kinds(names) if name in KINDS else ()
+        )
+        for name, count in reading.objects
     )
+
+
+def _kinds(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of the kinds of all animals that a description names: where both are, each is one of them."""
+    every = list(animal_kinds())
+    return tuple(every.index(KINDS[name]) for name in names if name in KINDS)
 
 
 def _numbers(name: str) -> tuple[int, ...]:

@@ -26,7 +26,11 @@ Looks = Callable[[I64], F32]
 
 def needs_look(query: EventQuery) -> bool:
     """Return whether the features of frames have a say."""
-    return not any(query.objects) or any(o is None or o.absent or o.frames != "ignore" for o in query.objects)
+    return (
+        not any(query.objects)
+        or query.animals.size > 0
+        or any(o is None or o.absent or o.frames != "ignore" for o in query.objects)
+    )
 
 
 @dataclass(frozen=True, slots=True)

