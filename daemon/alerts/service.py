@@ -2,13 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 
 from daemon.alerts.attachments import EvidenceReader
 from daemon.alerts.channels.factory import build_channel
 from daemon.alerts.decider import Decider
-from daemon.alerts.dispatcher import READER, Dispatcher
+from daemon.alerts.dispatcher import Dispatcher
 from daemon.alerts.links import Links, link_key
 from daemon.alerts.notice import Composer
 from daemon.alerts.rules import Rules
@@ -23,10 +22,8 @@ from daemon.config import Config
 from daemon.config.over_time import rules_of_cameras
 from daemon.observability.snapshot import AlertsSnapshot, TargetSnapshot
 from workers.clock import Clock, SystemClock
+from workers.publish.log.following import Acknowledge, Follow
 from workers.state_layout import StateLayout
-
-Follow = Callable[[str], int]
-Acknowledge = Callable[[str, int], None]
 
 
 class AlertService:
@@ -45,14 +42,21 @@ class AlertService:
         pace: float = 1.0,
     ) -> None:
         self._config, self._layout, self._clock, self._pace = config, layout, clock or SystemClock(), pace
-        self._follow = follow
         self.history = AlertStore(layout.alerts)
         self._key = link_key(layout.alerts)
         self._session, self._mutex = Session(layout.alerts), threading.RLock()
         self._queue = MessageQueue(self._session)
         decider = Decider(Rules(config))
         self._dispatcher = Dispatcher(
-            layout.event_log, self._session, decider, self._prepare, acknowledge, self._decided, self._clock, pace
+            layout.event_log,
+            self._session,
+            decider,
+            self._prepare,
+            follow,
+            acknowledge,
+            self._decided,
+            self._clock,
+            pace,
         )
         self._is_ready = False
         self._latest = AlertsSnapshot()
@@ -68,9 +72,8 @@ class AlertService:
         """Begin where the last run stopped; on a full disk as soon as there is room."""
         self._dispatcher.start()
 
-    def _prepare(self) -> int:
+    def _prepare(self, position: int) -> int:
         """Return up to where the event log is decided, and start to deliver; raise ``WatchwordError``."""
-        position = self._follow(READER)
         with self._session.changing() as connection:
             decisions = Decisions(connection)
             known = decisions.cursor()

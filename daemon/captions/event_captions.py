@@ -7,11 +7,9 @@ into the store, by whose words it is found.
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
-from alignment.errors import WatchwordError
 from daemon.alerts.attachments import EvidenceReader
 from daemon.captions.events import caption_of, described, language_of
 from daemon.captions.pending import Pending
@@ -23,13 +21,11 @@ from daemon.vlm.errors import VlmError
 from daemon.vlm.factory import VlmClients
 from workers.clock import Clock
 from workers.events.event import Caption, Event
+from workers.publish.log.following import Acknowledge, Follow, LogFollower
 from workers.publish.log.records import Record
-from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout
 
 READER = "captions"  # its name in the event log
-BATCH = 256
-ACKNOWLEDGE_S = 5.0
 
 log = structlog.get_logger()
 Amend = Callable[[str, Caption], Event | None]
@@ -44,19 +40,16 @@ class EventCaptions:
     def __init__(
         self,
         layout: StateLayout,
-        follow: Callable[[str], int],
-        acknowledge: Callable[[str, int], None],
+        follow: Follow,
+        acknowledge: Acknowledge,
         amend: Amend,
         turns: Turns,
         clock: Clock,
         made: Counter[str],
     ) -> None:
         self._layout, self._turns, self._clock, self._made = layout, turns, clock, made
-        self._follow, self._acknowledge, self._amend = follow, acknowledge, amend
-        self._view, self._store = LogView(layout.event_log), CaptionStore(layout.captions)
-        self._pending = Pending(made)
-        self._cursor: int | None = None
-        self._acknowledged, self._acknowledge_due = 0, 0.0
+        self._log = LogFollower(layout.event_log, READER, follow, acknowledge, clock)
+        self._amend, self._store, self._pending = amend, CaptionStore(layout.captions), Pending(made)
 
     @property
     def waiting(self) -> int:
@@ -66,16 +59,15 @@ class EventCaptions:
     @property
     def follows(self) -> bool:
         """Return whether the event log waits for this reader."""
-        return self._cursor is not None
+        return self._log.cursor is not None
 
     def read(self) -> None:
         """Take up what is new in the log."""
-        if self._cursor is None:
-            self._cursor = self._acknowledged = self._follow(READER)
-        while records := self._view.after(self._cursor, BATCH):
+        self._log.begin()
+        while records := self._log.batch():
             for record in records:
                 self._take(record)
-            self._cursor = records[-1].seq
+            self._log.passed(records)
 
     def describe_next(self, config: Config, clients: VlmClients) -> bool:
         """Describe the event that closed last; return whether one waited. Raise ``VlmError``."""
@@ -104,18 +96,9 @@ class EventCaptions:
         return True
 
     def let_go(self) -> None:
-        """Let the event log go of what is described, now and then; look whether it is another log meanwhile."""
-        now = self._clock.monotonic()
-        if self._cursor is None or now < self._acknowledge_due:
-            return
-        self._acknowledge_due = now + ACKNOWLEDGE_S
-        if self._cursor > self._view.last():
-            log.warning("the event log was replaced: captions begin at its beginning")
-            self._cursor, self._acknowledged, self._pending = 0, 0, Pending(self._made)
-        elif (done := self._pending.floor(self._cursor)) > self._acknowledged:
-            with suppress(WatchwordError):  # it is tried again, and holds back no event
-                self._acknowledge(READER, done)
-                self._acknowledged = done
+        """Let the event log go of what is described, now and then."""
+        if self._log.let_go(self._pending.floor()):
+            self._pending = Pending(self._made)
 
     def _take(self, record: Record) -> None:
         caption = record.event.caption

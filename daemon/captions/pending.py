@@ -79,6 +79,6 @@ class Pending:
             self._made["none"] += 1
             log.info("no caption", camera=waiting.event.camera, event_name=waiting.event.event, id=event_id)
 
-    def floor(self, read: int) -> int:
-        """Return up to where nothing waits; ``read``: up to where the log was read."""
-        return min((one.seq - 1 for one in self._waiting.values()), default=read)
+    def floor(self) -> int | None:
+        """Return up to where nothing waits; None: nothing waits at all."""
+        return min((one.seq - 1 for one in self._waiting.values()), default=None)

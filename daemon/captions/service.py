@@ -1,31 +1,33 @@
 """The thread that has closed events described, and when none waits uploads."""
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
 
 import structlog
 
-from alignment.errors import WatchwordError
 from daemon.captions.event_captions import Amend, EventCaptions
 from daemon.captions.store import CaptionStore
 from daemon.captions.turns import Turns
 from daemon.captions.upload_captions import Done, UploadCaptions, Uploads
 from daemon.config import Config
 from daemon.config.sections.cameras import UPLOADS
+from daemon.logs.failures import Failures
 from daemon.observability.snapshot import CaptionsSnapshot
 from daemon.vlm.errors import VlmError
 from daemon.vlm.factory import VlmClients
 from daemon.vlm.waiting import wait_for_model
 from workers.backoff import Backoff
 from workers.clock import Clock, SystemClock
+from workers.publish.log.following import Acknowledge, Follow
 from workers.state_layout import StateLayout
 
-LOOK_S, AGAIN_S = 0.5, 2.0
+LOOK_S = 0.5
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0  # after a question that failed
 GIVE_UP = 3  # of them in a row, after which nobody waits for captions
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class CaptionService:
@@ -40,8 +42,8 @@ class CaptionService:
         config: Config,
         layout: StateLayout,
         clients: VlmClients,
-        follow: Callable[[str], int],
-        acknowledge: Callable[[str, int], None],
+        follow: Follow,
+        acknowledge: Acknowledge,
         amend: Amend,
         uploads: Uploads,
         done: Done,
@@ -58,7 +60,8 @@ class CaptionService:
         self._backoff, self._not_before = Backoff(self._clock, FIRST_WAIT_S, LONGEST_WAIT_S), 0.0
         self._settings = config, clients
         self._rests = self._failures = 0  # steps without work; questions in a row that failed
-        self._error = ""
+        failed = "captions failed, and are tried again"
+        self._errors = Failures(log, "captions wait", failed, self._stopping, logging.WARNING)
         self._thread = threading.Thread(target=self._run, name="captions", daemon=True)
 
     def apply(self, config: Config, clients: VlmClients) -> None:
@@ -122,16 +125,7 @@ class CaptionService:
     def _run(self) -> None:
         while not self._stopping.is_set():
             found = False
-            try:
+            with self._errors.survived():
                 found = self.step()
-                self._error = ""
-            except WatchwordError as error:
-                if error.message != self._error and not self._stopping.is_set():
-                    log.warning("captions wait", code=error.code, error=str(error))
-                self._error = error.message
-                self._stopping.wait(AGAIN_S)
-            except Exception:  # boundary: cameras go on, whatever is wrong with a caption
-                log.exception("captions failed, and are tried again")
-                self._stopping.wait(AGAIN_S)
             if not found:
                 self._stopping.wait(LOOK_S)

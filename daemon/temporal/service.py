@@ -7,33 +7,29 @@ what it had not acknowledged, and finds events with the same ids: nothing is los
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import structlog
 
-from alignment.errors import WatchwordError
 from alignment.temporal.expressions import Ref
 from alignment.temporal.rule import TemporalRule
 from alignment.temporal.types import Progress
 from daemon.config import Config, config_hash
 from daemon.config.over_time import rules_of_cameras
+from daemon.logs.failures import Failures
 from daemon.observability.snapshot import DaemonSnapshot
 from daemon.temporal.runs import RuleRuns
 from workers.clock import Clock, SystemClock
 from workers.events.erasures import Erasures, content_span
 from workers.events.event import Event
-from workers.publish.log.view import LogView
+from workers.publish.log.following import BATCH, Acknowledge, Follow, LogFollower
 from workers.sources.url import is_file
 from workers.state_layout import StateLayout
 from workers.types import Receipt
 
 READER = "rules"  # its name in the event log
-BATCH = 256
 LOOK_S = 0.25
-AGAIN_S = 2.0
-ACKNOWLEDGE_S = 5.0
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class TemporalService:
@@ -46,23 +42,22 @@ class TemporalService:
         self,
         config: Config,
         layout: StateLayout,
-        follow: Callable[[str], int],
-        acknowledge: Callable[[str, int], None],
+        follow: Follow,
+        acknowledge: Acknowledge,
         publish: Callable[[Sequence[Event]], tuple[Receipt, ...]],
         snapshot: Callable[[], DaemonSnapshot],
         clock: Clock | None = None,
     ) -> None:
         self._config, self._snapshot, self._clock = config, snapshot, clock or SystemClock()
-        self._follow, self._acknowledge, self._publish = follow, acknowledge, publish
-        self._view, self._erasures = LogView(layout.event_log), Erasures(layout.erasures)
+        self._publish, self._erasures = publish, Erasures(layout.erasures)
+        self._log = LogFollower(layout.event_log, READER, follow, acknowledge, self._clock)
         self._runs = RuleRuns(self._latest)
         self._mutex = threading.Lock()  # a change of the rules waits for a step
-        self._cursor: int | None = None
-        self._acknowledged, self._acknowledge_due = 0, 0.0
         self._unsent: list[Event] = []
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._error = ""
         self._stopping = threading.Event()
+        failed = "rules over time cannot be evaluated, and are tried again"
+        self._errors = Failures(log, "rules over time wait", failed, self._stopping)
         self._thread = threading.Thread(target=self._run, name="rules-over-time", daemon=True)
 
     @property
@@ -94,25 +89,22 @@ class TemporalService:
     def step(self) -> bool:
         """Evaluate what is new; return whether there was anything in the log. Raise ``WatchwordError``."""
         with self._mutex:
-            if self._cursor is None and not self._runs.rules:
+            if self._log.cursor is None and not self._runs.rules:
                 return False
             snapshot = self._snapshot()  # before the log: what it says is known by then has been published
-            if self._cursor is None:
-                self._cursor = self._recall()
-            records = self._view.after(self._cursor, BATCH)
+            self._log.begin(self._recall)
+            records = self._log.batch()
             progress = [] if len(records) == BATCH else list(_watermarks(snapshot))
             parts = self._runs.take(record.event for record in records)
             self._unsent += self._runs.step(parts, progress, self._clock.wall())
             self._send()
-            if records:
-                self._cursor = records[-1].seq
-            self._let_go()
+            self._log.passed(records)
+            self._log.let_go()
             return bool(records)
 
-    def _recall(self) -> int:
-        """Learn from the event log what happened lately; return up to where it is evaluated."""
-        position = self._follow(READER)
-        records = list(self._view.since(self._clock.wall() - self._runs.reach_s)) if self._runs.rules else []
+    def _recall(self, position: int) -> int:
+        """Learn from the event log what happened lately; return ``position``, up to where it is evaluated."""
+        records = list(self._log.view.since(self._clock.wall() - self._runs.reach_s)) if self._runs.rules else []
         parts = self._runs.take(record.event for record in records)
         past = {record.event.id for record in records if record.seq <= position}
         self._runs.recall([part for part in parts if part.id in past])
@@ -135,39 +127,16 @@ class TemporalService:
         return any(self._erasures.forbids(c, i, content_span(start, end, ())) for c, i, start, end in told)
 
     def _latest(self, event_id: str) -> Event | None:
-        records = self._view.revisions(event_id)
+        records = self._log.view.revisions(event_id)
         return records[-1].event if records else None
-
-    def _let_go(self) -> None:
-        """Let the event log go of what is evaluated, now and then; look whether it is another log meanwhile."""
-        now = self._clock.monotonic()
-        if self._cursor is None or now < self._acknowledge_due:
-            return
-        self._acknowledge_due = now + ACKNOWLEDGE_S
-        if self._cursor > self._view.last():
-            log.warning("the event log was replaced: rules over time begin at its beginning")
-            self._cursor = self._acknowledged = 0
-        elif self._cursor != self._acknowledged:
-            with suppress(WatchwordError):  # it is tried again, and holds back no event
-                self._acknowledge(READER, self._cursor)
-                self._acknowledged = self._cursor
 
     def _run(self) -> None:
         while True:
             is_last, found = self._stopping.is_set(), False
-            try:
+            with self._errors.survived():
                 found = self.step()
                 if is_last and not found:
                     self._end()
-                self._error = ""
-            except WatchwordError as error:
-                if error.message != self._error:
-                    log.error("rules over time wait", code=error.code, error=str(error))
-                self._error = error.message
-                self._stopping.wait(AGAIN_S)
-            except Exception:  # without this thread no rule would be evaluated, without a word
-                log.exception("rules over time cannot be evaluated, and are tried again")
-                self._stopping.wait(AGAIN_S)
             if is_last and not found:
                 return
             if not found:
@@ -178,8 +147,7 @@ class TemporalService:
         with self._mutex:
             self._unsent += self._runs.finish(self._clock.wall())
             self._send()
-            self._acknowledge_due = 0.0
-            self._let_go()
+            self._log.let_go(at_once=True)
 
 
 def _live_rules(config: Config) -> list[TemporalRule]:

@@ -15,6 +15,7 @@ import structlog
 from alignment.errors import WatchwordError
 from daemon.alerts.attachments import EvidenceReader
 from daemon.config import Config
+from daemon.logs.failures import Failures
 from daemon.observability.snapshot import VerificationSnapshot
 from daemon.verification.look import Looker, after_look, needs_look, unavailable
 from daemon.verification.queue import Case, CaseQueue
@@ -23,17 +24,13 @@ from daemon.vlm.factory import VlmClients
 from daemon.vlm.waiting import wait_for_model
 from workers.clock import Clock, SystemClock
 from workers.events.event import Event, Verification
+from workers.publish.log.following import Acknowledge, Follow, LogFollower
 from workers.publish.log.records import Record
-from workers.publish.log.view import LogView
 from workers.state_layout import StateLayout
 from workers.telemetry import Histogram
 
 READER = "verification"  # its name in the event log
-BATCH = 256
-LOOK_S = 0.05  # between two looks whether the event log was written to
-READ_S = 0.25  # between two looks into it without that
 AGAIN_S = 2.0
-ACKNOWLEDGE_S = 5.0
 AT_ONCE = 2  # questions to one server: a slow answer does not hold up the next event
 WAIT_S = 60.0  # longest wait of an event for its turn
 QUEUE_FULL = "too many events wait for the model"
@@ -44,7 +41,7 @@ Amend = Callable[[str, Verification], Event | None]
 Outcome = tuple[str, str]
 """A verdict that was written, and the code of the error for which there is none, or ``""``."""
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class VerificationService:
@@ -59,24 +56,23 @@ class VerificationService:
         config: Config,
         layout: StateLayout,
         clients: VlmClients,
-        follow: Callable[[str], int],
-        acknowledge: Callable[[str, int], None],
+        follow: Follow,
+        acknowledge: Acknowledge,
         amend: Amend,
         clock: Clock | None = None,
     ) -> None:
-        self._layout, self._clock = layout, clock or SystemClock()
-        self._follow, self._acknowledge, self._amend = follow, acknowledge, amend
-        self._view = LogView(layout.event_log)
+        self._layout, self._clock, self._amend = layout, clock or SystemClock(), amend
+        self._log = LogFollower(layout.event_log, READER, follow, acknowledge, self._clock)
         self._queue, self._cases = CaseQueue(), dict[str, Case]()  # by event id: those that wait or are looked at
         self._busy: Counter[VlmClient] = Counter()
         self._over: deque[tuple[Case, VlmClient | None, Outcome | None]] = deque()  # looks that are
-        self._cursor: int | None = None
-        self._acknowledged, self._acknowledge_due = 0, 0.0
         self._verdicts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
         self._latency = Histogram(LATENCIES)
-        self._error = ""
         self._stopping, self._wake = threading.Event(), threading.Event()
+        # Without this thread no event would be verified, and held alerts never sent.
+        failed = "events cannot be verified, and are tried again"
+        self._errors = Failures(log, "verification waits", failed, self._stopping)
         self._thread = threading.Thread(target=self._run, name="verification", daemon=True)
         self.apply(config, clients)
 
@@ -116,23 +112,22 @@ class VerificationService:
 
     def _is_done(self) -> bool:
         with suppress(WatchwordError):
-            return not self._cases and self._cursor is not None and self._cursor >= self._view.last()
+            return not self._cases and self._log.cursor is not None and self._log.cursor >= self._log.view.last()
         return False
 
     def step(self) -> bool:
         """Take up what is new in the log and what was finished; return whether the log had anything."""
-        if self._cursor is None:
-            self._cursor = self._acknowledged = self._follow(READER)
+        self._log.begin()
         while self._over:
             self._close(*self._over[0])
             self._over.popleft()
-        records = self._view.after(self._cursor, BATCH)
+        records = self._log.batch()
         for record in records:
             self._take(record)
-        if records:
-            self._cursor = records[-1].seq
+        self._log.passed(records)
         self._begin()
-        self._let_go()
+        done = min((case.seq - 1 for case in self._cases.values()), default=None)
+        self._log.let_go(done, at_once=self._stopping.is_set())
         return bool(records)
 
     def _take(self, record: Record) -> None:
@@ -146,7 +141,7 @@ class VerificationService:
 
     def _unseen(self, event_id: str) -> tuple[Record, bool] | None:
         """Return the last revision of an event, and whether it has ended, if it needs a look."""
-        records = self._view.revisions(event_id)
+        records = self._log.view.revisions(event_id)
         has_ended = any(record.event.type == "end" for record in records)  # a late transcript updates it after that
         return (records[-1], has_ended) if records and needs_look(records[-1].event, has_ended) else None
 
@@ -198,7 +193,7 @@ class VerificationService:
             try:
                 amended = self._amend(event.id, found)
             except WatchwordError as error:
-                self._report(error)
+                self._errors.report(error)
                 self._stopping.wait(AGAIN_S)
                 continue
             if amended is None:
@@ -223,47 +218,13 @@ class VerificationService:
         else:
             self._add(replace(case, at=unseen[0].at, since=self._clock.monotonic()))
 
-    def _let_go(self) -> None:
-        """Let the event log go of what has verdicts, now and then; look whether it is another log meanwhile."""
-        now = self._clock.monotonic()
-        if self._cursor is None or (now < self._acknowledge_due and not self._stopping.is_set()):
-            return
-        self._acknowledge_due = now + ACKNOWLEDGE_S
-        if self._cursor > self._view.last():
-            log.warning("the event log was replaced: verification begins at its beginning")
-            self._cursor = self._acknowledged = 0
-            return
-        done = min((case.seq - 1 for case in self._cases.values()), default=self._cursor)
-        if done > self._acknowledged:
-            with suppress(WatchwordError):  # it is tried again, and holds back no event
-                self._acknowledge(READER, done)
-                self._acknowledged = done
-
     def _run(self) -> None:
         while True:
-            is_last, found, before = self._stopping.is_set(), False, self._view.stamp()
+            is_last, found, before = self._stopping.is_set(), False, self._log.view.stamp()
             self._wake.clear()
-            try:
+            with self._errors.survived():
                 found = self.step()
-                self._error = ""
-            except WatchwordError as error:
-                self._report(error)
-                self._stopping.wait(AGAIN_S)
-            except Exception:  # without this thread no event would be verified, and held alerts never sent
-                log.exception("events cannot be verified, and are tried again")
-                self._stopping.wait(AGAIN_S)
             if is_last:
                 return
             if not found:
-                self._wait(before)
-
-    def _wait(self, before: tuple[int, int]) -> None:
-        """Wait until a look is over, or the event log is not as it was ``before``, for a while."""
-        end = self._clock.monotonic() + READ_S
-        while not self._wake.wait(LOOK_S) and self._clock.monotonic() < end and self._view.stamp() == before:
-            pass
-
-    def _report(self, error: WatchwordError) -> None:
-        if error.message != self._error:
-            log.error("verification waits", code=error.code, error=str(error))
-        self._error = error.message
+                self._log.wait(before, self._wake)

@@ -196,7 +196,7 @@ def test_a_caption_that_has_to_give_way_each_time_waits_longer_and_is_not_given_
 
 
 def test_who_waits_for_captions_waits_for_those_that_come(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.captions.service.AGAIN_S", 0.05)
+    monkeypatch.setattr("daemon.logs.failures.AGAIN_S", 0.05)
     monkeypatch.setattr("daemon.captions.service.FIRST_WAIT_S", 0.1)
     monkeypatch.setattr("daemon.vlm.client.FIRST_WAIT_S", 0.05)
     service = house.open(timeout=60)
