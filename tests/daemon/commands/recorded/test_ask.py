@@ -1,14 +1,13 @@
 """``watchword ask`` as people run it: a model behind a real server, an index on disk, no daemon."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.documents.documents import documented, environment, run_commands
-from tests.support.programs.daemon import WATCHWORD, write_config
+from tests.support.documents.documents import documented, run_commands
+from tests.support.programs.daemon import write_config
 from tests.support.recorded.asking import claims, is_plan, plan
 from tests.support.recorded.recordings import NOW, day
 from tests.support.serving.vlm_server import VlmServer, says, status, vlm_server
@@ -48,10 +47,7 @@ def test_the_questions_of_the_document_are_answered(folder: Path) -> None:
 
 def test_a_dialogue_goes_on_and_what_fails_says_what_to_do(folder: Path, server: VlmServer) -> None:
     lines = f"what was there?\n{'?' * 501}\nand before that?\n"
-    command = [*WATCHWORD, "ask", "--config", str(folder / "config.yaml")]
-    done = subprocess.run(
-        command, input=lines, capture_output=True, text=True, env=environment(), timeout=100, check=False
-    )
+    done = run_commands(f"watchword ask <<END\n{lines}END", folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Red [bold]") == 2
     assert "error [ask_impossible]" in done.stderr
