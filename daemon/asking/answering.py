@@ -16,6 +16,8 @@ INSTRUCTIONS = """You answer a question about recordings of cameras from numbere
 Look at the pictures: what found a moment may be wrong. Answer in the language of the question, in short sentences.
 Each sentence states what one or several moments show, and names their numbers. Say when and where. Guess nothing:
 leave out what no moment shows. If no moment answers the question, give no sentences.
+`counted` says how many events of a rule there were in all. The moments are some of them: do not count moments where
+`counted` says it, and otherwise say that there may be more.
 `earlier` is the dialogue before: use it only to understand the question."""
 MAX_TOKENS = 800
 
@@ -34,12 +36,17 @@ class Claims(Form):
 
 
 def answer_question(
-    request: AskRequest, cameras: frozenset[str], clues: Mapping[int, Clue], pictures: Mapping[int, bytes]
+    request: AskRequest,
+    cameras: frozenset[str],
+    clues: Mapping[int, Clue],
+    events_of: Mapping[str, int],
+    pictures: Mapping[int, bytes],
 ) -> Question[Claims]:
     """Return the request for an answer; ``clues`` and ``pictures`` by number, all of ``cameras``."""
     data: dict[str, JsonValue] = {
         "question": request.question,
         "earlier": earlier_data(request.earlier, cameras),
+        "counted": dict(events_of),
         "moments": [_described(number, clue, request.zone) for number, clue in clues.items()],
     }
     shown = tuple(Picture(jpeg, f"moment {number}") for number, jpeg in pictures.items())

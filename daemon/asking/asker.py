@@ -9,7 +9,7 @@ from alignment.errors import WatchwordError
 from daemon.asking.answering import answer_question, supported
 from daemon.asking.pictures import Still, picture_of
 from daemon.asking.planning import Lookup, Plan, lookup, plan_question
-from daemon.asking.retrieval import Clue, Finder, retrieve
+from daemon.asking.retrieval import Clue, Finder, Retrieved, retrieve
 from daemon.asking.types import (
     Answer,
     Asked,
@@ -144,7 +144,7 @@ class Asker:
         retrieved = retrieve(wanted, self._finder, self._log, evidence)
         numbered = dict(enumerate(retrieved.clues, len(found.clues) + 1))
         found.clues |= numbered
-        found.searched.append(_searched(wanted, retrieved.hours_of))
+        found.searched.append(_searched(wanted, retrieved))
         if failure is not None:
             raise failure
         if not numbered:
@@ -153,7 +153,7 @@ class Asker:
         blur_faces = config.privacy.blur_faces
         made = {n: picture_of(c, self._finder, evidence, self._still, blur_faces) for n, c in numbered.items()}
         pictures = {n: jpeg for n, jpeg in made.items() if jpeg is not None}
-        question = answer_question(request, group.cameras, numbered, pictures)
+        question = answer_question(request, group.cameras, numbered, retrieved.events_of, pictures)
         reply = group.client.ask(question, ANSWER_TIMES * settings.timeout)
         found.models.append(reply.model)
         found.sentences += supported(reply.answer, frozenset(numbered))
@@ -182,10 +182,10 @@ def _rules(config: Config, cameras: frozenset[str]) -> dict[str, Sequence[str]]:
     return described | {rule.name: (rule.text,) for rule in over_time if cameras.issuperset(rule.cameras)}
 
 
-def _searched(wanted: Lookup, hours_of: Mapping[str, float]) -> Searched:
+def _searched(wanted: Lookup, found: Retrieved) -> Searched:
     texts = tuple(r.text or ", ".join(r.classes) or r.words for r in wanted.requests)
-    hours = {camera: round(hours_of.get(camera, 0.0), 4) for camera in sorted(wanted.cameras)}
-    return Searched(texts, wanted.rules, wanted.since, wanted.until, hours)
+    hours = {camera: round(found.hours_of.get(camera, 0.0), 4) for camera in sorted(wanted.cameras)}
+    return Searched(texts, wanted.rules, wanted.since, wanted.until, hours, found.events_of)
 
 
 def _failure(error: WatchwordError, group: _Group) -> Failure:

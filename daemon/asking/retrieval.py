@@ -17,7 +17,7 @@ from workers.events.folder import EvidenceFolder
 from workers.publish.log.view import LogQuery, LogView
 
 MOST_MOMENTS = 8
-MOST_EVENTS = 200  # of which those of one list are chosen, the newest
+MOST_EVENTS = 1000  # that are counted, and of which those of one list are chosen, the newest
 LASTING_S = 86_400.0  # after its beginning, by when an event has had its last revision
 LIKELY = 0.5  # a moment below that is used only if it has a picture, or if speech was found in it
 
@@ -48,10 +48,14 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The clues to a question in order of time, and how many hours of each camera were searched."""
+    """The clues to a question in order of time, and how many hours of each camera were searched.
+
+    ``events_of``: how many events there were of each rule that was looked for, without those a verifier rejected.
+    """
 
     clues: tuple[Clue, ...]
     hours_of: Mapping[str, float]
+    events_of: Mapping[str, int]
 
 
 def retrieve(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFolder) -> Retrieved:
@@ -64,8 +68,9 @@ def retrieve(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFol
         hours_of |= {name: max(hours, hours_of.get(name, 0.0)) for name, hours in found.hours_of.items()}
         by = request.text or " or ".join(request.classes) or request.words
         lists.append([_of_index(m, by, wanted, log) for m in found.moments if _is_of_use(m)])
-    lists = [*_events(wanted, finder, log, evidence), *lists]
-    return Retrieved(tuple(sorted(_chosen(lists), key=_order)), hours_of)
+    events_of = dict[str, int]()
+    lists = [*_events(wanted, finder, log, evidence, events_of), *lists]
+    return Retrieved(tuple(sorted(_chosen(lists), key=_order)), hours_of, events_of)
 
 
 def _is_of_use(moment: Moment) -> bool:
@@ -79,8 +84,13 @@ def _of_index(moment: Moment, found_by: str, wanted: Lookup, log: LogView) -> Cl
     return Clue(moment, records[-1].event, found_by)
 
 
-def _events(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFolder) -> Iterator[Sequence[Clue]]:
-    """Yield the events of each rule and those with each words, newest first; without both those of any rule."""
+def _events(
+    wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFolder, events_of: dict[str, int]
+) -> Iterator[Sequence[Clue]]:
+    """Yield the events of each rule and those with each words, newest first; without both those of any rule.
+
+    Count those of rules in ``events_of``.
+    """
     queries = [LogQuery(event=rule) for rule in wanted.rules] + [LogQuery(text=text) for text in wanted.words]
     if wanted.all_events:
         queries.append(LogQuery())
@@ -91,8 +101,14 @@ def _events(wanted: Lookup, finder: Finder, log: LogView, evidence: EvidenceFold
         for record in log.page(query, MOST_EVENTS):
             if _in_time(record.event, record.at, wanted):
                 by_rule[record.event.event].append(record.event)
+        if query.text is None:
+            events_of |= {rule: sum(map(_stands, events)) for rule, events in by_rule.items()}
         for events in by_rule.values():
             yield [Clue(_moment(event, finder, evidence), event) for event in events[:MOST_FOUND]]
+
+
+def _stands(event: Event) -> bool:
+    return event.verification is None or event.verification.verdict != "rejected"
 
 
 def _in_time(event: Event, at: float, wanted: Lookup) -> bool:

@@ -114,13 +114,17 @@ class NumberedMoment:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What was looked for: descriptions, words, events of ``rules``; when (Unix seconds), in how much of a camera."""
+    """What was looked for: descriptions, words, events of ``rules``; when (Unix seconds), in how much of a camera.
+
+    ``events_of``: how many events there were of each rule, also those that are not among the moments.
+    """
 
     descriptions: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
     hours_of: Mapping[str, float] = field(default_factory=dict)
+    events_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,8 @@ def _notes(answer: Answer, zone: tzinfo) -> Iterator[str]:
             f"{f'{n:.1f} h' if n >= 1 else f'{60 * n:.0f} min'} of {camera}" for camera, n in one.hours_of.items()
         )
         yield f"searched for {', '.join(looked_for) or 'all events'}{''.join(f' {t}' for t in times)} in {hours}"
+        if one.events_of:
+            yield f"events in that time: {', '.join(f'{n} of {rule}' for rule, n in one.events_of.items())}"
     if answer.left_out:
         yield f"not asked about: {', '.join(answer.left_out)} (verifier: none)"
     yield from (f"error [{one.code}] {', '.join(one.cameras)}: {one.message}" for one in answer.failures)

@@ -117,6 +117,20 @@ def test_rules_words_and_everything_of_a_time_come_from_the_event_log(world: Mak
     assert [m.moment.event for m in asked.ask(until=NOW + 950).moments] == [gate.id]
 
 
+def test_events_of_a_rule_are_counted_beyond_the_moments_that_are_shown(world: Make, server: VlmServer) -> None:
+    asked = world()
+    for n in range(30):
+        asked.happened(n, "gate", "yard", 100 * n)
+    rejected = {"verdict": "rejected", "policy": "hold", "fallback": "alert", "look": "end"}
+    asked.happened(30, "gate", "yard", 3000, verification=rejected)
+    server.usual = answers(plan(rules=["gate"]), claims(("It was opened 30 times.", [1])))
+    answer = asked.ask("how often was the gate opened?")
+    assert (len(answer.moments), answer.searched[0].events_of) == (8, {"gate": 30})
+    assert server.asked[-1].data["counted"] == {"gate": 30}
+    assert asked.ask(until=NOW + 950).searched[0].events_of == {"gate": 10}
+    assert asked.ask(cameras=frozenset({"door"})).searched[0].events_of == {}
+
+
 def test_classes_that_nobody_looked_for_do_not_hide_what_is_there(world: Make, server: VlmServer) -> None:
     asked = world()
     with_class = {"description": "a red picture", "spoken": False, "classes": ["person", "unicorn"], "words": ""}

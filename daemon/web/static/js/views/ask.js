@@ -9,7 +9,7 @@ import { momentRow } from "../parts/moment_row.js";
 
 /** @typedef {import("../core/types.js").FoundMoment} FoundMoment */
 /** @typedef {{number: number, moment: FoundMoment, rule: string | null}} Numbered */
-/** @typedef {{descriptions: string[], rules: string[], since: number | null, until: number | null, hours_of: Record<string, number>}} Searched */
+/** @typedef {{descriptions: string[], rules: string[], since: number | null, until: number | null, hours_of: Record<string, number>, events_of: Record<string, number>}} Searched */
 /** @typedef {{code: string, message: string, cameras: string[]}} Failure */
 /** @typedef {{state: "answered" | "not_seen" | "failed", sentences: {text: string, moments: number[]}[], moments: Numbered[], searched: Searched[], failures: Failure[], left_out: string[]}} Answer */
 /** @typedef {{step: "planning" | "searching" | "answering", cameras: string[]} | {answer: Answer}} Line */
@@ -162,5 +162,6 @@ function searched(one) {
   const from = one.since === null ? "" : dateTime(one.since);
   const to = one.until === null ? "" : dateTime(one.until);
   const hours = Object.entries(one.hours_of).map(([camera, n]) => t.ask.hours(camera, duration(3600 * n)));
-  return [`${t.ask.searched} ${what}`, from || to ? `${from} – ${to}` : t.feed.anyTime, ...hours].join(" · ");
+  const counted = Object.entries(one.events_of).map(([rule, n]) => `${rule}: ${n}`);
+  return [`${t.ask.searched} ${what}`, from || to ? `${from} – ${to}` : t.feed.anyTime, ...hours, ...counted].join(" · ");
 }
