@@ -142,7 +142,7 @@ class VerificationService:
     def _unseen(self, event_id: str) -> tuple[Record, bool] | None:
         """Return the last revision of an event, and whether it has ended, if it needs a look."""
         records = self._log.view.revisions(event_id)
-        has_ended = any(record.event.type == "end" for record in records)  # a late transcript updates it after that
+        has_ended = any(record.event.type == "end" for record in records)  # it may go on after that
         return (records[-1], has_ended) if records and needs_look(records[-1].event, has_ended) else None
 
     def _add(self, case: Case) -> None:

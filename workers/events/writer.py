@@ -81,7 +81,7 @@ class EventWriter:
         start, end = round(span.start, 3), round(span.end, 3)
         event = Event(
             schema=SCHEMA_VERSION,
-            type=change.type,
+            type="end" if change.type == "update" and not span.open else change.type,  # it has ended before
             id=self.identity(change, spec, segment),
             revision=change.revision,
             camera=self.camera,

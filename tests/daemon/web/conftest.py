@@ -61,7 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver, vlm: VlmServe
         stored_upload(layout, folder / "done", log)
         began = time.time() - 200
         clip = live_clip(layout.evidence / "pattern" / "2026-09-21", "clip", began)
-        log.append([live_event(777, began + 3.3, camera="pattern", event="visit", clip=clip, caption=CAPTION)])
+        visit = live_event(777, began + 3.3, camera="pattern", event="visit", clip=clip, caption=CAPTION)
+        log.append([visit, visit.model_copy(update={"revision": visit.revision + 1})])  # a transcript came late
     with sent_for_ever(write_colours(folder / "lamp.ts", LAMP)) as lamp:
         cameras = {
             "pattern": {"url": ENDLESS, "audio": False},

@@ -31,6 +31,7 @@ def test_captions_of_an_event_and_of_an_upload(site: Site, visit: Callable[..., 
         page.locator("a.event").filter(has_text="red umbrella").first.click()
         titled(page, "visit")
         page.get_by_text("written by tiny").wait_for()
+        assert page.locator("main .state .now").count() == 0  # it is over, whatever came after its end
         assert f"Somebody with a red umbrella rings. {MARKUP}" in page.inner_text("main")
         assert page.locator(".tag").all_inner_texts() == ["umbrella"]
         page.goto("/summary?upload=film.mp4")

@@ -61,6 +61,10 @@ def test_what_the_daemon_writes_fits(live: bool) -> None:
     assert (event.start_time is None) != live
     assert event.source == source
     assert not {"verification", "caption", "amendments"} & event.to_document().keys()
+    late = writer.write(SpanChange("update", track[0][0], 4, span), "f00d:0", moment)  # a transcript came late
+    assert (late.type, late.revision) == ("end", 4)
+    reopened = writer.write(SpanChange("update", track[0][0], 5, replace(span, open=True)), "f00d:0", moment)
+    assert reopened.type == "update"
 
 
 def test_an_event_that_shall_be_verified_says_that_it_waits_and_which_budget_held() -> None:
