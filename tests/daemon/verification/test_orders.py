@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from tests.support.daemon import json_lines, watchword, write_config
-from tests.support.vlm_server import Asked, Request, huge, says, vlm_server
 
 from tests.daemon.verification.conftest import CONFIRMED, REJECTED
+from tests.support.programs.daemon import json_lines, watchword, write_config
+from tests.support.serving.vlm_server import Asked, Request, huge, says, vlm_server
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
