@@ -72,11 +72,12 @@ class Outcome:
 
     def ends(self, camera: str, event: str = "cat") -> list[dict[str, Any]]:
         """Return the last revisions of a camera's events, by time; each must have ended, under an id of its own."""
-        mine = [e for e in self.events if (e["camera"], e["event"]) == (camera, event)]
-        ended = sorted((e for e in mine if e["type"] == "end"), key=lambda e: e["start"])
-        assert {e["id"] for e in mine} == {e["id"] for e in ended}, mine
-        assert len(ended) == len({e["id"] for e in ended}), mine
-        return ended
+        mine = sorted(
+            (e for e in self.events if (e["camera"], e["event"]) == (camera, event)), key=lambda e: e["revision"]
+        )
+        last = {e["id"]: e for e in mine}.values()
+        assert all(e["type"] == "end" for e in last), mine
+        return sorted(last, key=lambda e: e["start"])
 
     def value(self, sample: str) -> float:
         """Return one figure of the metrics, as they were before the daemon was stopped."""
