@@ -1,20 +1,13 @@
-"""The SQLite file of captions: written by the daemon, read by searches and the HTTP API from any process.
-
-A commit in write-ahead mode with ``synchronous=FULL`` returns when it is on disk.
-"""
+"""The SQLite file of captions: written by the daemon, read by searches and the HTTP API from any process."""
 
 import re
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from alignment.errors import WatchwordError
-from daemon.alerts.store.database import open_file, rewrite, transaction
 from daemon.captions.types import Described
-from workers.publish.log.database import connect
+from daemon.sqlite_file import SqliteFile, rewrite, transaction
 
 NAME = "captions.db"
 VERSION = 1
@@ -52,13 +45,13 @@ class CaptionStore:
     """The captions below a state folder; empty where there are none. Methods raise ``CaptionStoreError``."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._file = SqliteFile(folder / NAME, SCHEMA, VERSION, CaptionStoreError, "captions")
 
     def add(self, described: Described) -> None:
         """Keep a text for good; one that is there of the same owner and number stays."""
         words = _spaced(described.words)
         place = (described.owner, described.number, described.camera, described.since, described.until)
-        with self._opened() as connection, transaction(connection):
+        with self._file.changing() as connection:
             sql = (
                 "INSERT OR IGNORE INTO captions (owner, number, camera, since, until, body, words) "
                 "VALUES (?,?,?,?,?,?,?)"
@@ -69,17 +62,17 @@ class CaptionStore:
 
     def of(self, owner: str) -> list[Described]:
         """Return the texts of an event or upload, that of the whole first, then its chapters in order."""
-        rows = self._rows("SELECT body FROM captions WHERE owner = ? ORDER BY number", owner)
+        rows = self._file.rows("SELECT body FROM captions WHERE owner = ? ORDER BY number", owner)
         return [Described.from_json(body) for (body,) in rows]
 
     def complete(self) -> set[str]:
         """Return the events and uploads of which nothing is missing: the whole is written last."""
-        return {owner for (owner,) in self._rows("SELECT owner FROM captions WHERE number = 0")}
+        return {owner for (owner,) in self._file.rows("SELECT owner FROM captions WHERE number = 0")}
 
     def owners(self) -> list[Owner]:
         """Return all events and uploads with a text."""
         sql = "SELECT owner, camera, min(since), max(until) FROM captions GROUP BY owner"
-        return [Owner(*row) for row in self._rows(sql)]
+        return [Owner(*row) for row in self._file.rows(sql)]
 
     def find(
         self,
@@ -105,34 +98,16 @@ class CaptionStore:
             "LIMIT ?"
         )
         times = (float("-inf") if since is None else since, float("inf") if until is None else until)
-        rows = self._rows(sql, *wanted, *times, *(names or ()), LEAST_SHARE * len(wanted), limit)
+        rows = self._file.rows(sql, *wanted, *times, *(names or ()), LEAST_SHARE * len(wanted), limit)
         return [(Described.from_json(body), n / len(wanted)) for body, n in rows]
 
     def erase(self, owners: Collection[str]) -> None:
         """Erase all texts of events and uploads, without leaving a byte of them."""
-        with self._opened() as connection:
+        with self._file.opened() as connection:
             with transaction(connection):
                 connection.executemany("DELETE FROM captions WHERE owner = ?", [(owner,) for owner in owners])
                 connection.execute("INSERT INTO terms (terms) VALUES ('rebuild')")
             rewrite(connection)
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(open_file(self._folder / NAME, SCHEMA, VERSION)) as connection:
-                yield connection
-        except (sqlite3.Error, OSError) as error:
-            raise _store_error(self._folder, error) from error
-
-    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        if not (self._folder / NAME).exists():
-            return []
-        try:
-            with closing(connect(self._folder / NAME, "?mode=ro")) as connection:
-                is_made = connection.execute("PRAGMA user_version").fetchone()[0]
-                return connection.execute(sql, values).fetchall() if is_made else []
-        except sqlite3.Error as error:
-            raise _store_error(self._folder, error) from error
 
 
 def _spaced(text: str) -> str:
@@ -142,8 +117,3 @@ def _spaced(text: str) -> str:
 
 def _phrase(word: str) -> str:
     return '"' + _spaced(word).replace('"', '""') + '"'
-
-
-def _store_error(folder: Path, error: sqlite3.Error | OSError) -> CaptionStoreError:
-    cause = error.strerror if isinstance(error, OSError) else error
-    return CaptionStoreError(f"captions in {folder} cannot be read or written: {cause or error}")

@@ -1,19 +1,13 @@
-"""The SQLite file of feedback: opened by the daemon, by commands, and by the HTTP API, with connections of their own.
-
-A commit in write-ahead mode with ``synchronous=FULL`` returns when it is on disk.
-"""
+"""The SQLite file of feedback: opened by the daemon, by commands, and by the HTTP API, each on its own."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from alignment.errors import WatchwordError
-from daemon.alerts.store.database import open_file, rewrite, transaction
 from daemon.feedback.types import Choice, Click, Version
-from workers.publish.log.database import connect
+from daemon.sqlite_file import SqliteFile, rewrite
 
 NAME = "feedback.db"
 VERSION = 1
@@ -47,16 +41,16 @@ class FeedbackStore:
     """The feedback below a state folder; empty where there is none. Methods raise ``FeedbackStoreError``."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._file = SqliteFile(folder / NAME, SCHEMA, VERSION, FeedbackStoreError, "feedback")
 
     @property
     def exists(self) -> bool:
         """Return whether anybody has clicked yet."""
-        return (self._folder / NAME).exists()
+        return self._file.exists
 
     def judge(self, click: Click) -> None:
         """Keep a click, in place of an earlier one on the same event."""
-        with self._changing() as connection:
+        with self._file.changing() as connection:
             values = (
                 click.event_id,
                 click.camera,
@@ -71,24 +65,23 @@ class FeedbackStore:
 
     def take_back(self, event_ids: Collection[str]) -> None:
         """Remove clicks; heads that were made of them stay until ``drop``."""
-        with self._changing() as connection:
+        with self._file.changing() as connection:
             connection.executemany("DELETE FROM clicks WHERE event_id = ?", [(i,) for i in event_ids])
 
     def click(self, event_id: str) -> Click | None:
         """Return the click on an event."""
-        found = self._rows(f"SELECT {_CLICK} FROM clicks WHERE event_id = ?", event_id)
+        found = self._file.rows(f"SELECT {_CLICK} FROM clicks WHERE event_id = ?", event_id)
         return Click(*found[0]) if found else None
 
     def clicks(self, event: str | None = None) -> list[Click]:
         """Return the clicks on events of one kind, or on all, oldest first."""
         where, values = ("WHERE event = ?", (event,)) if event is not None else ("", ())
-        return [
-            Click(*row) for row in self._rows(f"SELECT {_CLICK} FROM clicks {where} ORDER BY at, event_id", *values)
-        ]
+        rows = self._file.rows(f"SELECT {_CLICK} FROM clicks {where} ORDER BY at, event_id", *values)
+        return [Click(*row) for row in rows]
 
     def add(self, version: Version, head: bytes) -> None:
         """Keep a new head in shadow; the oldest ones are dropped, but not the one in force."""
-        with self._changing() as connection:
+        with self._file.changing() as connection:
             values = (
                 version.event,
                 version.number,
@@ -107,69 +100,42 @@ class FeedbackStore:
 
     def versions(self, event: str) -> list[Version]:
         """Return the heads of an event, the newest first."""
-        rows = self._rows(f"SELECT {_VERSION} FROM versions WHERE event = ? ORDER BY number DESC", event)
+        rows = self._file.rows(f"SELECT {_VERSION} FROM versions WHERE event = ? ORDER BY number DESC", event)
         return [Version(name, number, key, at, digest, json.loads(doc)) for name, number, key, at, digest, doc in rows]
 
     def head(self, event: str, number: int) -> bytes | None:
         """Return a head's file."""
-        found = self._rows("SELECT head FROM versions WHERE event = ? AND number = ?", event, number)
+        found = self._file.rows("SELECT head FROM versions WHERE event = ? AND number = ?", event, number)
         return bytes(found[0][0]) if found else None
 
     def choice(self, event: str) -> Choice:
         """Return which head of an event is in force."""
-        found = self._rows("SELECT version, held FROM choices WHERE event = ?", event)
+        found = self._file.rows("SELECT version, held FROM choices WHERE event = ?", event)
         return Choice(int(found[0][0]), bool(found[0][1])) if found else Choice()
 
     def choose(self, event: str, choice: Choice) -> None:
         """Put a head into force; the daemon gives it to the cameras."""
-        with self._changing() as connection:
+        with self._file.changing() as connection:
             connection.execute("INSERT OR REPLACE INTO choices VALUES (?,?,?)", (event, choice.version, choice.held))
 
     def events(self) -> list[str]:
         """Return the names of events with clicks, heads or a choice."""
         sql = "SELECT event FROM clicks UNION SELECT event FROM versions UNION SELECT event FROM choices ORDER BY 1"
-        return [row[0] for row in self._rows(sql)]
+        return [row[0] for row in self._file.rows(sql)]
 
     def erase(self, event_ids: Collection[str]) -> None:
         """Erase clicks and every head that may have been made of them, without leaving a byte of it."""
-        with self._changing() as connection:
+        with self._file.changing() as connection:
             for event_id in event_ids:
                 sql = "DELETE FROM {} WHERE event IN (SELECT event FROM clicks WHERE event_id = ?)"
                 for table in ("versions", "choices"):
                     connection.execute(sql.format(table), (event_id,))
                 connection.execute("DELETE FROM clicks WHERE event_id = ?", (event_id,))
-        with self._opened() as connection:
+        with self._file.opened() as connection:
             rewrite(connection)
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[], int]]:
         """Yield a function whose result changes with every commit of any process."""
-        with self._opened() as connection:
+        with self._file.opened() as connection:
             yield lambda: int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as connection, transaction(connection):
-            yield connection
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(open_file(self._folder / NAME, SCHEMA, VERSION)) as connection:
-                yield connection
-        except (sqlite3.Error, OSError) as error:
-            raise _store_error(self._folder, error) from error
-
-    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        if not self.exists:
-            return []
-        try:
-            with closing(connect(self._folder / NAME, "?mode=ro")) as connection:
-                return connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise _store_error(self._folder, error) from error
-
-
-def _store_error(folder: Path, error: sqlite3.Error | OSError) -> FeedbackStoreError:
-    cause: Any = error.strerror if isinstance(error, OSError) else error
-    return FeedbackStoreError(f"feedback in {folder} cannot be read or written: {cause or error}")

@@ -9,19 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from alignment.errors import WatchwordError
 from alignment.file_io import make_folder, sync_path
+from daemon.sqlite_file import unusable, user_version
 from workers.publish.log.database import connect, is_damage
 
 NAME = "outbox.db"
 ASIDE = "damaged.db"
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 VERSION = 1
-CHECKPOINTS, CHECKPOINT_S = 50, 0.1  # tries to empty the write-ahead log, while others read for moments
 
 # ``alerts``: one row for each event and target. ``messages``: what is sent; several alerts may share a message. The
 # ``subject`` is the event id of an end or a clip, and the name of the event that others must have to join a group.
@@ -85,33 +84,6 @@ def open_database(folder: Path) -> sqlite3.Connection:
         raise store_error(folder, error) from error
 
 
-def open_file(path: Path, schema: str, version: int) -> sqlite3.Connection:
-    """Return a connection that writes, to a file that is made where there is none, with the tables of ``schema``.
-
-    Raise ``sqlite3.Error``, also for a file of a newer version, and ``OSError``.
-    """
-    make_folder(path.parent, 0o700)
-    is_new = not path.exists()
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    connection = connect(path)
-    try:
-        for setting in ("secure_delete = ON", "temp_store = MEMORY", "journal_mode = WAL", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {setting}")
-        if (known := _user_version(connection)) > version:
-            raise sqlite3.DatabaseError(f"another version wrote it ({known}, not {version}): install that again")
-        if not known:
-            with transaction(connection):
-                for statement in schema.split(";")[:-1] if not _user_version(connection) else ():
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {version}")
-    except BaseException:
-        connection.close()
-        raise
-    if is_new:
-        sync_path(path.parent)
-    return connection
-
-
 def open_existing(folder: Path) -> sqlite3.Connection:
     """Return a connection that writes, for a process beside the daemon; raise ``sqlite3.Error``."""
     connection = connect(folder / NAME, "?mode=rw")
@@ -133,35 +105,9 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
         raise store_error(folder, error) from error
 
 
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Yield a connection for changes that are all made, on disk, or none. Raise ``sqlite3.Error``."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite itself undoes some
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-        raise
-
-
-def rewrite(connection: sqlite3.Connection) -> None:
-    """Write the whole file anew, without a byte of what was deleted; raise ``sqlite3.Error``."""
-    connection.execute("VACUUM")
-    for _ in range(CHECKPOINTS):
-        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if not busy:
-            return
-        time.sleep(CHECKPOINT_S)
-    raise sqlite3.OperationalError("another process is reading it")
-
-
 def store_error(folder: Path, error: sqlite3.Error | OSError) -> AlertStoreError:
     """Return our error for one of SQLite or the system."""
-    cause: Any = error.strerror if isinstance(error, OSError) else error
-    return AlertStoreError(f"alerts in {folder} cannot be read or written: {cause or error}")
+    return AlertStoreError(unusable("alerts", folder, error))
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -186,15 +132,11 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _version(connection: sqlite3.Connection) -> int:
-    version = _user_version(connection)
+    version = user_version(connection)
     if version > VERSION:
         hint = "install the newer version again, or move the folder away"
         raise AlertStoreError(f"alerts were written by another version ({version}, not {VERSION})", hint)
     return version
-
-
-def _user_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _put_aside(folder: Path, error: sqlite3.DatabaseError) -> None:

@@ -5,18 +5,10 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from daemon.alerts.store.database import (
-    ASIDE,
-    NAME,
-    SUFFIXES,
-    open_existing,
-    reading,
-    rewrite,
-    store_error,
-    transaction,
-)
+from daemon.alerts.store.database import ASIDE, NAME, SUFFIXES, open_existing, reading, store_error
 from daemon.alerts.store.retained import ERASED
 from daemon.alerts.types import FOLLOWING
+from daemon.sqlite_file import rewrite, transaction
 from workers.events.event import Event
 
 CHUNK = 256  # ids in one statement

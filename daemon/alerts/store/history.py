@@ -7,8 +7,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.alerts.store.database import NAME, AlertStoreError, open_existing, reading, store_error, transaction
+from daemon.alerts.store.database import NAME, AlertStoreError, open_existing, reading, store_error
 from daemon.alerts.types import AlertRow, AlertState, message_id
+from daemon.sqlite_file import transaction
 
 DEFAULT_RETRY_S = 86_400.0
 

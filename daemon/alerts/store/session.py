@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.alerts.store.database import AlertStoreError, open_database, store_error, transaction
+from daemon.alerts.store.database import AlertStoreError, open_database, store_error
+from daemon.sqlite_file import transaction
 
 Row = tuple[Any, ...]
 

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from daemon.alerts.links import Links, link_key
-from daemon.alerts.store.database import open_database, transaction
+from daemon.alerts.store.database import open_database
 from daemon.alerts.store.decisions import Decisions
 from daemon.alerts.types import SuppressReason
+from daemon.sqlite_file import transaction
 from tests.daemon.api.conftest import ALL, DOOR, Serve, Served
 from tests.daemon.api.test_session import MARK, logged_in
 from tests.support.events import make_event
