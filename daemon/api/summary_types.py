@@ -16,6 +16,13 @@ class SummaryEvent(BaseModel):
     snapshot: bool = Field(description="Whether it has a picture.")
 
 
+class SummaryThumbnail(BaseModel):
+    """What `moments/picture.jpg` is asked for, to show a moment."""
+
+    key: str
+    at: float
+
+
 class SummaryClip(BaseModel):
     """Which clip shows a moment."""
 
@@ -35,6 +42,7 @@ class SummaryMoment(BaseModel):
     events: tuple[SummaryEvent, ...] = Field(description="What happens in it, the surest first.")
     clip: SummaryClip | None
     picture: float | None = Field(description="`at` of the camera's `unusual.jpg`, where no event happens in it.")
+    thumbnail: SummaryThumbnail | None = Field(description="A smaller picture, where no event happens in it.")
 
 
 class SummaryCamera(BaseModel):

@@ -1,4 +1,4 @@
-"""Pictures of moments, as small as a model takes them: snapshots of events, and frames of uploads by seeking."""
+"""Pictures of moments, as small as a model takes them: snapshots of events, frames of uploads, and thumbnails."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -24,6 +24,8 @@ def picture_of(clue: Clue, finder: Finder, evidence: EvidenceFolder, still: Stil
         content = _read(location, evidence)
     if content is None and moment.upload and (file := finder.upload_of(moment.camera, moment.key)) is not None:
         content = still(file, moment.peak, blur_faces)
+    if content is None and moment.thumbnail is not None:
+        content = finder.thumbnail(moment.camera, moment.key, moment.thumbnail)
     return content and _small(content)
 
 

@@ -29,6 +29,10 @@ class Finder(Protocol):
         """Return the best moments."""
         ...
 
+    def thumbnail(self, camera: str, key: str, t: float) -> bytes | None:
+        """Return the thumbnail of a moment; None if there is none."""
+        ...
+
     def upload_of(self, camera: str, key: str) -> Path | None:
         """Return where an uploaded file lies; None if there is none."""
         ...

@@ -70,7 +70,7 @@ KINDS: tuple[DataKind, ...] = (
     ),
     DataKind(
         "index",
-        "what was seen and heard: features of frames, objects, sounds, and the words",
+        "what was seen and heard: features of frames, objects, sounds, the words, and small pictures of what changes",
         files=("index/*/*.open", "index/*/*.shard"),
         retention="index",
         store=IndexData,

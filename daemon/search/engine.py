@@ -19,6 +19,7 @@ from daemon.search.results import Found, Moment, Unsearchable
 from workers.events.event import Event
 from workers.index.reader import IndexReader
 from workers.index.shard import Shard
+from workers.index.thumbnails import picture_at
 from workers.index.types import TapeInfo
 from workers.publish.log.view import LogView
 from workers.services.aligner_options import build_aligner
@@ -76,6 +77,13 @@ class SearchEngine:
     def tape_of(self, camera: str, key: str) -> TapeInfo | None:
         """Return what is known of a recorded stream; None if it is not in the index."""
         return next((s.info.tape for s in self._shards({camera}) if s.info.tape.key == key), None)
+
+    def thumbnail(self, camera: str, key: str, t: float) -> bytes | None:
+        """Return the thumbnail of a stream at a stream second as JPEG; None if there is none, or none any more."""
+        with self._reading:
+            shards = [*self._index.shards({camera}, t, t)]
+        found = (picture_at(shard, t) for shard in shards if shard.info.tape.key == key)
+        return next((picture for picture in found if picture is not None), None)
 
     def _shards(self, cameras: Collection[str] | None) -> list[Shard]:
         with self._reading:
@@ -161,6 +169,7 @@ def _moment(found: Candidate, evidence: EvidenceFinder) -> Moment:
         picture=shown.picture,
         plays=shown.plays,
         upload=shown.upload,
+        thumbnail=shown.thumbnail,
     )
 
 

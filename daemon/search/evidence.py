@@ -1,7 +1,7 @@
-"""What shows a moment: the event that overlaps it most, whose pictures and clip are kept, or the uploaded file."""
+"""What shows a moment: the event that overlaps it most, the uploaded file, or a thumbnail in the index."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.config.sections.cameras import UPLOADS
@@ -9,6 +9,7 @@ from daemon.privacy.stores.uploads import UploadRecords
 from daemon.search.aligning import Candidate
 from workers.events.event import Event
 from workers.events.folder import EvidenceFolder
+from workers.index.thumbnails import thumbnail_of
 from workers.index.types import TapeInfo
 from workers.publish.log.view import LogView
 
@@ -18,12 +19,13 @@ LONGEST_S = 86_400.0  # in which a file is watched
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """By what a moment is shown: an event with a snapshot or a clip, or the file of an upload."""
+    """By what a moment is shown: an event with a snapshot or a clip, the file of an upload, or a thumbnail's time."""
 
     event: Event | None = None
     picture: bool = False
     plays: bool = False
     upload: bool = False
+    thumbnail: float | None = None
 
 
 class EvidenceFinder:
@@ -38,9 +40,10 @@ class EvidenceFinder:
         tape = moment.proposal.shard.info.tape
         event = most_overlapping(self._events(tape, moment), moment.start, moment.end)
         upload = upload_path(tape, self._uploads) is not None
-        if event is None:
-            return Shown(plays=upload, upload=upload)
-        return self._by(event, upload)
+        by = Shown(plays=upload, upload=upload) if event is None else self._by(event, upload)
+        if by.picture or upload:
+            return by
+        return replace(by, thumbnail=thumbnail_of(moment.proposal.shard, moment.start, moment.end, moment.peak))
 
     def of_event(self, event_id: str | None, tape: TapeInfo | None) -> Shown:
         """Return what shows a moment by its event, or of an upload by its file; None: there is none."""

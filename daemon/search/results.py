@@ -13,6 +13,7 @@ class Moment:
     only orders; ``by`` "described": the share of the words that its caption has. ``said``: what is said in it;
     ``caption``: what a verifier wrote of it. ``event``: the id of an event that overlaps it; ``picture``: whether that
     has a snapshot; ``plays``: whether its clip or, of an ``upload`` that is still there, the file can be played.
+    ``thumbnail``: where there is neither, the stream second of a small picture in the index; None: there is none.
     """
 
     camera: str
@@ -32,6 +33,7 @@ class Moment:
     picture: bool = False
     plays: bool = False
     upload: bool = False
+    thumbnail: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

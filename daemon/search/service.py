@@ -39,6 +39,10 @@ class SearchService:
         evidence = EvidenceFinder(self._log, self._config().evidence_folder(), self._uploads)
         return self._engine.search(request, models, evidence, visible)
 
+    def thumbnail(self, camera: str, key: str, t: float) -> bytes | None:
+        """Return the thumbnail of a moment as JPEG; None if there is none, or none any more."""
+        return self._engine.thumbnail(camera, key, t)
+
     def upload_of(self, camera: str, key: str) -> Path | None:
         """Return where the uploaded file with this key lies; None if there is none, or none any more."""
         tape = self._engine.tape_of(camera, key)

@@ -2,15 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alignment.summary.novelty import NovelMoment, novel_moments, novelty
 from daemon.summary.features import clips_of
 from daemon.summary.moments import Found, choose, curve_of
-from daemon.summary.types import CameraDay, Curve, DaySummary, FileCount, RuleCount
+from daemon.summary.types import CameraDay, Curve, DaySummary, FileCount, Moment, RuleCount
 from workers.events.event import Event
 from workers.index.reader import IndexReader
 from workers.index.shard import Shard
+from workers.index.thumbnails import thumbnail_of
 from workers.publish.log.view import LogQuery, LogView
 
 MOST = 24  # moments
@@ -44,7 +45,7 @@ def summarise_day(log: LogView, index: IndexReader, span: Span, most: int = MOST
         span.until,
         tuple(CameraDay(name, len(by_camera.get(name, ())), curves.get(name, ())) for name in names),
         _rules(events),
-        choose(found, most),
+        tuple(_pictured(moment, index) for moment in choose(found, most)),
         tuple(events),
         files,
         notes,
@@ -103,6 +104,17 @@ def _novel(
         if clips.other_encoders:
             notes.append(f"{name}: {clips.other_encoders} frames were seen by another model and are left out")
     return novel, curves, (*notes, *(() if curves else (NO_INDEX,)))
+
+
+def _pictured(moment: Moment, index: IndexReader) -> Moment:
+    """Return a moment with its thumbnail, if no event happens in it."""
+    if moment.events:
+        return moment
+    for shard in _live(index.shards([moment.camera], moment.best, moment.best)):
+        t = thumbnail_of(shard, moment.start, moment.end, moment.best)
+        if t is not None:
+            return replace(moment, thumbnail=(shard.info.tape.key, t))
+    return moment
 
 
 def _live(shards: Iterable[Shard]) -> Iterator[Shard]:

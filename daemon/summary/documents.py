@@ -119,6 +119,7 @@ def _moment(moment: Moment, footage: Footage | None, picture: float | None) -> d
         "events": [_event(event) for event in moment.events],
         "clip": None if footage is None else {"event": footage.event.id, "at": round(footage.at, 3)},
         "picture": picture,
+        "thumbnail": None if moment.thumbnail is None else {"key": moment.thumbnail[0], "at": moment.thumbnail[1]},
     }
 
 

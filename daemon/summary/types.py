@@ -14,7 +14,8 @@ class Moment:
     """A short stretch of one camera or file that tells something: what is shown of it, and why it was chosen.
 
     ``events`` happen in it, the surest first; ``novelty``: it is unlike all else that is shown; neither: it is typical
-    of its chapter.
+    of its chapter. ``thumbnail``: where no event happens, of a small picture in the index the key of its stream and its
+    time.
     """
 
     camera: str
@@ -24,6 +25,7 @@ class Moment:
     live: bool
     events: tuple[Event, ...] = ()
     novelty: float | None = None
+    thumbnail: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,12 @@ class EvidenceStore:
 
     def picture(self, t: float) -> bytes | None:
         """Return the kept frame of a live stream at Unix second ``t`` as JPEG; None if it is not kept any more."""
-        found = next((frame for at, frame in self._frames if at == t), None)
+        found = self.frame(t)
         return None if found is None else jpeg(found, time_note(t, t))
+
+    def frame(self, t: float) -> U8 | None:
+        """Return the kept frame u8[H, W, 3] at stream second ``t``; None if it is not kept any more."""
+        return next((frame for at, frame in self._frames if at == t), None)
 
     def near(self, span: Span) -> list[tuple[float, U8]]:
         """Return the kept frames of a span, and shortly before and after it, with their times."""

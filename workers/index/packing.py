@@ -74,6 +74,7 @@ def _frames(item: FrameAnswer) -> dict[str, NDArray[Any]]:
         "frames": values,
         "scale": scale,
         "objects": np.zeros(n, "u1"),
+        "picture_bytes": np.zeros(n, "<u2"),
     }
     if item.zones:
         in_zones = rounding.rounded_rows(np.stack([zone.features for zone in item.zones], axis=1))

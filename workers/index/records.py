@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workers.index.tables import COLUMNS, TABLES, Columns, check, counts
 
-MAGIC = b"WWINDEX1"
+MAGIC = b"WWINDEX2"
 RECORD = struct.Struct("<II")  # length and CRC-32 of the payload
 PART = struct.Struct(f"<Q{len(TABLES)}I")  # number of the first item; rows of each table
 LONGEST = 1 << 28  # bytes of a record; a longer length is damage

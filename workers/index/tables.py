@@ -61,6 +61,8 @@ COLUMNS: dict[str, Column] = {
     "objects": Column("frame", "u1"),  # number of objects
     "zone_frames": Column("frame", "i1", ("Z", "D")),
     "zone_scale": Column("frame", "<f4", ("Z",)),
+    "picture_bytes": Column("frame", "<u2"),  # of ``picture``; 0: none is kept of this frame
+    "picture": Column("picture", "u1"),  # JPEG
     "object_class": Column("object", "u1"),
     "object_logit": Column("object", "<f2"),
     "object_box": Column("object", "u1", (4,)),  # in 1/255 of the sides of the frame
@@ -128,6 +130,7 @@ def spans(columns: Columns) -> dict[str, NDArray[np.int64]]:
     found = {table: np.concatenate([[0], np.cumsum(n)]) for table, n in own.items()}
     inner = {
         "object": ("frame", columns["objects"].astype(np.int64)),
+        "picture": ("frame", columns["picture_bytes"].astype(np.int64)),
         "heard": ("sound", columns["sound_classes"].astype(np.int64)),
         "text": ("said", columns["said_text"].astype(np.int64) + columns["said_language"]),
     }

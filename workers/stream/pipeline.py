@@ -37,6 +37,7 @@ from workers.stream.latest_frame import FrameHolder, LatestFrame
 from workers.stream.opening import file_identity, open_source
 from workers.stream.requests import Requests
 from workers.stream.tape import Tape, tape_info
+from workers.stream.thumbnails import Thumbnails
 from workers.stream.unusual import UnusualMoments
 from workers.types import CameraSpec, EventSpec, FrameBatch, SourceInfo
 
@@ -187,8 +188,8 @@ class StreamPipeline:
         recorder = self._build_recorder(info) if settings.evidence_folder else None
         kept = state if settings.evidence_folder else None
         evidence = EvidenceStore(kept, camera.name, file.stem if file else "", recorder)
-        if info.live and kept is not None and settings.clips.unusual:
-            self._unusual = UnusualMoments(camera.name, evidence, kept)
+        pictured = info.live and kept is not None and settings.clips.unusual
+        self._unusual = UnusualMoments(camera.name, evidence, state) if pictured else None
         samples = SampleKeeper(state, rules.specs, rules.keys.model) if settings.layout else None
         frames = FrameKeeper(state, evidence) if settings.layout else None
         sink, stopping = services.sink, self._stopping
@@ -209,7 +210,12 @@ class StreamPipeline:
         embedder = Embedder(camera.name, info.live, services.encoder, services.speech, self._clock)
         embedder.view = _view(rules)
         tape = tape_info(camera, info, encoder, rules, self._clock.wall())
-        self._tape = Tape(services.state if settings.index_folder else None, tape, self._clock)
+        self._tape = Tape(
+            services.state if settings.index_folder else None,
+            tape,
+            self._clock,
+            Thumbnails(evidence) if pictured else None,
+        )
         self._state = replace(
             self._state,
             state=StreamState.RUNNING,

@@ -18,6 +18,7 @@ from workers.index.types import StoredFile, TapeBatch, TapeInfo
 from workers.items import FrameAnswer, StreamItem
 from workers.services.clients import EncoderDescription, StateClient
 from workers.sources.url import parse_target
+from workers.stream.thumbnails import Thumbnails
 from workers.types import CameraSpec, SourceInfo
 
 BATCH_S = 2.0
@@ -65,9 +66,11 @@ class Tape:
     file waits for each, and loses none.
     """
 
-    def __init__(self, state: StateClient | None, info: TapeInfo, clock: Clock) -> None:
+    def __init__(
+        self, state: StateClient | None, info: TapeInfo, clock: Clock, thumbnails: Thumbnails | None = None
+    ) -> None:
         self.lost = 0  # items that could not be sent
-        self._state, self._info, self._clock = state, info, clock
+        self._state, self._info, self._clock, self._thumbnails = state, info, clock, thumbnails
         self._waiting: list[Columns] = []
         self._first = 0  # number of the first that waits
         self._sent_at = clock.monotonic()
@@ -81,6 +84,8 @@ class Tape:
             self._see(item)
         columns = packed(item)
         if self._state is not None:
+            if self._thumbnails is not None and isinstance(item, FrameAnswer):
+                columns |= self._thumbnails.of(item)
             self._waiting.append(columns)
             due = self._clock.monotonic() - self._sent_at >= BATCH_S
             if due or len(self._waiting) >= BATCH_ITEMS:

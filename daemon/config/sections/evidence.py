@@ -46,8 +46,8 @@ class EvidenceConfig(Section):
 
     unusual: bool = Field(
         default=True,
-        description="Keep a small picture of what is unlike all that a live camera has shown, for summaries: some "
-        "25 kB each, at most 300 a day and camera.",
+        description="Keep pictures of live moments without an event: of what is unlike all that a camera has shown, "
+        "some 25 kB each, at most 300 a day and camera, and in the index thumbnails of what changes, 2 MiB a day.",
     )
 
     def options(self) -> ClipOptions:

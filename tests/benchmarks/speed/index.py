@@ -4,7 +4,8 @@
 
 The videos are watched once with ``lite`` and three events, about objects, sounds and speech, so that all of it is
 recorded. Their items are then repeated as eight live cameras at one frame a second for ``--minutes`` of stream time,
-as fast as possible; the processor time of rounding, sending and writing is divided by that time.
+as fast as possible, with frames of the first video where a thumbnail is kept; the processor time of rounding, sending
+and writing is divided by that time.
 """
 
 import argparse
@@ -21,14 +22,17 @@ import numpy as np
 from daemon.offline.runner import OfflineSettings, service_settings
 from daemon.runtime.local import LocalRuntime
 from workers.clock import SystemClock
+from workers.events.evidence import EvidenceStore
 from workers.index.reader import IndexReader
 from workers.index.shard import Shard
 from workers.index.types import TapeInfo
 from workers.items import AudioAnalysed, FrameAnswer, StreamItem, Transcript
 from workers.redaction import RedactedUrl
 from workers.services.state import StateService
+from workers.sources.random_access import read_frames_at
 from workers.stream.tape import Tape
-from workers.types import CameraSpec, EventSpec
+from workers.stream.thumbnails import Thumbnails
+from workers.types import U8, CameraSpec, EventSpec, FrameSpec
 
 EVENTS = (
     EventSpec("person", ("a person",)),
@@ -50,7 +54,7 @@ def main() -> None:
         recorded = watched(options.videos, Path(folder) / "state")
         seconds = sum(shard.end - max(shard.start, 0.0) for shard in recorded)
         print(f"{len(recorded)} videos, {seconds:.0f} s, {sum(len(s.t) for s in recorded)} frames")
-        write_cameras(recorded, options.minutes * 60, Path(folder) / "index")
+        write_cameras(recorded, Shown(options.videos[0]), options.minutes * 60, Path(folder) / "index")
 
 
 def watched(videos: Sequence[Path], state_dir: Path) -> list[Shard]:
@@ -69,11 +73,11 @@ def watched(videos: Sequence[Path], state_dir: Path) -> list[Shard]:
     return list(IndexReader(settings.index_folder).shards())
 
 
-def write_cameras(recorded: Sequence[Shard], seconds: float, folder: Path) -> None:
+def write_cameras(recorded: Sequence[Shard], shown: "Shown", seconds: float, folder: Path) -> None:
     """Write the items of what was recorded as those of eight live cameras; print bytes and processor time."""
     state, clock = StateService(index=folder), PacedClock()
     streams = [live([*recorded[n:], *recorded[:n]], f"camera{n}", seconds) for n in range(CAMERAS)]
-    tapes = [Tape(state, tape, clock) for tape, _ in streams]
+    tapes = [Tape(state, tape, clock, Thumbnails(shown)) for tape, _ in streams]
     items = sorted(((at, n, item) for n, (_, found) in enumerate(streams) for at, item in found), key=lambda x: x[:2])
     print(f"{len(items)} items of {CAMERAS} cameras")
     began = processor_s()
@@ -89,8 +93,22 @@ def write_cameras(recorded: Sequence[Shard], seconds: float, folder: Path) -> No
     lost = sum(tape.lost for tape in tapes)
     full = sum(path.stat().st_size for path in folder.rglob("*.shard"))
     print(f"{full / CAMERAS * DAY_S / seconds / 1e6:.1f} MB a day and camera; {lost} items lost")
+    pictures = [int((s.columns["picture_bytes"] > 0).sum()) for s in IndexReader(folder).shards()]
+    print(f"{sum(pictures) / CAMERAS * DAY_S / seconds:.0f} thumbnails a day and camera")
     print(f"{100 * used / seconds:.2f} % of a core for {CAMERAS} cameras: rounding, sending, writing, making full")
     measure_reading(folder)
+
+
+class Shown(EvidenceStore):
+    """The frames of a video, again and again."""
+
+    def __init__(self, video: Path) -> None:
+        super().__init__(None, video.stem)
+        self._pictures = read_frames_at(str(video), [n + 0.5 for n in range(60)], FrameSpec(256, 256, "whole"))[1]
+
+    def frame(self, t: float) -> U8 | None:
+        """Return a frame of a second."""
+        return np.asarray(self._pictures[int(t) % len(self._pictures)])
 
 
 def live(recorded: Sequence[Shard], camera: str, seconds: float) -> tuple[TapeInfo, list[tuple[float, StreamItem]]]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from daemon.asking.types import AskError, Said, Step, Turn
 from tests.support.recorded.asking import World, claims, colour_of, is_plan, plan, when
-from tests.support.recorded.recordings import LIVE, NOW, said, write_shard
+from tests.support.recorded.recordings import LIVE, NOW, frame, said, seen, write_shard
 from tests.support.serving.vlm_server import (
     Asked,
     Behaviour,
@@ -149,6 +149,19 @@ def test_an_upload_is_looked_at_by_seeking(world: Make, server: VlmServer) -> No
     with Image.open(BytesIO(jpeg)) as picture:
         assert 40 <= number_of(np.asarray(picture.convert("RGB"))) <= 70
     assert server.asked[-1].data["moments"][0]["from"] == "0:00:08.0"
+
+
+def test_a_live_moment_without_an_event_is_looked_at_by_its_thumbnail(world: Make, server: VlmServer) -> None:
+    asked = world()
+    file = BytesIO()
+    Image.fromarray(frame("blue")).save(file, format="JPEG")
+    tape = replace(LIVE, camera="bedroom", key="pictured")
+    shades = ["grey"] * 20 + ["blue"] * 8 + ["grey"] * 20
+    write_shard(asked.layout.index, tape, [seen(NOW + 900, shades)], thumbnails={NOW + 920: file.getvalue()})
+    server.usual = answers(plan("a blue picture"), claims(("Blue, in the bedroom.", [1])))
+    answer = asked.ask(cameras=frozenset({"bedroom"}))
+    assert [(m.moment.event, m.moment.thumbnail) for m in answer.moments] == [(None, NOW + 920)]
+    assert [colour_of(jpeg) for jpeg in server.asked[-1].jpegs] == ["blue"]
 
 
 def test_each_camera_is_known_to_its_own_model_only(world: Make, server: VlmServer) -> None:

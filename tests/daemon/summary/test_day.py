@@ -120,7 +120,16 @@ def test_a_moment_without_an_event_has_the_picture_that_the_camera_kept(layout: 
         (folder / f"unusual-{round((T + at) * 1000)}.jpg").write_bytes(b"jpeg")
     found = summarise_day(LogView(layout.event_log), IndexReader(layout.index), Span(T, T + 600))
     (moment,) = day_document(found, EvidenceFolder(layout.evidence))["moments"]
-    assert moment["picture"] == T + 303.25
+    assert (moment["picture"], moment["thumbnail"]) == (T + 303.25, None)
+
+
+def test_or_the_thumbnail_of_the_index(layout: StateLayout) -> None:
+    kept = {T + at: b"jpeg" for at in (250.0, 304.0, 340.0)}
+    index_frames(layout, usual_rows(600, slice(300, 308)), T + np.arange(600.0), TAPE, thumbnails=kept)
+    found = summarise_day(LogView(layout.event_log), IndexReader(layout.index), Span(T, T + 600))
+    (moment,) = day_document(found, EvidenceFolder(layout.evidence))["moments"]
+    (shard,) = IndexReader(layout.index).shards()
+    assert (moment["picture"], moment["thumbnail"]) == (None, {"key": shard.info.tape.key, "at": T + 304})
 
 
 def test_without_any_clip_there_is_no_video_and_the_error_says_so(layout: StateLayout) -> None:

@@ -1,11 +1,16 @@
 """Streams of random items, of every kind, as the index stores them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
 from alignment.types import SOUND_CLASSES
 from workers.areas import standing_in
+from workers.index.packing import packed
+from workers.index.shard import Shard
+from workers.index.thumbnails import picture_at
 from workers.index.types import StoredFile, TapeInfo
 from workers.items import (
     MOST_OBJECTS,
@@ -37,6 +42,7 @@ TAPE = TapeInfo(
     transcribes=True,
     zones=(DOOR,),
 )
+NO_THUMBNAILS: Mapping[float, bytes] = MappingProxyType({})
 UPLOAD = replace(TAPE, camera="uploads", live=False, duration_s=12.5, file=StoredFile("a/é.mp4", "é.mp4"))
 
 
@@ -104,6 +110,32 @@ def _said(rng: np.random.Generator, t: float, n: int, width: int) -> tuple[tuple
         Utterance(t - 2 + i, t - 1.3 + i, words[int(rng.integers(3))], float(rng.random()), "zh") for i in range(n)
     )
     return said, rng.normal(size=(n, width)).astype(np.float32)
+
+
+def pictured(item: StreamItem) -> dict[str, np.ndarray]:
+    """Return an item as columns; every third millisecond that a frame shows has a "picture", which is its time."""
+    times = item.pts_s.tolist() if isinstance(item, FrameAnswer) else []
+    return with_thumbnails(item, {t: str(_ms(t)).encode() for t in times if not _ms(t) % 3})
+
+
+def with_thumbnails(item: StreamItem, thumbnails: Mapping[float, bytes]) -> dict[str, np.ndarray]:
+    """Return an item as columns, with the pictures of frames at some times."""
+    if not isinstance(item, FrameAnswer):
+        return packed(item)
+    pictures = [thumbnails.get(t, b"") for t in item.pts_s.tolist()]
+    lengths = np.array([len(picture) for picture in pictures], "<u2")
+    return packed(item) | {"picture_bytes": lengths, "picture": np.frombuffer(b"".join(pictures), "u1")}
+
+
+def has_its_pictures(shard: Shard) -> bool:
+    """Return whether each frame has its picture, as ``pictured`` gave it, and some have one."""
+    found = [(t, picture_at(shard, t)) for t in shard.t.tolist()]
+    wanted = [(t, None if _ms(t) % 3 else str(_ms(t)).encode()) for t in shard.t.tolist()]
+    return found == wanted and any(picture for _, picture in found)
+
+
+def _ms(t: float) -> int:
+    return round(1000 * t)
 
 
 def alike(some: StreamItem, other: StreamItem) -> bool:

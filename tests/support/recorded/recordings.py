@@ -2,15 +2,16 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from alignment.types import Detections
+from tests.support.recorded.index import NO_THUMBNAILS, with_thumbnails
 from workers.encoders.colour import SIZE, ColourEncoder
-from workers.index.packing import packed, sizes
+from workers.index.packing import sizes
 from workers.index.records import Part, part_to_bytes
 from workers.index.tables import joined
 from workers.index.types import ShardInfo, TapeInfo
@@ -26,13 +27,23 @@ LIVE = TapeInfo(
 )
 
 
-def write_shard(index: Path, tape: TapeInfo, items: Sequence[StreamItem], number: int = 0, full: bool = True) -> None:
-    """Write a shard that begins at ``tape.recorded``, or with the first frame of a live stream."""
+def write_shard(
+    index: Path,
+    tape: TapeInfo,
+    items: Sequence[StreamItem],
+    number: int = 0,
+    full: bool = True,
+    thumbnails: Mapping[float, bytes] = NO_THUMBNAILS,
+) -> None:
+    """Write a shard that begins at ``tape.recorded``, or with the first frame of a live stream.
+
+    ``thumbnails``: by the time of their frame.
+    """
     info = ShardInfo(tape, number)
     starts = [item.start_s for item in items if isinstance(item, FrameAnswer)]
     since = starts[0] if tape.live and starts else tape.recorded
     shard = OpenShard(index / tape.camera, info, since)
-    shard.append(part_to_bytes(Part(0, joined([packed(item) for item in items], sizes(tape)))))
+    shard.append(part_to_bytes(Part(0, joined([with_thumbnails(item, thumbnails) for item in items], sizes(tape)))))
     shard.sync()
     shard.close()
     if full:

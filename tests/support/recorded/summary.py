@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from alignment.vectors import unit_rows
 from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload
 from tests.support.events import make_event, make_live
 from tests.support.recorded.event_log import FixedClock, opened
-from tests.support.recorded.index import TAPE, UPLOAD
+from tests.support.recorded.index import NO_THUMBNAILS, TAPE, UPLOAD, with_thumbnails
 from tests.support.streams.pipelines import write_colours
 from tests.support.videos.media import make_video
 from tests.support.videos.recording import recorded, spec
 from workers.events.event import Event
-from workers.index.packing import packed, sizes
+from workers.index.packing import sizes
 from workers.index.records import Part, part_to_bytes
 from workers.index.tables import joined
 from workers.index.types import ShardInfo, TapeInfo
@@ -60,15 +60,22 @@ def log_events(layout: StateLayout, events: Sequence[Event]) -> None:
             log.append([event])
 
 
-def index_frames(layout: StateLayout, rows: F32, t: np.ndarray, tape: TapeInfo, is_open: bool = False) -> None:
-    """Write a shard of frames, full or open."""
+def index_frames(
+    layout: StateLayout,
+    rows: F32,
+    t: np.ndarray,
+    tape: TapeInfo,
+    is_open: bool = False,
+    thumbnails: Mapping[float, bytes] = NO_THUMBNAILS,
+) -> None:
+    """Write a shard of frames, full or open; ``thumbnails`` by the time of their frame."""
     info = ShardInfo(
         replace(tape, key=f"{tape.key}{t[0]}", dims=(rows.shape[1], tape.dims[1]), zones=(), detects=False)
     )
     shard = OpenShard(layout.index / tape.camera, info, float(t[0]))
     answers = [FrameAnswer(0, t[i : i + 500], rows[i : i + 500]) for i in range(0, len(t), 500)]
     for first, answer in enumerate(answers):
-        shard.append(part_to_bytes(Part(first, joined([packed(answer)], sizes(info.tape)))))
+        shard.append(part_to_bytes(Part(first, joined([with_thumbnails(answer, thumbnails)], sizes(info.tape)))))
     shard.close()
     if not is_open:
         os.utime(shard.path, (t[-1], t[-1]))  # a file was watched until its last change

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import wait_until
-from tests.support.recorded.index import TAPE, UPLOAD, alike, random_items
+from tests.support.recorded.index import TAPE, UPLOAD, alike, has_its_pictures, pictured, random_items
 from workers.index import recorder as module
 from workers.index.erasing import erase, holds
 from workers.index.packing import packed, rounded, sizes
@@ -30,7 +30,7 @@ def nothing_forgotten(camera: str, start: float, end: float) -> bool:
 
 
 def batch(items: list[StreamItem], first: int = 0, tape: TapeInfo = TAPE, last: bool = False) -> TapeBatch:
-    columns = joined([packed(item) for item in items], sizes(tape))
+    columns = joined([pictured(item) for item in items], sizes(tape))
     start, end = item_spans(columns)[:, 0].min(initial=1e12), item_spans(columns)[:, 1].max(initial=0)
     return TapeBatch(tape, part_to_bytes(Part(first, columns)), first, len(items), float(start), float(end), last)
 
@@ -75,6 +75,7 @@ def test_killed_while_it_writes_it_loses_at_most_the_latest_and_says_so(tmp_path
         assert (full.count, full.missing) == (found.count, 0)
         assert sent - 40 <= full.count <= sent + 2  # what waited in its queue is lost, not more
         assert all(map(alike, (rounded(item, TAPE) for item in items[: full.count]), full.items()))
+        assert has_its_pictures(full)
 
 
 def test_counters_and_what_is_written(tmp_path: Path) -> None:

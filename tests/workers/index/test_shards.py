@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.recorded.index import TAPE, UPLOAD, alike, random_items
+from tests.support.recorded.index import TAPE, UPLOAD, alike, has_its_pictures, pictured, random_items
 from workers.errors import IndexDamaged
-from workers.index.packing import packed, rounded, sizes
+from workers.index.packing import rounded, sizes
 from workers.index.reader import IndexReader
 from workers.index.records import Part, part_to_bytes, records
 from workers.index.shard import read_full, read_open
@@ -22,7 +22,7 @@ def write(folder: Path, items: list[StreamItem], tape: TapeInfo = TAPE, info: Sh
     info = info or ShardInfo(tape)
     shard = OpenShard(folder / tape.camera, info, tape.recorded)
     for first in range(0, len(items), 5):
-        columns = joined([packed(item) for item in items[first : first + 5]], sizes(tape))
+        columns = joined([pictured(item) for item in items[first : first + 5]], sizes(tape))
         shard.append(part_to_bytes(Part(info.first + first, columns)))
     return shard
 
@@ -46,6 +46,7 @@ def test_a_shard_reads_the_same_open_and_full(tmp_path: Path, tape: TapeInfo) ->
         said = [u for i in decided if isinstance(i, Transcript) for u in i.utterances]
         assert list(shard.utterances) == said
         assert len(shard.speech) == len(said)
+        assert has_its_pictures(shard)
         assert len(shard.objects.frame) == shard.columns["objects"].sum()
         assert shard.segment.tolist() == [0] * len(times)
     assert (opened.closed, full.closed) == (False, True)
@@ -80,7 +81,7 @@ def prefixes(folder: Path, items: list[StreamItem]) -> Iterator[tuple[int, bytes
     shard = OpenShard(folder / TAPE.camera, ShardInfo(TAPE), TAPE.recorded)
     yield 0, shard.path.read_bytes()
     for first in range(0, len(items), 5):
-        columns = joined([packed(item) for item in items[first : first + 5]], sizes(TAPE))
+        columns = joined([pictured(item) for item in items[first : first + 5]], sizes(TAPE))
         shard.append(part_to_bytes(Part(first, columns)))
         yield min(first + 5, len(items)), shard.path.read_bytes()
 
@@ -89,7 +90,7 @@ def test_a_damaged_record_and_lost_items_are_gaps(tmp_path: Path) -> None:
     items = random_items(3, 19)  # 20 with the end: four records
     info = ShardInfo(TAPE, number=2, first=100)
     written = write(tmp_path, items[:15], info=info)
-    columns = joined([packed(item) for item in items[15:]], sizes(TAPE))
+    columns = joined([pictured(item) for item in items[15:]], sizes(TAPE))
     written.append(part_to_bytes(Part(100 + 15 + 7, columns)))  # seven never came
     content = bytearray(written.path.read_bytes())
     third = len(next(p for n, p in prefixes(tmp_path / "again", items) if n == 5))
@@ -110,7 +111,7 @@ def test_the_reader_finds_shards_by_camera_and_time(tmp_path: Path) -> None:
         info = ShardInfo(TAPE, number)
         shard = OpenShard(tmp_path / "cam", info, start)
         items = random_items(number, start=start)
-        columns = joined([packed(item) for item in items], sizes(TAPE))
+        columns = joined([pictured(item) for item in items], sizes(TAPE))
         shard.append(part_to_bytes(Part(0, columns)))
         if number < 2:
             compact(shard.path, closed=True)

@@ -110,9 +110,11 @@ def moment_picture(
     principal: Viewer,
     api: Api,
 ) -> Response:
-    """Return the frame of an upload at a stream second as a JPEG."""
-    file = _file(camera, key, principal, api)
-    picture = api.transcoder.picture(file, at, api.config().privacy.blur_faces)
+    """Return the frame of an upload at a stream second, or the `thumbnail` of a live moment, as a JPEG."""
+    picture = api.search.thumbnail(camera, key, at) if principal.sees(camera) else None
+    if picture is None:
+        file = _file(camera, key, principal, api)
+        picture = api.transcoder.picture(file, at, api.config().privacy.blur_faces)
     return Response(picture, media_type="image/jpeg", headers=KEPT)
 
 

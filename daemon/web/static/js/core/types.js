@@ -124,6 +124,7 @@
  * @property {boolean} picture
  * @property {boolean} plays
  * @property {boolean} upload
+ * @property {number | null} thumbnail
  */
 
 /** @typedef {{name: string, may: string[], cameras: string[] | null}} Me */

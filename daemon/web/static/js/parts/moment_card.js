@@ -8,7 +8,7 @@ import { t } from "../core/i18n.js";
 /**
  * A moment as the daemon describes it (docs/api.md).
  * @typedef {{id: string, event: string, description: string[], start: number, end: number, score: number, over_budget: boolean, snapshot: boolean}} ShortEvent
- * @typedef {{camera: string, live: boolean, start: number, end: number, best: number, novelty: number | null, events: ShortEvent[], clip: {event: string, at: number} | null, picture: number | null}} Moment
+ * @typedef {{camera: string, live: boolean, start: number, end: number, best: number, novelty: number | null, events: ShortEvent[], clip: {event: string, at: number} | null, picture: number | null, thumbnail: {key: string, at: number} | null}} Moment
  */
 
 /** @typedef {import("./short_video.js").Video} Video */
@@ -50,7 +50,10 @@ export function illustrate(list, moments, videos) {
  */
 function picture(one) {
   const seen = one.events.find((event) => event.snapshot);
-  const kept = one.picture === null ? null : address(`/cameras/${encodeURIComponent(one.camera)}/unusual.jpg`, { at: one.picture });
+  const kept =
+    one.picture !== null
+      ? address(`/cameras/${encodeURIComponent(one.camera)}/unusual.jpg`, { at: one.picture })
+      : one.thumbnail && address("/moments/picture.jpg", { camera: one.camera, ...one.thumbnail });
   const src = seen ? address(`/events/${encodeURIComponent(seen.id)}/snapshot.jpg`, { width: 320, overlay: 0 }) : kept;
   if (src) {
     const image = h("img", { src, alt: "", loading: "lazy", decoding: "async" });

@@ -48,6 +48,7 @@ export function momentRow(moment, probable) {
 function picture(moment) {
   if (moment.picture && moment.event) return address(`/events/${encodeURIComponent(moment.event)}/snapshot.jpg`, { width: 320, overlay: 0 });
   if (moment.upload) return address("/moments/picture.jpg", { camera: moment.camera, key: moment.key, at: moment.peak });
+  if (moment.thumbnail !== null) return address("/moments/picture.jpg", { camera: moment.camera, key: moment.key, at: moment.thumbnail });
   return "";
 }
 

@@ -49,10 +49,38 @@ def test_moments_come_with_what_shows_them_and_how_the_search_was_read(served: S
     assert "parcel" in served.client().get("search?words=parcel&spoken=false").json()["moments"][0]["said"]
 
 
-def test_an_image_is_searched_for(served: Served) -> None:
+def test_a_live_moment_without_an_event_is_shown_by_its_thumbnail(served: Served) -> None:
+    kept = replace(LIVE, camera="door", key="pictured")
+    jpeg = as_jpeg("blue")
+    shades = ["grey"] * 20 + ["blue"] * 8 + ["grey"] * 20
+    write_shard(served.layout.index, kept, [seen(NOW + 9000, shades)], thumbnails={NOW + 9020: jpeg})
+    moments = served.client(DOOR).get("search", params={"q": "blue", "camera": "door"}).json()["moments"]
+    (moment,) = (m for m in moments if m["thumbnail"] is not None)
+    assert (moment["key"], moment["thumbnail"] - NOW, moment["picture"], moment["event"]) == (
+        "pictured",
+        9020,
+        False,
+        None,
+    )
+    asked = {"camera": "door", "key": moment["key"], "at": moment["thumbnail"]}
+    picture = served.client(DOOR).get("moments/picture.jpg", params=asked)
+    assert (picture.headers["content-type"], picture.content) == ("image/jpeg", jpeg)
+    assert served.client(DOOR).get("moments/picture.jpg", params=asked | {"at": NOW + 9021}).status_code == 404
+    assert served.client(GRAPHS).get("moments/picture.jpg", params=asked).status_code == 403
+    yard = replace(kept, camera="yard")
+    write_shard(served.layout.index, yard, [seen(NOW + 9000, shades)], thumbnails={NOW + 9020: jpeg})
+    assert served.client().get("moments/picture.jpg", params=asked | {"camera": "yard"}).status_code == 200
+    assert served.client(DOOR).get("moments/picture.jpg", params=asked | {"camera": "yard"}).status_code == 404
+
+
+def as_jpeg(colour: str) -> bytes:
     file = BytesIO()
-    Image.fromarray(frame("blue")).save(file, format="JPEG")
-    found = served.client().post("search", content=file.getvalue()).json()
+    Image.fromarray(frame(colour)).save(file, format="JPEG")
+    return file.getvalue()
+
+
+def test_an_image_is_searched_for(served: Served) -> None:
+    found = served.client().post("search", content=as_jpeg("blue")).json()
     assert (found["moments"][0]["camera"], found["probable"]) == ("door", False)
     assert served.client().post("search", content=b"x").json()["error"] == "not_an_image"
     assert served.client().post("search", content=b"").status_code == 415
