@@ -16,11 +16,6 @@ from tests.support.uploads import Inbox
 from workers.events.erasures import Scope
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Inbox:
-    return Inbox(tmp_path)
-
-
 @contextmanager
 def halting(inbox: Inbox, scope: Scope) -> Iterator["Future[float | None]"]:
     """Halt uploads from another thread until the block ends; yield the answer to it."""
