@@ -17,14 +17,12 @@ from pathlib import Path
 import structlog
 
 from alignment.summary.tags import NO_NAMES, Panel
-from daemon.alerts.service import AlertService
 from daemon.alerts.store.history import AlertStore
 from daemon.api import ApiServices, add_api, body_bytes, is_open_route
 from daemon.api.frames import FrameCache
 from daemon.api.tail import EventTail
 from daemon.backtest.deciding.memory import LooksMemory
 from daemon.backtest.run import BacktestModels
-from daemon.captions.service import CaptionService
 from daemon.captions.store import CaptionStore
 from daemon.checking.descriptions import DescriptionJudge
 from daemon.config import Config, config_hash
@@ -41,21 +39,19 @@ from daemon.privacy.retention import Janitor
 from daemon.privacy.stores.old_streams import holds_events
 from daemon.privacy.stores.store import Places, nothing_halted
 from daemon.privacy.stores.uploads import UploadRecords
-from daemon.runtime.factory import SAMPLE, build_runtime
+from daemon.runtime.factory import build_runtime
 from daemon.search.engine import SearchModels
 from daemon.search.service import SearchService
 from daemon.service.first_look import unreadable_files
 from daemon.service.observer import Observer
+from daemon.service.readers import LogReaders
 from daemon.service.reloading import Reloader
+from daemon.service.settings import settings_of
 from daemon.service.shutdown import StopRequest
-from daemon.service.sidecars import describe_sidecar
 from daemon.service.state_folder import StateFolder
 from daemon.service.supervisor import Supervisor
 from daemon.service.uploads import UploadFolder
 from daemon.summary.library import Library
-from daemon.summary.undescribed import UndescribedUploads
-from daemon.temporal.service import TemporalService
-from daemon.verification.service import VerificationService
 from daemon.vlm.disclosure import what_is_sent
 from daemon.vlm.factory import VlmClients, clients_of
 from daemon.web import is_page, page_router
@@ -63,7 +59,6 @@ from workers.errors import EventLogError
 from workers.events.event import Event
 from workers.publish.embedded.server import EmbeddedServer
 from workers.publish.log.view import LogView
-from workers.publish.redis.client import RedisSettings
 from workers.redaction import RedactedUrl
 from workers.services.aligner_options import check_checkpoint
 from workers.services.settings import ServiceSettings
@@ -78,8 +73,8 @@ FLUSHED_UNTIL_S = 6.5
 FLUSH_S = 3.0  # longest wait for Redis
 STOPPED_UNTIL_S = 8.0
 ONCE_FLUSH_S = 10.0
-JANITOR_STOP_S = ALERTS_STOP_S = FEEDBACK_STOP_S = RULES_STOP_S = VERIFICATION_STOP_S = CAPTIONS_STOP_S = 1.0
-ONCE_VERDICTS_S, ONCE_CAPTIONS_S = 120.0, 600.0  # longest waits for a vision-language model
+READERS_UNTIL_S = STREAMS_UNTIL_S + 1.0
+JANITOR_STOP_S = FEEDBACK_STOP_S = 1.0
 FRAME_S = 2.0  # longest wait for the latest frame of a camera
 
 log = structlog.get_logger()
@@ -220,30 +215,9 @@ class Daemon:
     def _serve(self, settings: ServiceSettings) -> Outcome:
         """Run with the services started."""
         self._janitor = self._clean(settings)
-        layout = StateLayout(self._config.state_dir)
-        runtime = self._runtime
-        self._alerts = AlertService(self._config, layout, runtime.follow, runtime.acknowledge)
-        self._rules = TemporalService(
-            self._config, layout, runtime.follow, runtime.acknowledge, runtime.publish, self._observer.snapshot
-        )
-        self._verification = VerificationService(
-            self._config, layout, self._vlm, runtime.follow, runtime.acknowledge, runtime.amend
-        )
-        self._captions = CaptionService(
-            self._config,
-            layout,
-            self._vlm,
-            runtime.follow,
-            runtime.acknowledge,
-            lambda event_id, caption: runtime.amend(event_id, caption=caption),
-            UndescribedUploads(self._api.uploads, self._api.library),
-            lambda material, texts: describe_sidecar(material.path, texts, self._api.captions),
-            lambda: self._verification.snapshot().waiting > 0,
-        )
-        self._alerts.start()
-        self._verification.start()
-        self._captions.start()
-        self._feedback = FeedbackService(layout, self._stop.wake)
+        self._readers = LogReaders(self._config, self._runtime, self._vlm, self._api, self._observer.snapshot)
+        self._readers.start()
+        self._feedback = FeedbackService(StateLayout(self._config.state_dir), self._stop.wake)
         self._feedback.start()
         try:
             self._stop.catch_signals()  # after ray.init, which sets its own
@@ -251,11 +225,7 @@ class Daemon:
             return self._watch()
         finally:
             self._feedback.stop(min(FEEDBACK_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
-            self._rules.stop(min(RULES_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
-            self._verification.stop(min(VERIFICATION_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
-            self._vlm.close()
-            self._captions.stop(min(CAPTIONS_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
-            self._alerts.stop(min(ALERTS_STOP_S, self._stop.left(STOPPED_UNTIL_S)), ONCE_FLUSH_S if self._once else 0.0)
+            self._readers.stop(lambda: self._stop.left(STOPPED_UNTIL_S), ONCE_FLUSH_S if self._once else 0.0)
             self._janitor.stop(min(JANITOR_STOP_S, self._stop.left(STOPPED_UNTIL_S)))
 
     def _upload_folder(self, folders: UploadsConfig) -> UploadFolder:
@@ -286,7 +256,7 @@ class Daemon:
         supervisor, uploads = Supervisor(self._runtime, retry=not self._once), self._uploads
         self._supervisor = supervisor
         self._end_open()
-        self._rules.start()
+        self._readers.rules.start()
         for camera in camera_specs(self._config):
             supervisor.watch(camera, self._config.event_specs(camera.name))
         while not self._stop.came:
@@ -301,11 +271,7 @@ class Daemon:
             self._rest(supervisor)
         log.info("draining", step=1, of=3)
         supervisor.drain(self._stop.left(STREAMS_UNTIL_S))
-        self._rules.stop(min(RULES_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
-        if self._once:
-            self._verification.flush(ONCE_VERDICTS_S, lambda: self._stop.came)
-            self._captions.flush(ONCE_CAPTIONS_S, lambda: self._stop.came)
-        self._verification.stop(min(VERIFICATION_STOP_S, self._stop.left(STREAMS_UNTIL_S + RULES_STOP_S)))
+        self._readers.drain(lambda: self._stop.left(READERS_UNTIL_S), self._once, lambda: self._stop.came)
         log.info("draining", step=2, of=3)
         flush_s = min(FLUSH_S, self._stop.left(FLUSHED_UNTIL_S)) if self._stop.came else ONCE_FLUSH_S
         flushed = self._runtime.flush(flush_s)
@@ -339,11 +305,8 @@ class Daemon:
         if self._uploads is not None:
             self._uploads.change(config.event_specs(), config.privacy.blur_faces, rules_of_files(config, UPLOADS))
         self._janitor.change(config.retention)
-        self._alerts.apply(config)
-        self._rules.apply(config)
         before, self._vlm = self._vlm, clients_of(config, self._vlm)
-        self._verification.apply(config, self._vlm)
-        self._captions.apply(config, self._vlm)
+        self._readers.apply(config, self._vlm)
         for client in set(before.all).difference(self._vlm.all):
             client.close()
 
@@ -358,20 +321,19 @@ class Daemon:
     def _observe(self, supervisor: Supervisor) -> None:
         uploads = self._uploads.snapshot() if self._uploads else None
         followed = self._reloader.status if self._reloader else None
-        removed, alerts = self._janitor.removed, self._alerts.snapshot()
-        opinions = self._verification.snapshot() if self._vlm.all else None
+        readers, asks = self._readers, bool(self._vlm.all)
         self._observer.update(
             self._runtime,
             supervisor,
             uploads,
             self._model,
-            removed,
-            alerts,
+            self._janitor.removed,
+            readers.alerts.snapshot(),
             followed,
-            self._rules.counts,
-            opinions,
+            readers.rules.counts,
+            readers.verification.snapshot() if asks else None,
             self._vlm.snapshots(),
-            self._captions.snapshot() if self._vlm.all else None,
+            readers.captions.snapshot() if asks else None,
         )
 
     def _rest(self, supervisor: Supervisor) -> None:
@@ -390,25 +352,11 @@ class Daemon:
 
     def _settings(self) -> ServiceSettings:
         """Return the settings of the services; start the embedded server if it is configured."""
-        config = self._config
-        url = config.redis.url
+        url = self._config.redis.url
         if url == RedactedUrl("embedded"):
-            self._embedded = EmbeddedServer(config.state_dir)
+            self._embedded = EmbeddedServer(self._config.state_dir)
             url = RedactedUrl(self._embedded.start())
-        return ServiceSettings(
-            encoder=config.models.encoder_options(),
-            speech=config.speech.options(config.models.profile),
-            aligner=config.models.aligner_options(),
-            limits=config.limits.limits(),
-            config_hash=config_hash(config),
-            redis=RedisSettings(url, config.redis.stream, config.redis.maxlen, config.redis.cluster),
-            state_dir=config.state_dir,
-            sample=SAMPLE,
-            pictures=config.evidence_folder().local,
-            remote_evidence=where if isinstance(where := config.evidence.where, RedactedUrl) else None,
-            clips=config.evidence.options(),
-            index=config.index.enabled,
-        )
+        return settings_of(self._config, url)
 
     def _end_open(self) -> None:
         """End events that the last run left open; on a full disk each camera's stream ends them later."""
