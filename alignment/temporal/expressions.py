@@ -118,6 +118,7 @@ def bind(expression: Expression, camera: str) -> Expression:
     """Return the expression with ``camera`` for every event that names none."""
 
     def bound(refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+        """Return the references with the camera filled in."""
         return tuple(_bound(ref, camera) for ref in refs)
 
     match expression:

@@ -54,16 +54,20 @@ def in_words(expression: Expression, language: Language = "en", here: str | None
     words = _WORDS[language]
 
     def say(one: Expression) -> str:
+        """Return an operand in words."""
         return in_words(one, language, here)
 
     def inner(one: Expression) -> str:
+        """Return an operand in words, in parentheses where it has parts."""
         text = say(one)
         return text if isinstance(one, Ref) else f"({text})"
 
     def either(members: Sequence[Expression]) -> str:
+        """Return alternatives in words."""
         return _OR[language].join(map(inner, members))
 
     def few(members: Sequence[Ref]) -> str:
+        """Return alternatives in words as one operand."""
         return either(members) if len(members) == 1 else f"({either(members)})"
 
     match expression:

@@ -33,6 +33,7 @@ def body_bytes(services: ApiServices) -> Callable[[str], int]:
     """Return a function from a path to the most bytes of its body: files that are uploaded are large."""
 
     def most(path: str) -> int:
+        """Return the most bytes of the body of a request to a path."""
         if path == f"{PREFIX}/search":
             return search.IMAGE_BYTES
         return max(BODY_BYTES, uploads.upload_bytes(services)) if path == f"{PREFIX}/uploads" else BODY_BYTES

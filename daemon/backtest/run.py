@@ -86,6 +86,7 @@ def backtest(
     done, counting = 0, threading.Lock()
 
     def count(clips: int) -> None:
+        """Count clips that were decided; raise ``Stopped`` if the backtest is to stop."""
         nonlocal done
         if stopping is not None and stopping.is_set():
             raise Stopped
@@ -101,6 +102,7 @@ def backtest(
         on_estimate(estimate(rules.values(), shards, period, models.network))
 
     def judged(name: str) -> CameraResult:
+        """Return what the rule would have reported on one camera."""
         live = any(shard.info.tape.live for shard in shards[name])
         return CameraJudge(rules[name], models.network, period, count, models.memory, whole).judge(shards[name], live)
 

@@ -81,6 +81,7 @@ class CaptionService:
         enough = self._rests + 2  # what is looked at now may have been looked for before the last upload
 
         def is_done() -> bool:
+            """Return whether nothing is waited for any more."""
             self._uploads.look_at_once()
             return self._rests >= enough or self._failures >= GIVE_UP or not self._is_wanted(self._settings[1])
 

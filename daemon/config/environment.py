@@ -44,6 +44,7 @@ def substitute(template: str, env: Mapping[str, str]) -> Substituted:
     doubts = list(_foreign(template))
 
     def fill(match: re.Match[str]) -> str:
+        """Return the value of one reference; note a variable that is not set."""
         name = match[1]
         if name is None:
             return _BRACES[match[0]]

@@ -123,6 +123,7 @@ class Connections(dict[tuple[str, int], Connection]):
         """Return the application, with the connection of each request marked while the request is served."""
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            """Serve a request, and count it for its connection."""
             connection = self.get(scope["client"])
             with connection.serving() if connection else nullcontext():  # none: lost before its request is served
                 await app(scope, receive, send)

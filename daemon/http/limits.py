@@ -75,6 +75,7 @@ class RequestLimits:
         begun: list[tuple[RouteClass, str]] = []
 
         def begin(kind: RouteClass) -> None:
+            """Count a request of this client, now that its class is known."""
             if client is not None:
                 self._begin(kind, client)
                 begun.append((kind, client))
@@ -98,6 +99,7 @@ def limited(kind: RouteClass) -> Any:
     """Return a dependency for routes of a class, to be listed in their ``dependencies``."""
 
     async def check(request: Request) -> None:  # not in a thread of its own: counts are for one thread
+        """Count the request in its class; raise ``HTTPException`` if there are too many."""
         request.state.begin(kind)
 
     return Depends(check)

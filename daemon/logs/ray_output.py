@@ -70,6 +70,7 @@ def adopt_output() -> Callable[[], None]:
     sys.stdout = sys.stderr = LogLines(before[1])
 
     def undo() -> None:
+        """Put back the streams of before."""
         sys.stdout, sys.stderr = before
 
     return undo

@@ -174,6 +174,7 @@ def worker_hook() -> Callable[[], None]:
     secrets, level = _secrets, _chosen[1]
 
     def set_up_worker() -> None:
+        """Configure the logs of this process."""
         register_secrets(secrets)
         configure_logs("json", level)
 

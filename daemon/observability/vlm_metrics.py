@@ -54,6 +54,7 @@ def vlm_metrics(models: Sequence[VlmSnapshot]) -> Iterator[Metric]:
         by_name.setdefault(one.model, []).append(one)
 
     def sums(value: Callable[[VlmSnapshot], float]) -> list[tuple[tuple[str], float]]:
+        """Return a value of each model, summed over its servers."""
         return [((name,), sum(map(value, found))) for name, found in by_name.items()]
 
     yield counter("vlm_questions", "Questions to a vision-language model.", ["model"], sums(lambda one: one.asked))

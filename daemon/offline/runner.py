@@ -84,6 +84,7 @@ def tag_files(
     said = set[str]()
 
     def warn(text: str) -> None:
+        """Log a warning once."""
         if text not in said:
             log.warning(text)
         said.add(text)

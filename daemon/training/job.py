@@ -97,6 +97,7 @@ def fit(job: Job, on_step: OnStep, place: Place | None = None) -> TrainResult:
             listeners.append(stack.enter_context(TensorBoardLog(job.tensorboard)))
 
         def tell(report: StepReport) -> None:
+            """Pass a report on to all listeners."""
             for listen in listeners:
                 listen(report)
 

@@ -76,6 +76,7 @@ def tower_data(
     with closing(DecoderPool(worker_environment(), LOGGING)) as decoders:
 
         def opened(path: Path) -> Source:
+            """Return a source of a video's frames."""
             camera = CameraSpec("training", RedactedUrl(str(path)), FPS, audio=False, limits=limits)
             return decoders.build(camera, size, SystemClock())
 

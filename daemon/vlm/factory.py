@@ -48,6 +48,7 @@ def clients_of(config: Config, before: VlmClients | None = None) -> VlmClients:
     made = {client.settings: client for client in before.all} if before else {}
 
     def client(settings: VlmSettings | None) -> VlmClient | None:
+        """Return the client of these settings, one for all cameras that share them."""
         if settings is None:
             return None
         if settings not in made:

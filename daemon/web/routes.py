@@ -46,6 +46,7 @@ def page_router() -> APIRouter:
     router = APIRouter(dependencies=[limited(RouteClass.PAGE)], include_in_schema=False)
 
     async def index(request: Request) -> Response:
+        """Return the page."""
         headers = {"cache-control": "no-cache", "content-security-policy": POLICY, "etag": tag}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)

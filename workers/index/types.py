@@ -112,6 +112,7 @@ class IndexSnapshot:
         """Return the snapshot without the counts of other cameras."""
 
         def seen(counts: Mapping[str, int]) -> dict[str, int]:
+            """Return the counts of the cameras that are shown."""
             return {name: n for name, n in counts.items() if name in cameras}
 
         return replace(self, bytes=seen(self.bytes), items=seen(self.items), lost=seen(self.lost))

@@ -113,6 +113,7 @@ def one_core(name: str) -> ThreadPoolExecutor:
     import torch
 
     def alone() -> None:
+        """Have this thread compute on one core."""
         torch.get_num_threads()  # a thread's first use takes over what the process has
         torch.set_num_threads(1)
 

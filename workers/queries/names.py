@@ -48,6 +48,7 @@ def nearest_names(encoder: TextEncoder) -> Nearest:
     """Return a function that finds the names nearest to a description of something visible."""
 
     def nearest(text: str) -> Names:
+        """Return the names that resemble a text."""
         content = [look_of(text)]
         likeness = encoder.likeness(content, encoder.encode_text(content))
         first = [things()[i] for i in likeness.argsort()[::-1][:SHOWN]]

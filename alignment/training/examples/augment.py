@@ -44,6 +44,7 @@ def time_jitter(sample: Sample, rng: np.random.Generator) -> Sample:
     slower = edges[0] + hop * factor * np.arange(clips + 1)  # new time of each old edge
 
     def moved(t: F64) -> F64:
+        """Return times on the changed axis."""
         return np.asarray(np.interp(t, edges, slower), np.float64)
 
     starts = edges[0] + hop * np.arange(len(source) + 1)
@@ -66,6 +67,7 @@ def token_dropout(sample: Sample, rng: np.random.Generator) -> Sample:
         return sample
 
     def chosen(rows: F32) -> F32:
+        """Return the rows of the words that are kept."""
         return rows[kept] if len(rows) == len(kept) else rows
 
     words = tuple(word for word, keep in zip(q.words, kept, strict=True) if keep)

@@ -37,6 +37,7 @@ def shuffled(
     per_epoch = -(-len(examples) // batch_size)
 
     def batch(step: int) -> list[S]:
+        """Return the examples of a step."""
         epoch, place = divmod(step, per_epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(examples))
         chosen = order[place * batch_size : (place + 1) * batch_size]

@@ -25,6 +25,7 @@ def in_order(entries: list[Entry]) -> list[Entry]:
         first[file] = min(entry.published_s, first.get(file, entry.published_s))
 
     def moment(entry: Entry) -> tuple[float, float]:
+        """Return what an event is sorted by: events of a file stay together."""
         event = entry.event
         return (event.start if event.live else first[event.camera, event.segment], event.start)
 

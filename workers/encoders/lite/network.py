@@ -187,6 +187,7 @@ def onnx_model(network: Any) -> bytes:
     zero, six = graph.number(0), graph.number(6)
 
     def activated(x: str) -> str:
+        """Add the activation, ReLU6, to the graph."""
         return graph.node("Clip", [x, zero, six])
 
     x = graph.node("Cast", ["frames"], to=DTYPES["float32"])

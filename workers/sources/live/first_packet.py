@@ -49,6 +49,7 @@ def anchored(packets: Packets, wall: Callable[[], float], connected: float) -> t
         failure = e
 
     def again() -> Packets:
+        """Yield all packets, those that were held first."""
         yield from held
         if failure is not None:
             raise failure
