@@ -1,12 +1,12 @@
 """``watchword tag`` as a process, with the daemon's own pipeline and models."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.support.programs.daemon import watchword
 
 pytestmark = pytest.mark.process
 
@@ -20,8 +20,7 @@ def test_standard_output_is_data_and_one_bad_file_costs_only_itself(tmp_path: Pa
     make_video(tmp_path / "a.mp4", [("red", 3)])
     (tmp_path / "b.mp4").write_bytes(b"\0no video\xff" * 9)
     make_video(tmp_path / "c.mp4", [("blue", 4)])
-    command = [sys.executable, "-c", "from daemon.cli import main; main()", "tag", str(tmp_path), "--json"]
-    done = subprocess.run([*command, "--event", "a zebra"], capture_output=True, text=True, timeout=360, check=False)
+    done = watchword("tag", tmp_path, "--json", "--event", "a zebra", timeout_s=360)
     assert done.returncode == 3, done.stderr
     documents = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(d["file"]).name for d in documents] == ["a.mp4", "b.mp4", "c.mp4"]

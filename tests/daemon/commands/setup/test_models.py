@@ -1,34 +1,24 @@
 """The command as a process: data on stdout, words for people on stderr, and the exit code."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from daemon.commands.setup.models import app
+from tests.support.programs.daemon import watchword
 
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
-RUN = "from daemon.commands.setup.models import app; app()"
-
 
 @pytest.fixture
-def run(tmp_path: Path):
-    def call(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", RUN, *args],
-            env=os.environ | {"WATCHWORD_MODELS_DIR": str(tmp_path), "COLUMNS": "120"} | env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return call
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WATCHWORD_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "120")
+    return partial(watchword, "models")
 
 
 def _pulled(store: Path) -> Path:
@@ -60,8 +50,9 @@ def test_list_prints_a_table_and_tells_people_how_to_get_the_rest(run) -> None:
     assert "watchword models pull" not in done.stdout
 
 
-def test_list_fits_a_narrow_terminal(run) -> None:
-    assert max(map(len, run("list", COLUMNS="80").stdout.splitlines())) <= 80
+def test_list_fits_a_narrow_terminal(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run("list").stdout.splitlines())) <= 80
 
 
 def test_list_and_info_as_json_include_what_was_pulled(run, tmp_path: Path) -> None:
@@ -90,12 +81,12 @@ def test_an_unknown_model_is_a_usage_error_without_a_traceback(run) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_unreachable_hub_is_exit_code_4_and_says_what_to_do(run) -> None:
+def test_an_unreachable_hub_is_exit_code_4_and_says_what_to_do(run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    done = run("pull", "google/siglip2-base-patch16-224", HF_ENDPOINT=endpoint)
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    done = run("pull", "google/siglip2-base-patch16-224")
     assert done.returncode == 4
     assert done.stdout == ""
     assert "google/siglip2-base-patch16-224 could not be fetched" in done.stderr
