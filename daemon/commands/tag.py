@@ -69,53 +69,64 @@ class Request:
     describer: "FileDescriber | None" = None
 
 
+Files = Annotated[list[str], typer.Argument(help="Video files, or folders of them.", show_default=False)]
+Events = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        "--events",
+        "-e",
+        help='Event to detect, in plain words ("a cat on the counter"); may be repeated. '
+        "A name that ends in .yaml or .yml is read like --config.",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file; its events, models and speech are used."),
+]
+Form = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", "-f", help="Default: all three as files, json on stdout."),
+]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", "-o", help="Folder for the results; -: stdout. Default: beside each file."),
+]
+Profile = Annotated[ProfileName | None, typer.Option(help="Encoder profile; overrides the configuration.")]
+Explain = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        resolve_path=True,
+        help="Save a snapshot of each event and an image that explains it; the results contain their paths.",
+    ),
+]
+Clips = Annotated[
+    bool, typer.Option("--clips", help="Save a short video of each event as well, in the folder of --explain.")
+]
+Describe = Annotated[
+    bool,
+    typer.Option(
+        "--describe", help="Have the verifier of the configuration write captions of the events and of each file."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")]
+
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def tag(
-    files: Annotated[list[str], typer.Argument(help="Video files, or folders of them.", show_default=False)],
-    events: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--event",
-            "--events",
-            "-e",
-            help='Event to detect, in plain words ("a cat on the counter"); may be repeated. '
-            "A name that ends in .yaml or .yml is read like --config.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Configuration file; its events, models and speech are used."),
-    ] = None,
-    form: Annotated[
-        OutputFormat | None,
-        typer.Option("--format", "-f", help="Default: all three as files, json on stdout."),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", "-o", help="Folder for the results; -: stdout. Default: beside each file."),
-    ] = None,
-    profile: Annotated[ProfileName | None, typer.Option(help="Encoder profile; overrides the configuration.")] = None,
-    explain: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            resolve_path=True,
-            help="Save a snapshot of each event and an image that explains it; the results contain their paths.",
-        ),
-    ] = None,
-    clips: Annotated[
-        bool, typer.Option("--clips", help="Save a short video of each event as well, in the folder of --explain.")
-    ] = False,
-    describe: Annotated[
-        bool,
-        typer.Option(
-            "--describe", help="Have the verifier of the configuration write captions of the events and of each file."
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")] = False,
+    files: Files,
+    events: Events = None,
+    config: ConfigFile = None,
+    form: Form = None,
+    out: Out = None,
+    profile: Profile = None,
+    explain: Explain = None,
+    clips: Clips = False,
+    describe: Describe = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find described events in video files; write JSON, CSV and WebVTT.
 

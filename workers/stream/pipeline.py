@@ -216,19 +216,7 @@ class StreamPipeline:
             self._clock,
             Thumbnails(evidence) if pictured else None,
         )
-        self._state = replace(
-            self._state,
-            state=StreamState.RUNNING,
-            live=info.live,
-            duration_s=info.duration_s,
-            width=info.width,
-            height=info.height,
-            warnings=rules.warnings,
-            config_hash=config_hash,
-            stall_timeout_s=max(camera.stall_timeout_s, STALL_HOPS * camera.hop_s),
-            error=None,
-            progress_wall=self._clock.wall(),
-        )
+        self._note_opened(info, rules)
 
         def keep(batch: FrameBatch) -> None:
             self._frames.keep(batch)
@@ -237,6 +225,21 @@ class StreamPipeline:
         requests = Requests(self._source, info.live, embedder, rules.analyser, keep)
         decider = Decider(camera, info, encoder, rules, budgets, announcer, self._clock)
         return budgets, requests, decider
+
+    def _note_opened(self, info: SourceInfo, rules: StreamRules) -> None:
+        self._state = replace(
+            self._state,
+            state=StreamState.RUNNING,
+            live=info.live,
+            duration_s=info.duration_s,
+            width=info.width,
+            height=info.height,
+            warnings=rules.warnings,
+            config_hash=rules.order.config_hash,
+            stall_timeout_s=max(self._camera.stall_timeout_s, STALL_HOPS * self._camera.hop_s),
+            error=None,
+            progress_wall=self._clock.wall(),
+        )
 
     def _follow(self, rules: StreamRules, requests: Requests) -> None:
         """Request from now on what other rules need, which the decider has taken up."""
