@@ -32,9 +32,8 @@ EVENTS = {
     "cat": {"describe": "a cat", "modalities": ["vision"]},
     "parcel": {"describe": "someone talks about a parcel that was delivered", "modalities": ["speech"]},
 }
-# How far a start may be from the truth: frames are looked at once a second, and opening counts up to a second. An end
-# may be missed by more, where a busy machine drops frames.
-SLOWER_S, END_S = 1.5, 2.5
+# How far a bound may be from the truth: frames are looked at once a second, and opening counts up to a second.
+SLOWER_S = 1.5
 
 
 def ffmpeg(*args: object) -> None:
@@ -78,6 +77,10 @@ class Outcome:
         last = {e["id"]: e for e in mine}.values()
         assert all(e["type"] == "end" for e in last), mine
         return sorted(last, key=lambda e: e["start"])
+
+    def dropped(self, camera: str) -> float:
+        """Return how many frames, one a second, a busy machine dropped: by so many seconds a bound may be off."""
+        return self.value(f'watchword_frames_dropped_total{{camera="{camera}",reason="overload"}}')
 
     def value(self, sample: str) -> float:
         """Return one figure of the metrics, as they were before the daemon was stopped."""
@@ -186,9 +189,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return out
 
 
-def near(event: dict[str, Any], base: float, truth: tuple[float, float]) -> bool:
+def near(outcome: Outcome, event: dict[str, Any], base: float, truth: tuple[float, float]) -> bool:
     """Tell whether an event is where it happened; ``base`` is the Unix time of second 0."""
-    return abs(event["start"] - base - truth[0]) <= SLOWER_S and abs(event["end"] - base - truth[1]) <= END_S
+    most = SLOWER_S + outcome.dropped(event["camera"])
+    return abs(event["start"] - base - truth[0]) <= most and abs(event["end"] - base - truth[1]) <= most
 
 
 def within(event: dict[str, Any], base: float, truth: tuple[float, float]) -> bool:
@@ -201,14 +205,14 @@ def within(event: dict[str, Any], base: float, truth: tuple[float, float]) -> bo
 def test_an_event_is_published_once_at_its_unix_time(camera: str, outcome: Outcome) -> None:
     (cat,) = outcome.ends(camera)
     began = outcome.asked[camera][2 if camera == "locked" else 0]
-    assert near(cat, began, CAT), (cat["start"] - began, cat["end"] - began, cat["score_track"])
+    assert near(outcome, cat, began, CAT), (cat["start"] - began, cat["end"] - began, cat["score_track"])
 
 
 @pytest.mark.parametrize("camera", ["tcp", "rtsp", "plain"])
 def test_what_is_said_and_what_is_seen_are_the_right_time_apart(camera: str, outcome: Outcome) -> None:
     (cat, *_), (parcel, *_) = outcome.ends(camera), outcome.ends(camera, "parcel")  # the RTSP server begins again
     base = cat["start"] - CAT[0]
-    assert near(cat, base, CAT), (cat, parcel)
+    assert near(outcome, cat, base, CAT), (cat, parcel)
     assert within(parcel, base, PARCEL), (cat, parcel)
 
 
@@ -219,13 +223,13 @@ def test_sound_alone_is_enough(outcome: Outcome) -> None:
 
 def test_a_stream_that_breaks_ends_its_events_and_begins_anew(outcome: Outcome) -> None:
     for cat, base in zip(outcome.ends("cut"), outcome.asked["cut"][:2], strict=True):
-        assert near(cat, base, (CAT[0], 12.0))
+        assert near(outcome, cat, base, (CAT[0], 12.0))
     assert outcome.log.count('"camera": "cut", "url"') >= 2, outcome.log  # source_up, twice
 
 
 def test_a_silent_server_is_left_and_the_event_under_way_ends(outcome: Outcome) -> None:
     (cat,) = outcome.ends("stalled")
-    assert near(cat, outcome.asked["stalled"][0], (CAT[0], 12.0))
+    assert near(outcome, cat, outcome.asked["stalled"][0], (CAT[0], 12.0))
     assert outcome.value('watchword_events_total{camera="stalled",type="end"}') == 1  # without waiting for its return
     assert outcome.value('watchword_stream_failures_total{camera="stalled",reason="source_timeout"}') == 1
     assert outcome.value('watchword_stream_up{camera="stalled"}') == 0
@@ -242,4 +246,4 @@ def test_it_stops_in_time_whatever_hangs(outcome: Outcome) -> None:
     assert outcome.stop_s <= 10
     assert "did not stop in time" not in outcome.log
     (cat,) = outcome.ends("hung")  # its span was open when the daemon was stopped
-    assert near(cat, outcome.asked["hung"][0], (CAT[0], 10.0))
+    assert near(outcome, cat, outcome.asked["hung"][0], (CAT[0], 10.0))
