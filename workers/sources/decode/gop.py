@@ -5,7 +5,7 @@ the GOP is decoded up to the last of them, and the decoder is drained. Leading f
 need this GOP's references: if one of them is sampled, decoding continues without a drain.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from av import VideoFrame
 
@@ -15,6 +15,7 @@ from workers.sources.decode.packets import Grid, PacketDecoder, PlainDecoder, Sa
 
 MAX_HELD = 600  # packets; a longer GOP is decoded in parts
 MAX_HELD_BYTES = 32 << 20
+_VOP, _B = b"\0\0\1\xb6", 2  # before the type of a frame in two bits, and that of B-frames (ISO/IEC 14496-2, 6.2.5)
 
 
 class GopDecoder:
@@ -52,6 +53,7 @@ class GopDecoder:
 
     def finish(self) -> list[Sampled]:
         """Return the last sampled frames at the end of the stream."""
+        _tell_apart([*self._gop, *self._head])
         out = self._close() if self._head else []
         out += self._close() if self._gop else []
         return out + (self._plain.finish() if self._plain is not None else [])
@@ -132,3 +134,21 @@ class GopDecoder:
         frames = [f for e in self._gop for f in self._decoder.decode(e, wanted=True)] + self._decoder.drain()
         self._decoder.counts_damage = True
         return {times[f.pts]: f for f in frames if f.pts in times}
+
+
+def _tell_apart(entries: Sequence[Entry]) -> None:
+    """Give the last two frames times of their own: FFmpeg gives them one, of MPEG-4 Part 2 in ASF and AVI.
+
+    It guesses when a frame is shown from those that follow. A B-frame is shown before the other one.
+    """
+    *before, last = entries or (None,)
+    twin = next((e for e in before if last and e.packet.pts == last.packet.pts and not e.offered), None)
+    if last is None or twin is None:
+        return
+    coded = bytes(last.packet).partition(_VOP)[2]
+    if not coded:
+        return
+    later = twin if coded[0] >> 6 == _B else last
+    step = (last.packet.dts or 0) - (before[-1].packet.dts or 0)
+    later.packet.pts = (later.packet.pts or 0) + step
+    later.t += last.decode_t - before[-1].decode_t
