@@ -25,7 +25,8 @@ from workers.items import FrameAnswer
 from workers.services.aligner_options import build_aligner
 from workers.services.clients import AlignerClient
 
-OnClips = Callable[[int], None]  # so many more were judged
+OnClips = Callable[[float], None]  # so many more were judged
+READING = 0.5  # share of a clip that is judged once its look is read, where clips are then decided one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,23 @@ class Found:
     tally: Tally
     clips: int
     replayed: int
+
+
+@dataclass(slots=True)
+class _Counting:
+    """Counts the clips of one segment, of which ``left`` are not counted yet."""
+
+    on_clips: OnClips
+    left: float
+
+    def __call__(self, clips: float) -> None:
+        some = min(clips, self.left)
+        self.left -= some
+        self.on_clips(some)
+
+    def by(self, share: float) -> OnClips:
+        """Return what counts so much of each clip that is reported to it."""
+        return lambda clips: self(share * clips)
 
 
 class CameraJudge:
@@ -79,9 +97,9 @@ class CameraJudge:
 
     def _every_clip(self, parts: Sequence[Part]) -> Found:
         """Decide on every item."""
-        counting = self._counting(self._aligner, parts[0])
+        tallying = self._tallying(self._aligner, parts[0])
         log = self._log(parts[0].tape)
-        replay = Replay(parts[0].tape, self._rule, counting, self._learned, log)
+        replay = Replay(parts[0].tape, self._rule, tallying, self._learned, log)
         armed, clips = False, 0
         for part in parts:
             items = islice(part.shard.items(part.first), part.end - part.first)
@@ -94,33 +112,36 @@ class CameraJudge:
                     clips += len(item.pts_s)
                     self._on_clips(len(item.pts_s))
         replay.finish()
-        return Found(log.hits(), counting.tally(), clips, clips)
+        return Found(log.hits(), tallying.tally(), clips, clips)
 
     def _what_matters(self, stream: FlatStream) -> Found:
         """Decide on what could change anything."""
         tape, query = stream.parts[0].tape, self._rule.query
         aligner, log = self._prepared(), self._log(tape)
-        counting = self._counting(aligner, stream.parts[0])
-        replay = Replay(tape, self._rule, counting, self._learned, log)
+        tallying = self._tallying(aligner, stream.parts[0])
+        replay = Replay(tape, self._rule, tallying, self._learned, log)
         skipper = Skipper(stream, replay, aligner if isinstance(aligner, PreparedAligner) else None)
         final = FinalDecider(self._rule, self._span_rule, self._aligner, stream, log, self._period.since)
         floor = floor_of(self._span_rule, replay.budget is not None, bool(self._rule.heads))
         screen = Screen(query, self._sound, floor)
         for clips in stream.segments():
-            looks = self._looks(stream, clips)
+            counting = _Counting(self._on_clips, len(clips.t))
+            at_once = clips.later is not None and is_final(self._rule, self._network is not None)
+            looks = self._looks(stream, clips, counting.by(1.0 if at_once else READING))
             could = screen.could(stream, clips, looks)
-            if clips.later is not None and is_final(self._rule, self._network is not None):
+            if at_once:
                 final.decide(clips, could, looks if isinstance(looks, NetworkLooks) else None)
             else:
                 if isinstance(aligner, PreparedAligner):
                     aligner.looks = looks if isinstance(looks, NetworkLooks) and needs_look(query) else None
-                skipper.decide(clips, could, self._span_rule)
+                rest = counting.left / max(1, len(clips.t))
+                skipper.decide(clips, could, self._span_rule, counting.by(rest))
             if isinstance(looks, NetworkLooks):
                 looks.remember()
-            self._on_clips(len(clips.t) - (looks.read if isinstance(looks, NetworkLooks) else 0))
+            counting(counting.left)
         replay.finish()
         seconds = skipper.seconds + final.seconds
-        tally = replace(counting.tally() + Tally(LEVELS, final.counts), hours=seconds / 3600)
+        tally = replace(tallying.tally() + Tally(LEVELS, final.counts), hours=seconds / 3600)
         return Found(log.hits(), tally, len(stream.t), skipper.replayed)
 
     def _log(self, tape: TapeInfo) -> HitLog:
@@ -134,7 +155,7 @@ class CameraJudge:
         mixed = bool(query.prior[VISION] and query.prior[SPEECH] and self._network is not None)
         return stream.by_frame and not (panel or places or mixed)
 
-    def _counting(self, aligner: Aligner, part: Part) -> TallyingAligner:
+    def _tallying(self, aligner: Aligner, part: Part) -> TallyingAligner:
         since = self._period.since if part.tape.live else float("-inf")
         return TallyingAligner(aligner, self._span_rule, since, self._rule.heads)
 
@@ -148,12 +169,12 @@ class CameraJudge:
     def _sound(self) -> Platt:
         return self._network.info().sound if self._network is not None else self._rule.encoder.calibration.sound
 
-    def _looks(self, stream: FlatStream, clips: SegmentClips) -> NetworkLooks | CosineLooks:
+    def _looks(self, stream: FlatStream, clips: SegmentClips, on_clips: OnClips) -> NetworkLooks | CosineLooks:
         rule, areas = self._rule, areas_of(self._rule, stream.parts[0].tape)
         if self._network is None:
             return CosineLooks(rule.query, rule.encoder.calibration, stream, clips, areas)
         known = self._memory.of(rule.query, areas, models_of(stream.parts[0].tape, self._aligner))
-        return NetworkLooks(self._network, rule.query, stream, clips, known, self._on_clips, areas)
+        return NetworkLooks(self._network, rule.query, stream, clips, known, on_clips, areas)
 
 
 def _streams(parts: Iterable[Part]) -> list[list[Part]]:

@@ -83,16 +83,16 @@ def backtest(
     queries = {spec: models.encoder.build_queries([spec])[0] for spec in trial.specs.values()}
     shards = {name: _shards(index, name, period) for name in trial.specs}
     total = sum(_clips(found) for found in shards.values())
-    done, counting = 0, threading.Lock()
+    done, counting = 0.0, threading.Lock()
 
-    def count(clips: int) -> None:
+    def count(clips: float) -> None:
         """Count clips that were decided; raise ``Stopped`` if the backtest is to stop."""
         nonlocal done
         if stopping is not None and stopping.is_set():
             raise Stopped
         with counting:
             done += clips
-            on_progress(min(done, total), total)
+            on_progress(min(round(done), total), total)
 
     rules = {
         name: TriedRule(name, spec, queries[spec], encoder, load_heads(models.state, (spec,), deciding))

@@ -27,9 +27,8 @@ class NetworkLooks:
     stream: FlatStream
     clips: SegmentClips
     before: KnownLooks
-    on_clips: Callable[[int], None]  # so many more were read
+    on_clips: Callable[[float], None]  # so many more were read
     areas: Areas = ()  # the zone that is looked at; nothing: the whole frame
-    read: int = 0  # clips
     logits: F32 = field(init=False)
     known: Bools = field(init=False)
 
@@ -78,7 +77,6 @@ class NetworkLooks:
             found = result_of(self.client.look(self.query, frames, mask), "aligner")
             fresh = int((~self.known[begin:stop]).sum())
             self.logits[begin:stop], self.known[begin:stop] = found[begin - lead : stop - lead], True
-            self.read += fresh
             self.on_clips(fresh)
 
 

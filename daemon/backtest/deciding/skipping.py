@@ -6,6 +6,7 @@ rises there. Budgets are told of its time, clip by clip as it would have left th
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,8 +82,11 @@ class Skipper:
         self._stream, self._replay, self._aligner = stream, replay, aligner
         self._tape = stream.parts[0].tape
 
-    def decide(self, clips: SegmentClips, could: Bools, rule: SpanRule) -> None:
-        """Decide on a segment, of which the rule is in force from the first armed item on."""
+    def decide(self, clips: SegmentClips, could: Bools, rule: SpanRule, on_clips: Callable[[float], None]) -> None:
+        """Decide on a segment, of which the rule is in force from the first armed item on.
+
+        ``on_clips`` is told how many more were judged, and raises what stops it.
+        """
         armed, count = self._stream.first_armed(clips), len(clips.t)
         if armed >= count:
             return
@@ -92,17 +96,19 @@ class Skipper:
         self.seconds += float(times.watched[armed:].sum())
         at = armed
         for stretch in stretches(clips, matters, max(0, armed - WARM_CLIPS), rule, hop_s):
-            self._skip(clips, at, stretch.first, times)
-            self._decide(clips, stretch, armed, times)
+            self._skip(clips, at, stretch.first, times, on_clips)
+            self._decide(clips, stretch, armed, times, on_clips)
             at = stretch.end
-        self._skip(clips, at, count, times)
+        self._skip(clips, at, count, times, on_clips)
         if at < count:
             times.leave(count - LAG, count)
             self._replay.begin(armed=True)
         else:
             self._replay.close()
 
-    def _decide(self, clips: SegmentClips, stretch: Stretch, armed: int, times: "_Times") -> None:
+    def _decide(
+        self, clips: SegmentClips, stretch: Stretch, armed: int, times: "_Times", on_clips: Callable[[float], None]
+    ) -> None:
         stream, replay = self._stream, self._replay
         if self._aligner is not None:
             self._aligner.prepare(stretch.first, stretch.end)
@@ -119,11 +125,15 @@ class Skipper:
                 if waits and clip < stretch.first + LAG:
                     times.leave(clip - LAG, clip - LAG + 1)
                 clip += 1
+                on_clips(1)
         self.replayed += stretch.end - stretch.first
 
-    def _skip(self, clips: SegmentClips, first: int, end: int, times: "_Times") -> None:
+    def _skip(
+        self, clips: SegmentClips, first: int, end: int, times: "_Times", on_clips: Callable[[float], None]
+    ) -> None:
         """Let clips ``first`` to before ``end`` pass: only budgets notice."""
         if times.budget is None:
+            on_clips(max(0, end - first))
             return
         for begin in range(first, end, SEEN_AT_ONCE):
             some = np.arange(begin, min(begin + SEEN_AT_ONCE, end))
@@ -133,6 +143,7 @@ class Skipper:
                 if clips.frame_of[n] != EMPTY:
                     self._replay.see(clips.t[n : n + 1], row[None])
                 times.leave(n - LAG, n - LAG + 1)
+            on_clips(len(some))
 
     def _item(self, clips: SegmentClips, clip: int) -> int:
         """Return the item with which a clip begins: the first of the segment, its own; behind the last the end."""

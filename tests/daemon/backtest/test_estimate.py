@@ -1,12 +1,14 @@
-"""What is shown before a backtest has decided: the likeliest moments, which the exact decisions then bear out."""
+"""What is shown before a backtest has decided: the likeliest moments, which the decisions bear out, and progress."""
 
+import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from daemon.backtest.estimate import Estimate
 from daemon.backtest.request import Trial
-from daemon.backtest.run import Backtest, BacktestModels, backtest
+from daemon.backtest.run import Backtest, BacktestModels, Stopped, backtest
 from daemon.backtest.types import Period
 from tests.daemon.backtest.test_live import ENCODER, NOTHING_LEARNED, PERIOD, TAPE
 from tests.support.recorded.shards import write_stream
@@ -58,3 +60,22 @@ def test_an_estimate_is_of_the_period_and_of_what_can_be_judged(folder: Path) ->
     assert all(m.end > START + 120 and m.start < START + 180 for m in late.moments)
     _, (nothing,) = tried(folder, EventSpec("person", ("a person",), zones=red.zones, threshold=0.99))
     assert nothing == Estimate((), more=False)
+
+
+@pytest.mark.parametrize("spec", EVENTS, ids=lambda spec: spec.name)
+def test_progress_is_shown_within_a_segment_and_there_it_can_be_stopped(folder: Path, spec: EventSpec) -> None:
+    shown, stopping = list[int](), threading.Event()
+    models, trial = BacktestModels(ENCODER, None, NOTHING_LEARNED), Trial({"cam": spec}, PERIOD)
+    backtest(trial, IndexReader(folder), models, lambda done, total: shown.append(done - total))
+    assert shown[-1] == 0
+    assert all(0 <= after - before < 60 for before, after in pairwise(shown))  # of 120 in each segment
+    reached: list[int] = []
+
+    def stop(done: int, _: int) -> None:
+        reached.append(done)
+        if done >= 30:
+            stopping.set()
+
+    with pytest.raises(Stopped):
+        backtest(trial, IndexReader(folder), models, stop, stopping)
+    assert reached[-1] < 110
