@@ -7,11 +7,12 @@ of a clock explains, a thousandth, is left to ``Timebase``.
 
 A queue in the network that fills looks like a slow camera while it does. So within seconds only a change is doubted
 that is larger than most queues are, and a doubt ends when the delay is again what it was before it: a queue empties, a
-slow clock never catches up.
+slow clock never catches up. A queue delays sound and pictures alike, a frame rate that is not as promised the pictures
+only: what delays both may be larger.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -28,6 +29,7 @@ LONGEST_S = 300.0  # that are judged together: a thousandth of it, a drift, is l
 FEWEST, BLOCKS = 5, 8  # that are compared
 SHORT_S, LONG_S = 3.0, 60.0  # the shortest time that they are compared over; from the long one on queues are emptied
 QUEUE_S, DOUBT_S = 1.2, 0.5  # change of the smallest delay over a shorter time, which a queue may explain, and a longer
+SHARED_QUEUE_S, SHARED = 4.0, 0.7  # the same of all tracks, each of which changes by at least this share
 CLEAR = 0.55  # at least so much of the difference between the largest and the smallest
 STEADY = 0.45  # of the mean step, that each of the steps has at least
 REFUTED = 0.25  # of the doubted change: a delay that is as near as this to what it was before is no clock's
@@ -79,7 +81,8 @@ class StampJudge:
             return stamp
         judged = self._tracks.get(track)
         if judged is None:
-            judged = self._tracks[track] = _TrackStamps(self._began, self._doubted.get(track))
+            judged = _TrackStamps(self._began, self._doubted.get(track), self._tracks)
+            self._tracks[track] = judged
         before = judged.rate
         corrected = judged.correct(stamp, self._wall(), self.waited)
         if judged.rate != before:
@@ -115,8 +118,8 @@ class _Doubt:
 
 
 class _TrackStamps:
-    def __init__(self, began: float, rate: float | None = None) -> None:
-        self._began = began
+    def __init__(self, began: float, rate: float | None, tracks: Mapping[str, "_TrackStamps"]) -> None:
+        self._began, self._tracks = began, tracks  # all of the connection
         self._last: tuple[float, float] | None = None  # time stamp and arrival of the latest packet
         self._x = 0.0  # time stamps without their jumps
         self._since, self._count, self._least = began, 0, NOTHING  # of the current window
@@ -190,9 +193,24 @@ class _TrackStamps:
         """Doubt time stamps that run away in the latest of these blocks."""
         for count in range(FEWEST, len(blocks) + 1):
             rate = _running_away(blocks[-count:])
+            if rate is not None and self._is_queue(blocks[-count], blocks[-1]):
+                continue
             if rate is not None:
                 self._doubt(blocks[-count:], rate, stamp)
                 return
+
+    def _is_queue(self, first: _Least, last: _Least) -> bool:
+        """Return whether all other tracks are as late, or early again, by not more than a queue explains."""
+        change = last.delay - first.delay
+        others = [track for track in self._tracks.values() if track is not self and track.rate is None]
+        if not others or last.at - first.at >= LONG_S or abs(change) >= SHARED_QUEUE_S:
+            return False
+        return all((t.delay_near(last.at) - t.delay_near(first.at)) / change >= SHARED for t in others)
+
+    def delay_near(self, at: float) -> float:
+        """Return the smallest delay of the time nearest to ``at``, Unix time."""
+        known = (self._least, *(block for level in self._levels for block in level))
+        return min(known, key=lambda block: abs(block.at - at)).delay
 
     def _doubt(self, blocks: list[_Least], rate: float, stamp: float) -> None:
         """From now on count by arrival, with the delay of before: at the beginning if it was like this since then."""

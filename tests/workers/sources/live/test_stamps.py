@@ -167,6 +167,29 @@ def test_a_queue_that_looked_like_a_slow_camera_is_forgiven_when_it_has_emptied(
     assert off(link.send(30, 1.0, fps)) < 1e-6  # the time stamps are its times again
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("fps", [5.0, 15.0])
+def test_a_queue_that_delays_sound_and_pictures_alike_is_not_taken_for_a_slow_camera(fps: float, seed: int) -> None:
+    late = queue(random.Random(seed), 2.5)
+    link = Link(lambda: late(link.sent))
+    assert off(both(link, 600, 1.0, fps)) < 1e-6
+    assert not link.doubted
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.84, 1.42])
+def test_a_camera_of_which_sound_and_pictures_are_slow_alike_is_noticed_all_the_same(rate: float) -> None:
+    link = Link()
+    assert off(both(link, 300, rate), after=40.0) < 0.3
+    assert link.doubted
+
+
+def both(link: Link, seconds: float, rate: float, fps: float = 25.0) -> Iterator[tuple[float, float]]:
+    """Send sound with each picture; yield of pictures when each was sent and the time that it got."""
+    for sent, got in link.send(seconds, rate, fps):
+        link.judge.correct("audio", link.stamp)
+        yield sent, got
+
+
 @pytest.mark.parametrize("model", [uniform, bursts, queue])
 @pytest.mark.parametrize("rate", [0.0, 0.84, 1.42])
 def test_a_network_that_delays_by_a_second_does_not_hide_a_rate_that_is_wrong(
