@@ -20,7 +20,7 @@ ACTIONS = "for actions and attributes use `models: {profile: open_clip}`, or a v
 # How things are shown or made that a network knows from photographs of the real ones.
 DEPICTED = re.compile(r"\b(?:cartoon|drawn|painted|animated|sketched|carved|inflatable|plush|stuffed|toy)\b", re.I)
 # How a description says that somebody has a thing, and of how many words its name is at most.
-HAS = re.compile(r"\b(?:in|with|wearing|holding|carrying|playing)\b", re.I)
+HAS = re.compile(r"\b(?:in|on|with|wearing|holding|carrying|playing)\b", re.I)
 NAME_WORDS = 2
 SMALL = frozenset({"a ball"})  # kinds of things that are small in most frames
 # What is compared is the subject of a sentence, and these are none.

