@@ -57,6 +57,8 @@ class ClipWindow:
         self._clips: list[_Clip] = []
         self._speech: list[tuple[float, float, F32]] = []
         self._sound: list[tuple[float, float, F32]] = []
+        self._sounds_gone = 0
+        self._highest: dict[tuple[int, int], F32] = {}  # of the sounds with these numbers: clips keep theirs for long
         self._origin: float | None = None
         self._limit = float("inf")
         self._seen_until = float("-inf")  # the time of the latest frame
@@ -131,7 +133,9 @@ class ClipWindow:
         self.first += gone
         begin = self._clips[0].t - self._reach_s
         self._speech = [x for x in self._speech if x[1] > begin]
-        self._sound = [x for x in self._sound if x[1] > begin]
+        kept = [x for x in self._sound if x[1] > begin]
+        self._sounds_gone += len(self._sound) - len(kept)
+        self._sound = kept
 
     def features(self) -> FeatureWindow:
         """Return the window as arrays."""
@@ -189,7 +193,10 @@ class ClipWindow:
             t, rows = np.array([x[:2] for x in self._sound]), [row for *_, row in self._sound]  # rising
             first, after = np.searchsorted(t[:, 1], bounds[:, 0], "right"), np.searchsorted(t[:, 0], bounds[:, 1])
             mask = np.asarray(after > first)
-            for i in np.flatnonzero(mask):
-                for row in rows[first[i] : after[i]]:
-                    np.maximum(out[i], row, out=out[i])  # several times as fast as `max` of few long rows
+            known, self._highest = self._highest, {}
+            for i in np.flatnonzero(mask).tolist():
+                numbers = self._sounds_gone + int(first[i]), self._sounds_gone + int(after[i])
+                row = known.get(numbers)
+                row = np.maximum.reduce(rows[first[i] : after[i]]) if row is None else row
+                out[i] = self._highest[numbers] = row
         return out, mask
