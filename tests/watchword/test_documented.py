@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.documents.documents import documented
 from tests.support.serving.servers import paced, tcp
-from tests.support.streams.pipelines import SAMPLE
+from tests.support.streams.pipelines import cut_sample
 
 pytestmark = [pytest.mark.process, pytest.mark.realtime]  # one of them watches a camera
 
@@ -27,7 +27,7 @@ def run(example: str) -> list[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the first 20 s of the sample, in which a parcel is spoken of and a cat is seen at 7 to 17 s."""
     monkeypatch.chdir(tmp_path)
-    subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLE, "-t", "20", "-c", "copy", "clip.mp4"], check=True)
+    cut_sample(tmp_path / "clip.mp4", 20)
     return tmp_path
 
 

@@ -62,13 +62,23 @@ def answer(method: nn.Module, samples: list) -> tuple[Outputs, Targets]:
     return method.eval()(batch), targets
 
 
+@pytest.fixture(scope="module")
+def fitted_detr() -> tuple[nn.Module, float, float]:
+    """Moment-DETR that has learned the samples, its first and its last loss."""
+    method = build(DETR)
+    return method, *fit(method, 120, 5e-3)
+
+
 SWEEP = [n if n in ("watchword", "moment_detr") else pytest.param(n, marks=pytest.mark.long) for n in EACH]
 
 
 @pytest.mark.parametrize("name", SWEEP)
-def test_every_method_learns_eight_samples(name: str) -> None:
-    method = build(EACH[name])
-    first, last = fit(method, steps=120 if name == "moment_detr" else 60, lr=5e-3 if name == "moment_detr" else 1e-2)
+def test_every_method_learns_eight_samples(name: str, request: pytest.FixtureRequest) -> None:
+    if name == "moment_detr":
+        method, first, last = request.getfixturevalue("fitted_detr")
+    else:
+        method = build(EACH[name])
+        first, last = fit(method, 60)
     assert last < 0.5 * first
     outputs, targets = answer(method, make_samples())
     right = ((outputs.foreground > 0) == (targets.foreground >= 0.5))[targets.clip_mask]
@@ -190,9 +200,8 @@ def test_frozen_parts_stay_as_they_are() -> None:
         freeze(method, ["sean"])
 
 
-def test_moments_stand_for_their_clips() -> None:
-    method = build(DETR)
-    fit(method, 120, 5e-3)
+def test_moments_stand_for_their_clips(fitted_detr: tuple[nn.Module, float, float]) -> None:
+    method, *_ = fitted_detr
     samples = make_samples()
     outputs, _ = answer(method, samples)
     assert isinstance(outputs, MomentOutputs)

@@ -31,7 +31,10 @@ def test_info_nce_of_a_hand_computed_batch() -> None:
     assert float(info_nce(logits, torch.ones(2, 2, dtype=torch.bool))) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "efficientnet_b0", "mobilenet_v3_small"])
+LARGE = pytest.param("vgg11_bn", marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("name", ["resnet18", LARGE, "efficientnet_b0", "mobilenet_v3_small"])
 def test_cnns_end_on_unit_rows(name: str) -> None:
     tower = ImageTower(TowerOptions(image=name, width=8)).eval()
     with torch.no_grad():
@@ -53,7 +56,7 @@ def test_cnn_weights_come_from_a_local_file(tmp_path: Path) -> None:
             ImageTower(TowerOptions(**options))
 
 
-@pytest.mark.parametrize("text", ["lstm", "gru", "transformer"])
+@pytest.mark.parametrize("text", [pytest.param("lstm", marks=pytest.mark.long), "gru", "transformer"])
 def test_towers_learn_colours(text: str) -> None:
     torch.manual_seed(0)
     names = list(COLOURS)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -23,12 +22,14 @@ from daemon.offline.extraction import Extractor
 from daemon.offline.pictures import load_picture
 from daemon.offline.runner import OfflineSettings
 from daemon.offline.tagging import offline_settings
+from tests.support.streams.pipelines import cut_sample
 from tests.support.videos.media import faces_in, make_portrait, make_video
 from workers.errors import SourceInvalid
 from workers.types import EventSpec, FrameSpec
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="the lite profile is not installed")
 
+SECONDS = 34  # of the sample: two things are seen, two are said
 SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample"
 pytestmark = [pytest.mark.process, pytest.mark.timeout(400)]
 
@@ -37,6 +38,11 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(400)]
 def extractor() -> Iterator[Extractor]:
     with Extractor(OfflineSettings()) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cut_sample(tmp_path_factory.mktemp("videos") / "sample.mp4", SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def frame_at(second: float) -> Image.Image:
 def test_features_are_what_the_pipeline_saw_and_heard_and_are_kept(
     extractor: Extractor, cache: Path, tmp_path: Path
 ) -> None:
-    video = Path(shutil.copy(SAMPLE / "sample.mp4", tmp_path / "a copy.mp4"))
+    video = cut_sample(tmp_path / "begin.mp4", 12)
     (tmp_path / "bad.mp4").write_text("no video")
     positions: list[float] = []
     files = [tmp_path / "bad.mp4", video, tmp_path / "absent.mp4"]
@@ -64,17 +70,16 @@ def test_features_are_what_the_pipeline_saw_and_heard_and_are_kept(
     assert isinstance(bad.error, SourceInvalid)
     assert isinstance(absent.error, FeatureError)
     assert (bad.features, absent.features, good.error) == (None, None, None)
-    assert positions[-1] > 65
+    assert positions[-1] > 10
     features = good.features
     assert features is not None
-    assert (features.video, features.encoder, features.hop_s) == ("a copy", extractor.description.info.id, 1.0)
-    assert features.duration_s == pytest.approx(72, abs=1)
-    assert features.window.frames.shape == (72, extractor.description.dims[0])
+    assert (features.video, features.encoder, features.hop_s) == ("begin", extractor.description.info.id, 1.0)
+    assert features.duration_s == pytest.approx(12, abs=1)
+    assert features.window.frames.shape == (np.ceil(features.duration_s), extractor.description.dims[0])
     assert features.window.frame_mask.all()
     assert features.window.sound_mask.any()
     said = " ".join(features.texts).lower()
     assert "parcel" in said
-    assert "weather" in said
     (kept,) = cache.iterdir()
     assert load_features(kept).texts == features.texts
 
@@ -134,19 +139,22 @@ def test_faces_are_hidden_in_files_as_they_are_in_cameras(extractor: Extractor, 
 
 
 def test_eval_tells_and_draws_decisions_trust_and_search(
-    extractor: Extractor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    extractor: Extractor, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows: list[dict[str, Any]] = json.loads((SAMPLE / "timeline.json").read_text())
+    for row in rows:
+        row["relevant_windows"] = [w for w in row["relevant_windows"] if w[1] < SECONDS]
+        row["duration"] = SECONDS
     cat = next(r for r in rows if "cat" in r["query"])
     frame_at(cat["relevant_windows"][0][0] + 2).save(tmp_path / "cat.png")
     cat["image"] = "cat.png"
     annotations = tmp_path / "a.jsonl"
     annotations.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    request = Request(annotations, SAMPLE, None, None, tmp_path / "plots")
+    request = Request(annotations, video.parent, None, None, tmp_path / "plots")
     document = run(request, lambda: nullcontext(extractor))
     assert document["overall"]["tIoU@0.5"]["f1"] > 0.8
     starts = document["overall"]["start_detection"]
-    assert starts["SR@1(-2s,+5s)"] > 0.6
+    assert starts["SR@1(-2s,+5s)"] == 0.5  # the things; a sentence has ended when it is told
     trust = document["calibration"]
     assert trust["events"]["n"] == document["overall"]["n_pred"]
     assert trust["seconds"]["n"] == sum(int(r["duration"]) for r in rows)
@@ -154,7 +162,7 @@ def test_eval_tells_and_draws_decisions_trust_and_search(
     searches = document["retrieval"]
     assert set(searches) == {"text", "spoken", "image"}
     assert searches["text"]["R1@0.5"] > 0.7
-    assert searches["spoken"]["R5@0.5"] > 0.6
+    assert searches["spoken"]["R5@0.5"] >= 0.5
     assert searches["image"] | {"n_queries": 1, "R1@0.5": 1.0} == searches["image"]
     print_table(document)
     shown = capsys.readouterr().out

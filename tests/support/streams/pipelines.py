@@ -72,6 +72,13 @@ SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4
 RED_TWICE = (("grey", 4), ("red", 6), ("grey", 6), ("red", 6), ("grey", 2))
 
 
+def cut_sample(path: Path, seconds: float) -> Path:
+    """Write the first seconds of the sample: a parcel is spoken of at 2.0 to 6.4 s, a cat is seen at 7 to 17 s."""
+    command = ["ffmpeg", "-v", "error", "-i", str(SAMPLE), "-t", str(seconds), "-c", "copy", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
 def write_colours(path: Path, scenes: Sequence[tuple[str, float]]) -> Path:
     """Encode seconds of colours as H.264."""
     with av.open(str(path), "w") as out:

