@@ -44,7 +44,8 @@ def open_shard(path: Path) -> tuple[ShardInfo, Columns, dict[str, str]]:
             raise ValueError(f"its format is {metadata['format']!r}, not {FORMAT!r}")
         info = info_from_json(metadata["info"])
         columns = {name: _column(content[8 + length :], entry) for name, entry in header.items()}
-        columns = {"picture_bytes": np.zeros(len(columns["t"]), "<u2"), "picture": np.zeros(0, "u1")} | columns  # new
+        no_pictures = {"picture_bytes": np.zeros(len(columns["t"]), "<u2"), "picture": np.zeros(0, "u1")}
+        columns = no_pictures | columns  # older shards have no such columns
         check(columns, sizes(info.tape))
     except FileNotFoundError:
         raise

@@ -28,7 +28,7 @@ class Thumbnails:
     def __init__(self, frames: EvidenceStore) -> None:
         self._frames = frames
         self._row: F32 | None = None  # of the last thumbnail, of length 1
-        self._t = self._refilled = -np.inf
+        self._t, self._refilled = -np.inf, np.inf
         self._left = float(START)
 
     def of(self, item: FrameAnswer) -> dict[str, NDArray[Any]]:
@@ -46,8 +46,7 @@ class Thumbnails:
             return b""
         if self._row is not None and float(self._row @ row) >= SAME * length:
             return b""
-        if np.isfinite(self._refilled):
-            self._left = min(MOST, self._left + (t - self._refilled) * BYTES_A_DAY / 86_400)
+        self._left = min(MOST, self._left + max(0.0, t - self._refilled) * BYTES_A_DAY / 86_400)
         self._refilled = t
         frame = self._frames.frame(t)
         if frame is None or self._left <= 0:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from tests.support.recorded.index import TAPE, UPLOAD, alike, has_its_pictures, pictured, random_items
 from workers.errors import IndexDamaged
@@ -13,6 +15,7 @@ from workers.index.reader import IndexReader
 from workers.index.records import Part, part_to_bytes, records
 from workers.index.shard import read_full, read_open
 from workers.index.tables import joined
+from workers.index.thumbnails import picture_at
 from workers.index.types import ShardInfo, TapeInfo
 from workers.index.writer import OpenShard, compact
 from workers.items import FrameAnswer, StreamItem, Transcript
@@ -104,6 +107,18 @@ def test_a_damaged_record_and_lost_items_are_gaps(tmp_path: Path) -> None:
     full = compact(written.path, closed=False)
     assert full is not None
     assert (read_full(full).missing, read_full(full).closed) == (12, False)
+
+
+def test_a_shard_from_before_there_were_pictures_has_none(tmp_path: Path) -> None:
+    full = compact(write(tmp_path, random_items(1)).path, closed=True)
+    assert full is not None
+    tensors, older = load_file(full), tmp_path / "older.shard"
+    with safe_open(full, "numpy") as file:
+        metadata = file.metadata()
+    save_file({name: rows for name, rows in tensors.items() if not name.startswith("picture")}, older, metadata)
+    shard = read_full(older)
+    assert all(map(alike, read_full(full).items(), shard.items()))
+    assert {picture_at(shard, t) for t in shard.t.tolist()} == {None}
 
 
 def test_the_reader_finds_shards_by_camera_and_time(tmp_path: Path) -> None:
