@@ -20,7 +20,7 @@ from alignment.calibration import (
     SimilarityCalibration,
 )
 from alignment.errors import FeatureError
-from alignment.panel import SIMILARITY, PanelScale, z_scores
+from alignment.panel import SIMILARITY, PanelReader, z_scores
 from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow, ScoreTrack
 
 NEVER = -1e3  # a score below any cosine, for queries without rows
@@ -41,7 +41,7 @@ class Memory:
     """What windows leave to later ones of their stream: which objects were shown, and the scale of z-scores."""
 
     signs: ObjectSigns
-    scale: PanelScale | None
+    reader: PanelReader | None
 
 
 class SimilarityAligner:
@@ -63,7 +63,7 @@ class SimilarityAligner:
     def remember(self, queries: Sequence[EventQuery]) -> Memory:
         """Return the memory of a stream before its first window."""
         panel = self._calibration.panel
-        return Memory(ObjectSigns(queries), PanelScale(panel) if len(panel) else None)
+        return Memory(ObjectSigns(queries), PanelReader(panel, past=0) if len(panel) else None)
 
     def attend(self, window: FeatureWindow, query: EventQuery) -> F32:
         """Return f32[T, W]: a softmax over the words of the similarity of each word alone to the clip."""
@@ -84,7 +84,7 @@ class SimilarityAligner:
         prior = np.stack([q.prior for q in queries]).astype(np.float32)  # [Q, 3]
         said = self._said(spoken, queries) * prior[:, 1]  # [S, Q]
         memory = memory or self.remember(queries)
-        seen = memory.signs.join(self._seen(window, queries, memory.scale, first), window, first) * prior[:, 0]
+        seen = memory.signs.join(self._seen(window, queries, memory.reader, first), window, first) * prior[:, 0]
         heard = self._heard(window, queries) * prior[:, 2]
         parts = np.stack([seen, _on_clips(said, spoken), heard], axis=-1)  # [T, Q, 3]
         p = (1.0 - np.prod(1.0 - parts, axis=-1)).astype(np.float32)
@@ -92,15 +92,17 @@ class SimilarityAligner:
         bounds = word_bounds(window.bounds, spoken.t, spoken.covers, said, parts)
         return tuple(ScoreTrack(q.event, p[:, i], bounds[:, i], shares[:, i]) for i, q in enumerate(queries))
 
-    def _seen(self, window: FeatureWindow, queries: Sequence[EventQuery], scale: PanelScale | None, first: int) -> F32:
+    def _seen(
+        self, window: FeatureWindow, queries: Sequence[EventQuery], reader: PanelReader | None, first: int
+    ) -> F32:
         """Return f32[T, Q]: the probability by frames, 0 for clips without a frame."""
         present = window.frame_mask & np.isfinite(window.frames).all(axis=1)
         frames = np.where(present[:, None], window.frames, 0.0).astype(np.float32)
+        scales, curve, choice = None, self._calibration.vision, self._calibration.contrast
+        if reader is not None:
+            (frames, scales), curve, choice = reader(frames, present, first), SIMILARITY, SIMILARITY.scale
         wanted, unwanted = _best(frames, [q.vision for q in queries]), _best(frames, [q.vision_unlike for q in queries])
-        curve, choice = self._calibration.vision, self._calibration.contrast
-        if scale is not None:
-            curve, choice = SIMILARITY, SIMILARITY.scale
-            scales = scale(frames, present, first)
+        if scales is not None:
             wanted, unwanted = z_scores(wanted, scales), z_scores(unwanted, scales)
         p = _probability(curve, choice, _smooth(wanted, present), _smooth(unwanted, present))
         return np.where(present[:, None], p, 0.0)

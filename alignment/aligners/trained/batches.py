@@ -17,7 +17,7 @@ from torch import Tensor
 from alignment.aligners.sounds import heard
 from alignment.aligners.utterances import cover, passages
 from alignment.calibration import SimilarityCalibration
-from alignment.panel import COLUMNS, NETWORK, scale_of
+from alignment.panel import COLUMNS, NETWORK, PanelReader
 from alignment.types import F32, F64, Bools, EventQuery, FeatureWindow
 
 
@@ -112,10 +112,11 @@ def observe(windows: Sequence[FeatureWindow], calibration: SimilarityCalibration
     frames, frame_mask = _clean([w.frames for w in windows], [w.frame_mask for w in windows])
     utterances, utterance_mask = _clean([w.speech for w in windows], None)
     spoken = zip(utterances.numpy(), windows, strict=True)
+    frames, scales = _read(frames, frame_mask, calibration)
     return {
         "frames": frames,
         "frame_mask": frame_mask,
-        "scales": _scales(frames, frame_mask, calibration),
+        "scales": scales,
         "clip_mask": _pad([np.ones(len(w.bounds), bool) for w in windows]),
         "utterances": utterances,
         "utterance_mask": utterance_mask,
@@ -124,10 +125,15 @@ def observe(windows: Sequence[FeatureWindow], calibration: SimilarityCalibration
     }
 
 
-def _scales(frames: Tensor, mask: Tensor, calibration: SimilarityCalibration) -> Tensor:
-    found = [(scale_of(calibration), *x) for x in zip(frames.numpy(), mask.numpy(), strict=True)]
-    rows = [np.zeros((len(m), COLUMNS), np.float32) if scale is None else scale(f, m) for scale, f, m in found]
-    return torch.from_numpy(np.stack(rows))
+def _read(frames: Tensor, mask: Tensor, calibration: SimilarityCalibration) -> tuple[Tensor, Tensor]:
+    """Return the frames and their scales, as ``PanelReader`` has them; zero scales without a panel."""
+    if not len(calibration.panel):
+        return frames, torch.zeros(*mask.shape, COLUMNS)
+    found = [
+        PanelReader(calibration.panel, calibration.strength)(*x) for x in zip(frames.numpy(), mask.numpy(), strict=True)
+    ]
+    read, scales = (torch.from_numpy(np.stack(x)) for x in zip(*found, strict=True))
+    return read, scales
 
 
 def describe(queries: Sequence[EventQuery], calibration: SimilarityCalibration) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from alignment.aligners.trained.whole import see_whole
 from alignment.aligners.utterances import passages
 from alignment.calibration import Platt, Rates, SimilarityCalibration
 from alignment.errors import FeatureError
-from alignment.panel import COLUMNS, scale_of
+from alignment.panel import COLUMNS, reader_of
 from alignment.types import F32, SOUND_CLASSES, Bools, EventQuery, FeatureWindow
 
 VISION, SPEECH = 0, 1
@@ -118,7 +118,7 @@ class Memory:
         self.seen, self.said = model.describe_seen(batch), model.describe_said(batch)
         self.descriptions = len(queries)
         self.past = model.vision.nothing(len(queries), batch.tokens.shape[-1])
-        self._scale = scale_of(calibration)
+        self._reader = reader_of(calibration)
         self._next = 0  # number of the clip after the last that is remembered
         self._window = model.config.window
 
@@ -126,11 +126,11 @@ class Memory:
         """Drop the clips from number ``at`` on: they will be read again."""
         self.past.keep(self.past.mask.shape[1] - max(0, self._next - at), self._window)
 
-    def scales(self, asked: WindowDelta) -> F32:
-        """Return the scales f32[T, 3] of the clips; zero without a panel."""
-        if self._scale is None:
-            return np.zeros((len(asked.mask), COLUMNS), np.float32)
-        return self._scale(asked.frames, asked.mask, asked.at)
+    def frames(self, asked: WindowDelta) -> tuple[F32, F32]:
+        """Return the frames of the clips and their scales, as ``PanelReader`` has them; zero scales without a panel."""
+        if self._reader is None:
+            return asked.frames, np.zeros((len(asked.mask), COLUMNS), np.float32)
+        return self._reader(asked.frames, asked.mask, asked.at)
 
     def remember(self, past: Past, end: int) -> None:
         """Keep ``past`` up to clip number ``end``, without the provisional clips."""
@@ -179,8 +179,8 @@ def _see(model: CrossAttention, requests: Sequence[tuple[Memory, WindowDelta]]) 
     for memory, asked in requests:
         memory.rewind(asked.at)
     memories, sizes = [m for m, _ in requests], [m.descriptions for m, _ in requests]
-    inputs = ((a.frames, a.mask, m.scales(a)) for m, a in requests)
-    frames, mask, scales = (torch.from_numpy(np.stack(x)) for x in zip(*inputs, strict=True))
+    inputs = ((*m.frames(a), a.mask) for m, a in requests)
+    frames, scales, mask = (torch.from_numpy(np.stack(x)) for x in zip(*inputs, strict=True))
     if len(requests) == 1:
         tokens, past, owner = memories[0].seen, memories[0].past, None
     else:

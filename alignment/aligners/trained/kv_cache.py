@@ -63,7 +63,7 @@ class Tokens:
 class Past:
     """A matcher's cache of the P past steps of S sequences, which are matched with B descriptions.
 
-    Rows f32[S, P, D], mask bool[S, P], scales f32[S, P, 4] of z-scores (``panel``; 0 without a panel) and, per layer,
+    Rows f32[S, P, D], mask bool[S, P], scales f32[S, P, 3] of z-scores (``panel``; 0 without a panel) and, per layer,
     keys and values f32[B, H, P, d].
     """
 

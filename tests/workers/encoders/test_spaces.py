@@ -31,6 +31,6 @@ def test_the_network_is_at_least_as_good_as_similarity(name: str, making: str) -
     each = {aligner: figures(outcomes) for aligner, outcomes in found.items()}
     print(name, making, each)
     assert each["network"].f1 >= each["similarity"].f1 - 0.01
-    assert each["network"].false_per_hour <= max(each["similarity"].false_per_hour, 5.5)
-    if name.startswith("clip") and making == "names":
+    assert each["network"].false_per_hour <= max(each["similarity"].false_per_hour, 5.0)
+    if name.startswith("clip"):
         assert each["network"].f1 >= 0.8
