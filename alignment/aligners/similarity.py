@@ -98,11 +98,11 @@ class SimilarityAligner:
         """Return f32[T, Q]: the probability by frames, 0 for clips without a frame."""
         present = window.frame_mask & np.isfinite(window.frames).all(axis=1)
         frames = np.where(present[:, None], window.frames, 0.0).astype(np.float32)
-        scales, curve, choice = None, self._calibration.vision, self._calibration.contrast
-        if reader is not None:
-            (frames, scales), curve, choice = reader(frames, present, first), SIMILARITY, SIMILARITY.scale
         wanted, unwanted = _best(frames, [q.vision for q in queries]), _best(frames, [q.vision_unlike for q in queries])
-        if scales is not None:
+        curve, choice = self._calibration.vision, self._calibration.contrast
+        if reader is not None:
+            curve, choice = SIMILARITY, SIMILARITY.scale
+            _, scales = reader(frames, present, first)
             wanted, unwanted = z_scores(wanted, scales), z_scores(unwanted, scales)
         p = _probability(curve, choice, _smooth(wanted, present), _smooth(unwanted, present))
         return np.where(present[:, None], p, 0.0)

@@ -35,7 +35,7 @@ def test_a_picture_that_stays_is_averaged_and_one_that_comes_is_not() -> None:
     shown, real = (pictures + 0.3 * units(RNG, 40, 32)).astype(np.float32), np.arange(40) != 30
     read, _ = PanelReader(PANEL)(np.where(real[:, None], shown, 0), real)
     error, before = (np.linalg.norm(x - pictures, axis=1)[real] for x in (read, shown))
-    assert error[5:20].mean() < 0.6 * before[5:20].mean()
+    assert error[5:20].mean() < 0.7 * before[5:20].mean()
     np.testing.assert_allclose(read[20], shown[20], atol=1e-6)
     assert not read[30].any()
 
