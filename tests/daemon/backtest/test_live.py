@@ -77,9 +77,9 @@ def network() -> Iterator[AlignerClient]:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[StreamItem]]:
-    """Four minutes of a stream: the folder of its index, and its items as they are there."""
+    """Two and a half minutes of a stream: the folder of its index, and its items as they are there."""
     folder = tmp_path_factory.mktemp("index")
-    return folder, write_stream(folder, TAPE, list(live_items(0, 240)), each=150)
+    return folder, write_stream(folder, TAPE, list(live_items(2, 150)), each=100)
 
 
 def of_events(events: list[dict[str, object]], name: str) -> list[Decision]:
@@ -126,7 +126,7 @@ def test_a_live_stream_is_decided_again(kept: tuple[Path, list[StreamItem]]) -> 
         assert any(over for *_, over, _ in found["blue"])
 
 
-@pytest.mark.parametrize("budget", [pytest.param(None, marks=pytest.mark.long), 2.0], ids=["default", "budget"])
+@pytest.mark.parametrize("budget", [None, 2.0], ids=["default", "budget"])
 def test_what_people_judged_counts_as_it_does_live(
     kept: tuple[Path, list[StreamItem]], tmp_path: Path, budget: float | None
 ) -> None:

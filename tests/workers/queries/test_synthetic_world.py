@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,14 @@ from workers.queries.synthetic_world import build_world
 from workers.types import U8, Areas, FrameSpec, ModelInfo
 
 PAIRS = 26 * 26
+
+
+@cache
+def _pairs_of(text: str) -> F32:
+    row = np.full(PAIRS, 1e-3, np.float32)
+    letters = [ord(c) - 97 for c in text.lower() if "a" <= c <= "z"]
+    np.add.at(row, [a * 26 + b for a, b in pairwise(letters)], 1)
+    return np.asarray(row / np.linalg.norm(row), np.float32)
 
 
 class LetterEncoder:
@@ -36,11 +45,7 @@ class LetterEncoder:
         return np.zeros((len(frames) + sum(map(len, zones)), PAIRS), np.float32)
 
     def encode_text(self, texts: Sequence[str]) -> F32:
-        rows = np.full((len(texts), PAIRS), 1e-3, np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            letters = [ord(c) - 97 for c in text.lower() if "a" <= c <= "z"]
-            np.add.at(row, [a * 26 + b for a, b in pairwise(letters)], 1)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.stack([_pairs_of(text) for text in texts]) if len(texts) else np.zeros((0, PAIRS), np.float32)
 
     def encode_sentences(self, texts: Sequence[str]) -> F32:
         self.asked.update(texts)
