@@ -22,7 +22,8 @@ class RunningNovelty:
         self._random = np.random.default_rng(seed)
         self._sample: F32 = np.zeros((0, 0), np.float32)
         self._latest: deque[F32] = deque(maxlen=LATEST)
-        self._distances: deque[float] = deque(maxlen=SAMPLE)
+        self._distances = np.zeros(SAMPLE)  # of the latest frames
+        self._measured = 0  # frames with a distance
         self._seen = 0  # frames that are or were in the sample
 
     def add(self, row: F32) -> float:
@@ -34,11 +35,13 @@ class RunningNovelty:
         if self._seen < NEAREST:
             return 0.0
         distance = float(1.0 - np.partition(self._sample @ unit, -NEAREST)[-NEAREST:].mean())
-        self._distances.append(distance)
+        self._distances[self._measured % SAMPLE] = distance
+        self._measured += 1
         if self._seen < LEAST_FRAMES:
             return 0.0
-        usual = float(np.median(self._distances))
-        spread = 1.4826 * float(np.median(np.abs(np.array(self._distances) - usual)))
+        known = self._distances[: self._measured]
+        usual = float(np.median(known))
+        spread = 1.4826 * float(np.median(np.abs(known - usual)))
         return (distance - usual) / max(spread, LEAST_SPREAD)
 
     def _remember(self, unit: F32) -> None:
