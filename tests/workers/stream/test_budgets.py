@@ -69,7 +69,7 @@ def run(folder: Path, source: Scenes, spec: EventSpec = RED) -> tuple[StreamPipe
 
 
 def test_a_budget_survives_a_restart(tmp_path: Path) -> None:
-    quiet = Scenes([(GREY, 6 * 3600)], 1e9)
+    quiet = Scenes([(GREY, 3 * 3600)], 1e9)
     passing = Scenes([(GREY, 100), (reddish(), 10), (GREY, 100)], 1e9 + 30_000)
     assert run(tmp_path / "fresh", passing)[1].events == ()  # as strict as the profile's table
     learned = run(tmp_path / "kept", quiet)[0].snapshot()
@@ -80,7 +80,7 @@ def test_a_budget_survives_a_restart(tmp_path: Path) -> None:
     rule = sink.events[0].rule
     assert (rule.threshold, rule.max_false_alerts_per_hour) == (pytest.approx(learned.thresholds["red"], abs=1e-4), 1.0)
     validate_body(sink.events[0].to_document())
-    assert again.snapshot().budget_alerts["red"] == pytest.approx(1 / (6 + 210 / 3600), rel=0.01)
+    assert again.snapshot().budget_alerts["red"] == pytest.approx(1 / (3 + 210 / 3600), rel=0.01)
 
 
 def test_a_fixed_threshold_stays_and_nothing_is_kept(tmp_path: Path) -> None:
@@ -93,16 +93,16 @@ def test_a_fixed_threshold_stays_and_nothing_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_file_learns_within_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    source = Scenes([(reddish(), 10), (GREY, 6 * 3600), (reddish(), 10), (GREY, 100)], 0.0, live=False)
+    source = Scenes([(reddish(), 10), (GREY, 3 * 3600), (reddish(), 10), (GREY, 100)], 0.0, live=False)
     first, second = run(tmp_path / "kept", source)[1], run(tmp_path / "kept", source)[1]
-    assert [round(e.start) for e in first.events if e.type == "end"] == [6 * 3600 + 10]
+    assert [round(e.start) for e in first.events if e.type == "end"] == [3 * 3600 + 10]
     assert [e.rule for e in first.events] == [e.rule for e in second.events]
     assert not (tmp_path / "kept" / "budgets").exists()
 
 
 def test_a_camera_that_is_turned_starts_anew(tmp_path: Path) -> None:
     blue = np.full((32, 32, 3), COLOURS["blue"], np.uint8)
-    pipeline, _ = run(tmp_path / "kept", Scenes([(GREY, 6 * 3600), (blue, 900)], 1e9))
+    pipeline, _ = run(tmp_path / "kept", Scenes([(GREY, 3 * 3600), (blue, 900)], 1e9))
     assert pipeline.snapshot().thresholds["red"] > 0.9  # 600 s after the change was certain
     document = json.loads((tmp_path / "kept" / "budgets" / "cam.json").read_text())
     (state,) = document["budgets"].values()
