@@ -6,8 +6,8 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no
 RUNS ?= 1000000
 MINUTES ?= 30
 SEED ?= 0
-# On two cores: one worker runs the tests that wait in real time. A fourth was no quicker, and made their times late.
-WORKERS ?= 3
+# On two cores: two workers run tests that wait, for time and for Ray; the others have the cores meanwhile.
+WORKERS ?= 4
 TIMEOUT ?= 10
 CONFIG ?= daemon/sample/sample.yaml
 
@@ -46,7 +46,7 @@ venv: $(DEV_STAMP) ## install everything for development into $(VENV)
 run: $(RUN_STAMP) ## watch the bundled sample once and print its events (CONFIG=… for your own)
 	$(BIN)/watchword run $(CONFIG) --once
 
-test: $(DEV_STAMP) ## run the tests, in WORKERS=3 processes, with a limit of TIMEOUT=10 seconds a test
+test: $(DEV_STAMP) ## run the tests, in WORKERS=4 processes, with a limit of TIMEOUT=10 seconds a test
 	$(PYTEST)
 
 lint: ruff ruff-format mypy lint-imports tsc ## lint, format, types, import rules
@@ -68,7 +68,7 @@ tsc:
 	@if command -v tsc >/dev/null; then tsc --project tsconfig.json; else echo "tsc is not installed: the types of the page are not checked"; fi
 
 # The linters run beside the tests, one after the other; what they print comes in one piece, before pytest's summary.
-check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs (13 minutes on two cores)
+check: $(DEV_STAMP) ## lint, format, types, import rules, tests: what CI runs (10 minutes on two cores)
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going test lint-beside
 
 lint-beside: $(DEV_STAMP)

@@ -55,6 +55,7 @@ def test_a_camera(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[-1].startswith("end visitor ")
 
 
+@pytest.mark.long
 def test_frames_of_your_own() -> None:
     *_, last = run(documented("docs/python.md", "import av\nimport watchword"))
     assert re.match(r"a_cat: [67]\.\d to 1[67]\.\d s", last)

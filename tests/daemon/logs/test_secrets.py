@@ -231,7 +231,7 @@ def test_doctor_prints_no_secret_of_a_server(server: Server, monkeypatch: pytest
             assert holds(done.output) == []
 
 
-@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("form", ["json", pytest.param("console", marks=pytest.mark.long)])
 def test_a_crash_tells_no_secret(form: str, server: Server, tmp_path: Path) -> None:
     config = write_config(tmp_path, **settings(server, "127.0.0.1:9", logs={"format": form}))
     code = """

@@ -81,9 +81,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver, vlm: VlmServe
         site.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One Chromium for the tests of this folder.
+    """One Chromium for the tests of a file.
 
     While Playwright runs, an event loop counts as running in this thread: no other test could call ``asyncio.run``.
     """

@@ -120,6 +120,7 @@ def test_erasing_from_the_event_log_takes_nothing_else_along(tmp_path: Path) -> 
     assert finished
 
 
+@pytest.mark.long
 def test_budgets_are_the_last_ones_saved_or_the_new_ones(tmp_path: Path) -> None:
     writer = """
     from alignment.spans.budget import Budget
@@ -159,6 +160,7 @@ def test_budgets_are_the_last_ones_saved_or_the_new_ones(tmp_path: Path) -> None
         assert budget.observed_hours == pytest.approx(last) or budget.observed_hours == pytest.approx(last + 1), crash
 
 
+@pytest.mark.long
 def test_pictures_that_events_name_are_there_and_whole(tmp_path: Path) -> None:
     writer = """
     import numpy as np
@@ -208,6 +210,7 @@ def test_a_replaced_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
             assert json.loads(path.read_text())["number"] in (last, last + 1), crash
 
 
+@pytest.mark.long
 def test_notes_of_uploads_are_not_lost_and_a_torn_one_spoils_no_other(tmp_path: Path) -> None:
     writer = """
     from daemon.privacy.stores.uploads import UploadRecords, WatchedUpload

@@ -90,7 +90,7 @@ def test_streams_are_not_sent_all_that_the_encoder_knows_by_name() -> None:
     (sent,) = asyncio.run(actor.call("encoder", "build_queries", [cat], DEFAULT_CONTEXT))
     assert sent.read_as == ("a cat", "a cat")
     whole = replace(sent, vocabulary=encoder().vocabulary)
-    assert len(pickle.dumps(sent)) < 20_000 < 1_000_000 < len(pickle.dumps(whole))
+    assert len(pickle.dumps(sent)) < 100_000 < 1_000_000 < len(pickle.dumps(whole))
 
     async def ask() -> np.ndarray:
         """Return what the network thinks, which looks at the names."""

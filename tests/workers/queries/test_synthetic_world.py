@@ -119,6 +119,7 @@ def test_half_of_the_paraphrases_are_new_to_the_encoder(world: World) -> None:
     )
 
 
+@pytest.mark.timeout(60)  # makes two
 def test_a_seed_makes_one_world_and_no_text_is_embedded_twice(world: World) -> None:
     encoder = LetterEncoder()
     again = build_world(encoder, seed=3)

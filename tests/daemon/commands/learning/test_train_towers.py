@@ -92,6 +92,7 @@ def test_the_daemon_finds_what_towers_learned(device: str, data: Path) -> None:
     assert overall["n_pred"] == 2
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_is_continued_to_the_same_towers(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = TRAIN.replace("resnet18", "mobilenet_v3_small").replace("steps: 40", "steps: 8")
     short = short.replace("eval_every: 20", "eval_every: 3")

@@ -89,6 +89,7 @@ def test_problems_are_said_with_what_to_do(folder: Path) -> None:
         assert (refused.exit_code, text in said) == (2, True), said
 
 
+@pytest.mark.long
 def test_a_rule_over_time_is_tried_by_what_its_parts_would_have_reported(folder: Path) -> None:
     parts, stays, leaves = (
         json.loads(run_commands(f"watchword backtest --event {event} --last 1h --json", folder).stdout)["hits"]

@@ -77,6 +77,7 @@ def test_a_second_run_publishes_nothing_twice(local: tuple[Path, list[dict[str, 
 
 
 @pytest.mark.ray
+@pytest.mark.long
 def test_ray_finds_the_same_events(local: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
     events = run_sample("ray", tmp_path)
 
