@@ -44,7 +44,7 @@ def test_second_run_only_runs(tmp_path: Path) -> None:
 
 
 LINTERS = ["ruff check .", "ruff format --check .", "mypy", "lint-imports"]
-TESTS = "python -m pytest --numprocesses=3 --dist=loadgroup --no-loadscope-reorder --timeout=10"
+TESTS = "python -m pytest --numprocesses=4 --dist=loadgroup --no-loadscope-reorder --timeout=10"
 
 
 def test_check_runs_every_linter_and_the_tests(tmp_path: Path) -> None:
