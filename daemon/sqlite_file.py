@@ -102,7 +102,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def rewrite(connection: sqlite3.Connection) -> None:
-    """Write the whole file anew, without a byte of what was deleted; raise ``sqlite3.Error``."""
+    """Vacuum the file: no byte of a deleted row stays in it. Raise ``sqlite3.Error`` if another process still reads."""
     connection.execute("VACUUM")
     for _ in range(CHECKPOINTS):
         (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -79,6 +79,7 @@ class _Marks:
 
     @classmethod
     def of(cls, track: FinalTrack, rule: SpanRule, begins_at: int) -> "_Marks":
+        """Return the marks of a track under a rule that is in force from clip ``begins_at`` on."""
         p = track.p.astype(np.float64)
         above = np.asarray(p >= rule.exit)
         above[:begins_at] = False

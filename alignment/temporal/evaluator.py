@@ -122,6 +122,7 @@ class _Builder:
         self._number = 0
 
     def node(self, expression: Expression) -> Node:
+        """Return the node that evaluates an expression, with those below it."""
         if isinstance(expression, Ref):
             return Leaf(expression)
         number, self._number = self._number, self._number + 1

@@ -11,6 +11,7 @@ from daemon.http.access import Principal
 
 def _with(needed: Permission) -> Callable[[Request], Awaitable[Principal]]:
     async def principal_of(request: Request) -> Principal:
+        """Return who asks, or refuse with 403."""
         principal: Principal = request.state.principal
         if needed not in principal.may:
             raise HTTPException(403, f"permission_missing: {needed}")

@@ -28,7 +28,7 @@ class PlannedSearch(Form):
     """One search."""
 
     description: str = Field(
-        max_length=LONGEST, description="What a picture shows or what is heard; if spoken is true: what somebody says."
+        max_length=LONGEST, description="What somebody says, if `spoken`; otherwise what one picture shows, or a sound."
     )
     spoken: bool = Field(description="The description is what somebody says.")
     classes: list[str] = Field(max_length=5, description="Kinds of objects that must be seen near by.")

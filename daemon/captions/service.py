@@ -25,7 +25,7 @@ from workers.state_layout import StateLayout
 
 LOOK_S = 0.5
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0  # after a question that failed
-GIVE_UP = 3  # of them in a row, after which nobody waits for captions
+GIVE_UP = 3  # failed questions in a row after which ``flush`` waits no longer
 
 log = structlog.get_logger(__name__)
 

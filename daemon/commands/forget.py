@@ -106,6 +106,7 @@ def _log_eraser(layout: StateLayout) -> Callable[[frozenset[str], float], int]:
     """Return what erases events from an event log that has no owner."""
 
     def erase(ids: frozenset[str], before_s: float) -> int:
+        """Erase events; return how many revisions were erased."""
         event_log = EventLog(layout.event_log)
         try:
             return event_log.erase(ids, before_s)

@@ -142,6 +142,7 @@ class _Composer(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node; raise ``MarkedYAMLError`` where it is nested too deep."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             mark = yaml.Mark("", 0, self.line, self.column, "", 0)

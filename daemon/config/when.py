@@ -124,44 +124,56 @@ def _parser() -> "Lark":
         """Makes the expression of each branch."""
 
         def start(self, expression: Expression) -> Expression:
+            """Return the whole expression."""
             return expression
 
         def event(self, name: "Token") -> Expression:
+            """Return a reference to an event."""
             return _ref(name)
 
         def group(self, *names: "Token") -> Expression:
+            """Return one of several events."""
             found = tuple(dict.fromkeys(map(_ref, names)))
             return found[0] if len(found) == 1 else Either(found)
 
         def then(self, after: Expression, time: "Token") -> Any:
+            """Return what makes `A then B within T` of an A."""
             return lambda before: Then(before, after, _seconds(time))
 
         def then_no(self, group: Expression, time: "Token") -> Any:
+            """Return what makes `A then no B for T` of an A."""
             return lambda before: ThenNot(before, _members(group), _seconds(time))
 
         def sequence(self, first: Expression, *steps: Any) -> Expression:
+            """Return steps in their order."""
             for step in steps:
                 first = step(first)
             return first
 
         def both(self, *members: Expression) -> Expression:
+            """Return `A and B`."""
             return All(members)
 
         def either(self, *members: Expression) -> Expression:
+            """Return `A or B`."""
             return Either(tuple(dict.fromkeys(members)))
 
         def during(self, what: Expression, during: Expression) -> Expression:
+            """Return `A while B`."""
             return While(what, during)
 
         def lasting(self, what: Expression, time: "Token") -> Expression:
+            """Return `A for at least T`."""
             return Lasting(what, _seconds(time))
 
         def count(self, what: Expression, number: "Token", time: "Token") -> Expression:
+            """Return `count(A) >= N per T`; raise ``ValueError`` for a number out of range."""
             if not 2 <= int(number) <= MAX_COUNT:
                 raise ValueError(f"`count` needs a number from 2 to {MAX_COUNT}, not {number}")
             return Count(what, int(number), _seconds(time))
 
         def absent(self, group: Expression, time: "Token") -> Expression:
+            """Return `no A for T`."""
             return Absent(_members(group), _seconds(time))
 
     return Lark(GRAMMAR, parser="lalr", transformer=Reading())

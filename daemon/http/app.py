@@ -70,6 +70,7 @@ def _view(get_snapshot: Callable[[], DaemonSnapshot], needed: Permission) -> Cal
     """Return a dependency: the part of the snapshot that the principal may see, or 403 without the permission."""
 
     def view(request: Request) -> DaemonSnapshot:
+        """Return what the principal of a request may see."""
         principal: Principal = request.state.principal
         if needed not in principal.may:
             raise HTTPException(403, f"permission_missing: {needed}")

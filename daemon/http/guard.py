@@ -104,6 +104,7 @@ class Guard:
             return
 
         async def send_with_headers(message: Message) -> None:
+            """Add the security headers to a response."""
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
@@ -205,6 +206,7 @@ def _bounded(headers: Headers, receive: Receive, most: int) -> Receive:
     size, more = 0, True
 
     async def bounded() -> Message:
+        """Receive the next part of the body; refuse one that is too large (413) or too slow (408)."""
         nonlocal size, more
         if not more:  # the application waits for the client to disconnect, which may take long
             return await receive()

@@ -1,4 +1,4 @@
-"""What the shared services are told of the configuration."""
+"""The settings of the shared services, made from the configuration."""
 
 from daemon.config import Config, config_hash
 from daemon.runtime.factory import SAMPLE

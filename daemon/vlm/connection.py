@@ -49,7 +49,7 @@ class _NameLookups(concurrent.futures.ThreadPoolExecutor):
         def run() -> None:
             try:
                 future.set_result(fn(*args, **kwargs))
-            except Exception as error:  # boundary: it belongs to whoever waits for the lookup
+            except Exception as error:  # boundary: the future hands it to the caller
                 future.set_exception(error)
 
         if future.set_running_or_notify_cancel():

@@ -18,7 +18,7 @@ from workers.types import U8
 
 SIDE, QUALITY = 160, 50  # 1 to 4 kB
 LEAST_S = 3.0  # from one to the next
-BYTES_A_DAY = 2 << 20  # with the features of a day still less than 50 MB
+BYTES_A_DAY = 2 << 20  # on average: with all else in the index about 50 MB
 START, MOST = 100 << 10, 1 << 20  # bytes that may be written at once: at the beginning, and after a quiet night
 
 

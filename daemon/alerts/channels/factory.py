@@ -32,6 +32,7 @@ def build_channel(config: Config, name: str, clock: Clock, session: Session | No
             from daemon.alerts.channels.mqtt import MqttChannel
 
             def announce() -> Iterable[Announcement]:
+                """Return the announcements to Home Assistant; none without discovery."""
                 if target.discovery is None:
                     return ()
                 return announcements(target.topic, watched_pairs(config, name), config.alerts.public_url)

@@ -1,6 +1,6 @@
 """What is final of each clip: its probability by the scorers that score windows, asked about many clips at once.
 
-This holds only for rules about what is seen: speech and sounds may arrive after the clip in which they are heard.
+Only rules about pictures can be decided so. A sound or a transcript may arrive later than its clip.
 """
 
 from dataclasses import dataclass

@@ -85,7 +85,7 @@ class Skipper:
     def decide(self, clips: SegmentClips, could: Bools, rule: SpanRule, on_clips: Callable[[float], None]) -> None:
         """Decide on a segment, of which the rule is in force from the first armed item on.
 
-        ``on_clips`` is told how many more were judged, and raises what stops it.
+        ``on_clips`` gets the number of clips judged since its last call. An error that it raises ends the work.
         """
         armed, count = self._stream.first_armed(clips), len(clips.t)
         if armed >= count:

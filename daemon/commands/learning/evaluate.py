@@ -173,6 +173,7 @@ def _watch(
     console = Console(stderr=True)
 
     def told(result: FileResult) -> None:
+        """Show that a file is done, and its warnings."""
         progress.done(result.path)
         for warning in result.warnings:
             console.print(

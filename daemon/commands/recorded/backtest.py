@@ -127,7 +127,7 @@ def _index(config: Config) -> IndexReader:
 
 @contextmanager
 def _trying(config: Config) -> Iterator[tuple[IndexReader, BacktestModels, OnProgress, OnEstimate]]:
-    """Yield the index, the models, and who is told of progress, which a bar shows, and of an estimate."""
+    """Yield the index, the models, a callback that shows progress as a bar, and one that prints the estimate."""
     from daemon.backtest.models import loaded_models
     from daemon.commands.recorded.trying import print_estimate
     from daemon.logs.setup import configure_logs

@@ -103,7 +103,7 @@ def judged(folder: Path, spec: EventSpec, kind: str, client: AlignerClient | Non
 
 # A budget looks at the times of skipped clips, whatever decides.
 SWEEP = [(kind, None) for kind in QUERIES] + [
-    (kind, 0.5) if kind in ("either", "look or sound") else pytest.param(kind, 0.5, marks=pytest.mark.long)
+    (kind, 20.0) if kind in ("either", "look or sound") else pytest.param(kind, 20.0, marks=pytest.mark.long)
     for kind in QUERIES
 ]
 
@@ -135,6 +135,7 @@ def test_time_in_which_nothing_happens_is_skipped(tmp_path: Path) -> None:
 
 def same(every: CameraResult, some: CameraResult, score: float) -> None:
     """Assert that two results are the same, scores up to a difference."""
+    assert every.hits
     names = ("id", "start", "end", "over_budget", "threshold", "best")
     assert [[getattr(h, n) for n in names] for h in some.hits] == [[getattr(h, n) for n in names] for h in every.hits]
     assert [h.score for h in some.hits] == pytest.approx([h.score for h in every.hits], abs=score)
